@@ -1,0 +1,38 @@
+import { randomBytes, randomUUID } from "node:crypto";
+
+/** The only module that makes random values. */
+
+/** Bits below the microseconds in a generated id: they tell apart ids of one microsecond. */
+const SEQUENCE_BITS = 12n;
+const SEQUENCE_MASK = (1n << SEQUENCE_BITS) - 1n;
+
+/** Makes task ids: 16 lower-case hex digits that grow with time, so that an index only ever appends. */
+export interface IdSource {
+  /** The next id; later calls give greater ones, whatever the clock does. */
+  next(nowUs: number): string;
+}
+
+/**
+ * Ids are the microseconds since the epoch in 52 bits (until 2112) and a sequence of 12 bits that starts at random, so
+ * that two processes that write into one file rarely meet; a store retries with the next id when they do.
+ */
+export function idSource(random: () => number = randomSequence): IdSource {
+  let last = 0n;
+  return {
+    next(nowUs) {
+      const fresh = (BigInt(nowUs) << SEQUENCE_BITS) | (BigInt(random()) & SEQUENCE_MASK);
+      last = fresh > last ? fresh : last + 1n;
+      return last.toString(16).padStart(16, "0");
+    },
+  };
+}
+
+function randomSequence(): number {
+  // Half the range, so that a batch within one microsecond has room to count up.
+  return randomBytes(2).readUInt16BE() & 0x7ff;
+}
+
+/** A key that makes a repeated insert harmless: 36 characters, unique. */
+export function newIdempotencyKey(): string {
+  return randomUUID();
+}

@@ -1,0 +1,89 @@
+// For users of stores.
+
+// For authors of servers, clients and stores.
+export { decodePayload, encodePayload } from "./base64.js";
+export { type Clock, type ManualClock, manualClock, systemClock } from "./clock.js";
+export {
+  isQueueError,
+  QUEUE_ERROR_CODES,
+  QueueError,
+  type QueueErrorCode,
+  type QueueErrorDetails,
+} from "./errors.js";
+export type { HttpClient, HttpRequest, HttpResponse, TokenSource } from "./http-client.js";
+export { errorFromWire, errorToWire, type WireError, type WireErrorOverride } from "./http-status.js";
+export { type IdSource, idSource, newIdempotencyKey } from "./ids.js";
+export * as limits from "./limits.js";
+export {
+  checkQueueNameRule,
+  type ProjectPrefix,
+  parseFullQueueName,
+  parseProject,
+  projectWithPrefix,
+} from "./names.js";
+export {
+  BASE_PATH,
+  buildPath,
+  DISCOVERY_PATH,
+  matchRoute,
+  ROUTES,
+  type Route,
+  type RouteMatch,
+  type RouteName,
+  type RouteParameters,
+} from "./routes.js";
+export type {
+  CallOptions,
+  QueueAdmin,
+  QueueStore,
+  StoreManifest,
+  StoreObserver,
+  StoreOptions,
+} from "./store.js";
+export {
+  DEFAULT_QUEUE_SETTINGS,
+  type ItemResult,
+  type LeaseExtension,
+  type LeaseFence,
+  type LeaseRequest,
+  type NewTask,
+  type PeekQuery,
+  type QueueAcl,
+  type QueueInfo,
+  type QueueKey,
+  type QueuePage,
+  type QueueSettings,
+  type QueueStats,
+  type Task,
+  type TaskPage,
+  type TaskWithPayload,
+} from "./task.js";
+export {
+  checkQueueName,
+  extensionFromWire,
+  extensionToWire,
+  fenceFromWire,
+  fenceToWire,
+  itemResultFromWire,
+  itemResultToWire,
+  newTaskFromWire,
+  newTaskToWire,
+  queueFromWire,
+  queueNameToWire,
+  queueToWire,
+  settingsFromWire,
+  taskFromWire,
+  taskToWire,
+  type WireItemResult,
+  type WireTask,
+  type WireTaskQueue,
+} from "./wire.js";
+export {
+  describe,
+  type JsonObject,
+  readBoolean,
+  readInteger,
+  readObject,
+  readString,
+  readStrings,
+} from "./wire-read.js";

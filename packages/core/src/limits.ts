@@ -1,0 +1,119 @@
+/**
+ * Every number of the pull-queue protocol and of this package, with unit, source and reason.
+ * "Google" below is the published limit of App Engine's pull queues.
+ */
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** Largest payload of one task, in bytes. Google: 1 MiB per pull task. */
+export const PAYLOAD_BYTES_MAX = 1 * MIB;
+
+/** Payload bytes in one lease answer unless the caller asks for more. Google: 1 MB through REST. At least one task is always returned. */
+export const LEASE_PAYLOAD_BYTES_DEFAULT = 1 * MIB;
+
+/** Most payload bytes a caller may ask for in one lease answer. Google: 32 MB inside App Engine. */
+export const LEASE_PAYLOAD_BYTES_MAX = 32 * MIB;
+
+/** Most tasks in one lease. Google: 1000. */
+export const LEASE_TASKS_MAX = 1000;
+
+/** Longest lease, in milliseconds. Google: one week (604800 s). */
+export const LEASE_MS_MAX = 604_800_000;
+
+/** Farthest first availability of a new task, in milliseconds from now. Google: 30 days. */
+export const DELAY_MS_MAX = 30 * 24 * 3600 * 1000;
+
+/** Longest tag, in bytes of UTF-8. Google: 500. */
+export const TAG_BYTES_MAX = 500;
+
+/** Longest task id, in characters. Google: 500, of the form in `TASK_ID_PATTERN`. */
+export const TASK_ID_LENGTH_MAX = 500;
+
+/** Task ids that a caller may choose. Google's pattern for task names. */
+export const TASK_ID_PATTERN = /^[a-zA-Z0-9_-]{1,500}$/;
+
+/** The form of generated ids, as Google's were. Callers may not choose an id of this form. */
+export const GENERATED_ID_PATTERN = /^[0-9a-f]{16}$/;
+
+/** Longest queue name of the store contract, in bytes of UTF-8: kombu's own names need more than Google's 100 characters. */
+export const QUEUE_NAME_BYTES_MAX = 255;
+
+/** Queue names that a plain App Engine server takes. */
+export const PLAIN_QUEUE_NAME_PATTERN = /^[a-zA-Z0-9-]{1,100}$/;
+
+/** Longest project id, in characters. Google's are at most 30; legacy ones carry a domain. */
+export const PROJECT_LENGTH_MAX = 255;
+
+/** Project ids without their `x~` prefix: App Engine's, with the legacy `example.com:app` form. */
+export const PROJECT_PATTERN = /^[a-zA-Z0-9_](?:[a-zA-Z0-9._:-]*[a-zA-Z0-9_])?$/;
+
+/** Most tasks in one insert, extend or delete. As many as one lease can hand out. */
+export const BATCH_ITEMS_MAX = 1000;
+
+/** Most payload bytes in one batch insert. Bounded like the largest lease answer. */
+export const BATCH_PAYLOAD_BYTES_MAX = LEASE_PAYLOAD_BYTES_MAX;
+
+/** Longest wait of one lease call, in milliseconds: below the minute after which proxies cut idle requests. */
+export const WAIT_MS_MAX = 55_000;
+
+/** Most queues in one waiting lease. */
+export const LEASE_QUEUES_MAX = 100;
+
+/** Longest idempotency key, in characters. A UUID has 36. */
+export const IDEMPOTENCY_KEY_LENGTH_MAX = 128;
+
+/** How long an idempotency key is remembered at least, in milliseconds. */
+export const IDEMPOTENCY_MS = 10 * 60 * 1000;
+
+/** How long the id of a finished task stays taken when its caller chose it, in milliseconds. Google: up to 7 days. */
+export const TOMBSTONE_MS_DEFAULT = 7 * 24 * 3600 * 1000;
+
+/** Most tasks on one page of a list. Google: 100, without further pages. */
+export const LIST_TASKS_MAX = 100;
+
+/** Most queues on one page. */
+export const LIST_QUEUES_MAX = 1000;
+
+/** Most queues of one store, so that names on first use cannot fill it. Google: 100 active ones. */
+export const QUEUES_MAX_DEFAULT = 10_000;
+
+/** Largest `task_retry_limit` (`maxLeases`): a 32-bit integer on the wire. */
+export const MAX_LEASES_MAX = 2_147_483_647;
+
+/** Most e-mail addresses in one list of a queue's `acl`. */
+export const ACL_EMAILS_MAX = 1000;
+
+/** Payload bytes a memory store holds unless told otherwise; an insert past it is refused as `resource_exhausted`. */
+export const MEMORY_PAYLOAD_BYTES_DEFAULT = 1024 * MIB;
+
+/** Largest HTTP answer the client reads, in bytes: the largest lease answer in base64 and its JSON. */
+export const RESPONSE_BYTES_MAX = 64 * MIB;
+
+/** Largest body of one batch call that the client builds, in bytes of payload; more is sent in several calls. */
+export const CLIENT_BATCH_PAYLOAD_BYTES = 8 * MIB;
+
+/** How soon an SQLite store notices tasks that another process wrote into its file, in milliseconds. */
+export const FOREIGN_WRITE_POLL_MS = 50;
+
+assertOrder("one payload must fit into a lease answer", PAYLOAD_BYTES_MAX, LEASE_PAYLOAD_BYTES_DEFAULT);
+assertOrder(
+  "the default lease answer is not above its maximum",
+  LEASE_PAYLOAD_BYTES_DEFAULT,
+  LEASE_PAYLOAD_BYTES_MAX,
+);
+assertOrder("one lease must fit into one batch", LEASE_TASKS_MAX, BATCH_ITEMS_MAX);
+assertOrder(
+  "a lease answer in base64 must fit into what the client reads",
+  (LEASE_PAYLOAD_BYTES_MAX * 4) / 3,
+  RESPONSE_BYTES_MAX,
+);
+assertOrder(
+  "a client's batch must fit into the server's",
+  CLIENT_BATCH_PAYLOAD_BYTES,
+  BATCH_PAYLOAD_BYTES_MAX,
+);
+
+function assertOrder(why: string, smaller: number, larger: number): void {
+  if (smaller > larger) throw new Error(`limits.ts: ${why} (${smaller} > ${larger})`);
+}

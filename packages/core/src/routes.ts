@@ -1,0 +1,129 @@
+import { QueueError } from "./errors.js";
+
+/** The only module that builds and takes apart paths, for the server and the client alike. */
+
+/** Google's basePath; every route below is relative to it. */
+export const BASE_PATH = "/taskqueue/v1beta2/projects/";
+
+/** Where generic Google clients look for the description of an API. */
+export const DISCOVERY_PATH = "/discovery/v1/apis/taskqueue/v1beta2/rest";
+
+/** What a path says: which project, and where it applies which queue and task. Decoded. */
+export interface RouteParameters {
+  readonly project: string;
+  readonly taskqueue?: string;
+  readonly task?: string;
+}
+
+/** One method of the API. */
+export interface Route {
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  /** In the form of discovery documents. A verb after a colon marks our extensions. */
+  readonly path: string;
+}
+
+/** The eight methods of v1beta2, then the extensions. */
+export const ROUTES = {
+  "taskqueues.get": { method: "GET", path: "{project}/taskqueues/{taskqueue}" },
+  "tasks.list": { method: "GET", path: "{project}/taskqueues/{taskqueue}/tasks" },
+  "tasks.insert": { method: "POST", path: "{project}/taskqueues/{taskqueue}/tasks" },
+  // Stands before tasks.update: a task called "lease" cannot be updated by POST.
+  "tasks.lease": { method: "POST", path: "{project}/taskqueues/{taskqueue}/tasks/lease" },
+  "tasks.get": { method: "GET", path: "{project}/taskqueues/{taskqueue}/tasks/{task}" },
+  "tasks.update": { method: "POST", path: "{project}/taskqueues/{taskqueue}/tasks/{task}" },
+  "tasks.patch": { method: "PATCH", path: "{project}/taskqueues/{taskqueue}/tasks/{task}" },
+  "tasks.delete": { method: "DELETE", path: "{project}/taskqueues/{taskqueue}/tasks/{task}" },
+  "tasks.batchInsert": { method: "POST", path: "{project}/taskqueues/{taskqueue}/tasks:batchInsert" },
+  "tasks.batchUpdate": { method: "POST", path: "{project}/taskqueues/{taskqueue}/tasks:batchUpdate" },
+  "tasks.batchDelete": { method: "POST", path: "{project}/taskqueues/{taskqueue}/tasks:batchDelete" },
+  "taskqueues.list": { method: "GET", path: "{project}/taskqueues" },
+  "taskqueues.insert": { method: "POST", path: "{project}/taskqueues" },
+  "taskqueues.lease": { method: "POST", path: "{project}/taskqueues:lease" },
+  "taskqueues.update": { method: "PUT", path: "{project}/taskqueues/{taskqueue}" },
+  "taskqueues.delete": { method: "DELETE", path: "{project}/taskqueues/{taskqueue}" },
+  "taskqueues.purge": { method: "POST", path: "{project}/taskqueues/{taskqueue}:purge" },
+} as const satisfies Record<string, Route>;
+
+/** The name of a method, as in the discovery document without its `taskqueue.` prefix. */
+export type RouteName = keyof typeof ROUTES;
+
+/** What a request line matched. */
+export type RouteMatch =
+  | { readonly kind: "route"; readonly name: RouteName; readonly parameters: RouteParameters }
+  /** The path exists, but not for this method; `allow` lists those that do. */
+  | { readonly kind: "method_not_allowed"; readonly allow: readonly string[] }
+  | { readonly kind: "not_found" };
+
+/** The path of a call, percent-encoded. */
+export function buildPath(name: RouteName, parameters: RouteParameters): string {
+  const path = ROUTES[name].path.replace(/\{(\w+)\}/g, (_, key: string) => {
+    const value = parameters[key as keyof RouteParameters];
+    if (value === undefined) throw new TypeError(`${name} needs the path parameter ${key}`);
+    return encodeSegment(value);
+  });
+  return BASE_PATH + path;
+}
+
+/** Which method a request line means. Throws `invalid_argument` for a path that is not valid percent-encoding. */
+export function matchRoute(method: string, pathname: string): RouteMatch {
+  if (!pathname.startsWith(BASE_PATH)) return { kind: "not_found" };
+  const segments = pathname.slice(BASE_PATH.length).split("/");
+  const allow: string[] = [];
+  for (const [name, pattern] of PATTERNS) {
+    const parameters = matchSegments(pattern, segments);
+    if (parameters === undefined) continue;
+    if (ROUTES[name].method === method) return { kind: "route", name, parameters };
+    allow.push(ROUTES[name].method);
+  }
+  return allow.length > 0
+    ? { kind: "method_not_allowed", allow: [...new Set(allow)] }
+    : { kind: "not_found" };
+}
+
+/** A segment of a template: a literal, or a parameter with an optional verb behind it. */
+type SegmentPattern =
+  | { readonly literal: string }
+  | { readonly parameter: keyof RouteParameters; readonly suffix: string };
+
+const PATTERNS = (Object.keys(ROUTES) as RouteName[]).map(
+  (name) => [name, ROUTES[name].path.split("/").map(segmentPattern)] as const,
+);
+
+function segmentPattern(segment: string): SegmentPattern {
+  const parameter = /^\{(project|taskqueue|task)\}(.*)$/.exec(segment);
+  if (parameter === null) return { literal: segment };
+  return { parameter: parameter[1] as keyof RouteParameters, suffix: parameter[2] ?? "" };
+}
+
+function matchSegments(pattern: readonly SegmentPattern[], segments: readonly string[]) {
+  if (pattern.length !== segments.length) return undefined;
+  const found: { project: string; taskqueue?: string; task?: string } = { project: "" };
+  for (const [index, part] of pattern.entries()) {
+    const segment = segments[index] ?? "";
+    if ("literal" in part) {
+      if (segment !== part.literal) return undefined;
+      continue;
+    }
+    if (!segment.endsWith(part.suffix)) return undefined;
+    const raw = segment.slice(0, segment.length - part.suffix.length);
+    // A bare colon separates a verb, except in projects, whose legacy form is `example.com:app`.
+    if (raw === "" || (part.parameter !== "project" && raw.includes(":"))) return undefined;
+    found[part.parameter] = decodeSegment(raw);
+  }
+  return found;
+}
+
+function encodeSegment(value: string): string {
+  return encodeURIComponent(value).replace(/%7E/g, "~");
+}
+
+function decodeSegment(raw: string): string {
+  try {
+    return decodeURIComponent(raw);
+  } catch {
+    throw new QueueError(
+      "invalid_argument",
+      `the path segment "${raw.slice(0, 100)}" is not valid percent-encoded UTF-8`,
+    );
+  }
+}

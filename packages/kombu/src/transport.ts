@@ -1,0 +1,157 @@
+import type { Clock } from "@pullqueue/core";
+import type { ExchangeDefinition, QueueDefinition } from "./entity.js";
+import type { MessageContent } from "./message-content.js";
+
+/**
+ * What a connection needs from a broker. Brokers that can lease (every QueueStore) are all served by one
+ * implementation, `transports/virtual.ts`; the others implement this contract themselves.
+ */
+
+/** How a transport provides something: by the broker, by this library, only remembered, or not at all (an error says so). */
+export type Support = "native" | "emulated" | "recorded" | "refused";
+
+/** What differs between brokers. The capability matrix in docs/kombu.md is made from these and checked by a test. */
+export interface TransportManifest {
+  readonly name: string;
+  readonly direct: Support;
+  readonly topic: Support;
+  readonly fanout: Support;
+  readonly headers: Support;
+  readonly priority: Support;
+  readonly delay: Support;
+  readonly messageExpiry: Support;
+  readonly queueExpiry: Support;
+  readonly maxLength: Support;
+  readonly exclusive: Support;
+  readonly autoDelete: Support;
+  readonly durable: Support;
+  readonly mandatory: Support;
+  /** Deliveries are leases that end unless renewed. Otherwise the connection itself is the lease, and `extend` does nothing. */
+  readonly leases: boolean;
+  /** Largest message the broker takes, in bytes as stored; undefined when it has no limit of its own. */
+  readonly messageBytesMax: number | undefined;
+}
+
+/** Where a message goes and how. */
+export interface Route {
+  /** The empty name is the default exchange: the routing key names the queue. */
+  readonly exchange: string;
+  readonly routingKey: string;
+  /** Fail with `unroutable` when no queue takes the message. */
+  readonly mandatory: boolean;
+  /** False writes the body alone, for consumers that are not kombu. */
+  readonly envelope: boolean;
+  /** Makes a repeated publish harmless; every queue's copy derives its own key from it. */
+  readonly idempotencyKey: string;
+  readonly tag?: string | undefined;
+  readonly delayMs?: number | undefined;
+  readonly taskId?: string | undefined;
+}
+
+/** What became of a publish. */
+export interface PublishReceipt {
+  /** The queues that now have the message; empty when nothing was bound. */
+  readonly queues: readonly string[];
+}
+
+/** What the broker says about one delivery of a message. */
+export interface DeliveryInfo {
+  readonly queue: string;
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly redelivered: boolean;
+  /** The stored task, where the broker has tasks. */
+  readonly taskId: string | undefined;
+  readonly tag: string | undefined;
+  /** Leases applied to the task so far, this one included. */
+  readonly retryCount: number | undefined;
+  /** Milliseconds since the epoch, by the broker's clock. */
+  readonly enqueuedAtMs: number | undefined;
+}
+
+/** A message in our hands: held until it is acknowledged, released, rejected, or its lease ends. */
+export interface Delivery {
+  readonly content: MessageContent;
+  /** Unique within the connection; never an integer, as in kombu's virtual transports. */
+  readonly deliveryTag: string;
+  readonly info: DeliveryInfo;
+  /** When the lease ends, in milliseconds of this process's monotonic clock (`performance.now()`); undefined: never. Moved by `extend`. */
+  leaseEndsAtMs: number | undefined;
+}
+
+/** What is asked of the broker. */
+export interface ReceiveRequest {
+  /** Queues taken in turn, so that a busy one does not starve the others. */
+  readonly queues: readonly string[];
+  /** At most this many deliveries. */
+  readonly max: number;
+  /** How long to wait for the first, in milliseconds; 0 looks once. */
+  readonly waitMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How a delivery is given back. */
+export interface ReleaseOptions {
+  /** Hide it for this long first, in milliseconds. Default 0. */
+  readonly delayMs?: number;
+  /** No handler saw it, so it does not count as an attempt. */
+  readonly uncounted?: boolean;
+}
+
+/** The data path. Every method rejects with a `KombuError`; `delivery_lost` means that somebody else may have the message. */
+export interface Transport extends AsyncDisposable {
+  readonly manifest: TransportManifest;
+  readonly topology: Topology;
+  /** Resolves when every queue bound to the route has the message. */
+  publish(content: MessageContent, route: Route, signal?: AbortSignal): Promise<PublishReceipt>;
+  /** Oldest first. Never throws for an undecodable message: it arrives raw. After an abort nothing stays held. */
+  receive(request: ReceiveRequest): Promise<Delivery[]>;
+  /** Done: the broker forgets the message. */
+  ack(delivery: Delivery): Promise<void>;
+  /** Gives back the same message. */
+  release(delivery: Delivery, options?: ReleaseOptions): Promise<void>;
+  /** The broker forgets the message, or moves it to where it keeps rejected ones. */
+  reject(delivery: Delivery): Promise<void>;
+  /** Holds on for another lease from now, the length being the transport's. */
+  extend(delivery: Delivery): Promise<void>;
+  /** Idempotent. Waiting receives end with `closed`. Deliveries still held are the caller's to release before. */
+  close(): Promise<void>;
+}
+
+/** What a queue looks like from outside. */
+export interface QueueState {
+  readonly name: string;
+  /** Messages that could be received now. Undefined where this caller may not know. */
+  readonly messageCount: number | undefined;
+}
+
+/** Exchanges, queues and bindings. */
+export interface Topology {
+  /** Passive: only checks that it is there (`not_found`). A different definition under the same name is `precondition_failed`. */
+  declareExchange(exchange: ExchangeDefinition, passive: boolean, signal?: AbortSignal): Promise<void>;
+  declareQueue(queue: QueueDefinition, passive: boolean, signal?: AbortSignal): Promise<QueueState>;
+  bind(binding: BindingDefinition): Promise<void>;
+  unbind(binding: BindingDefinition): Promise<void>;
+  deleteExchange(name: string): Promise<void>;
+  /** Quiet for an unknown queue. */
+  deleteQueue(
+    name: string,
+    options?: { readonly ifEmpty?: boolean; readonly signal?: AbortSignal },
+  ): Promise<number>;
+  /** How many messages were removed. */
+  purge(queue: string, signal?: AbortSignal): Promise<number>;
+  count(queue: string, signal?: AbortSignal): Promise<number>;
+}
+
+/** A queue bound to an exchange. */
+export interface BindingDefinition {
+  readonly exchange: string;
+  readonly queue: string;
+  readonly routingKey: string;
+  readonly arguments?: Readonly<Record<string, unknown>>;
+}
+
+/** What every transport is opened with. */
+export interface TransportContext {
+  readonly clock: Clock;
+}

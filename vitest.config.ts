@@ -1,0 +1,21 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const packages = fileURLToPath(new URL("./packages/", import.meta.url));
+
+/** Tests read the packages' sources, so that no build can be stale under them. */
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^@pullqueue\/([a-z]+)$/, replacement: `${packages}$1/src/index.ts` },
+      { find: /^@pullqueue\/([a-z]+)\/conformance$/, replacement: `${packages}$1/src/conformance/index.ts` },
+      { find: /^@pullqueue\/([a-z]+)\/(.+)$/, replacement: `${packages}$1/src/$2.ts` },
+    ],
+  },
+  test: {
+    include: ["packages/*/test/**/*.test.ts"],
+    testTimeout: 20_000,
+    hookTimeout: 30_000,
+    pool: "forks",
+  },
+});
