@@ -1,18 +1,38 @@
-/** An exchange as the broker is told about it. */
-export interface ExchangeDefinition {
-  readonly name: string;
-  readonly type: "direct" | "topic" | "fanout" | "headers";
-  readonly durable: boolean;
-  readonly autoDelete: boolean;
-  readonly arguments: Readonly<Record<string, unknown>>;
+import { KombuError } from "./errors.js";
+import type { Topology } from "./transport.js";
+
+/** What exchanges and queues have in common: they are frozen values that need a channel to do something. */
+
+/** AMQP's arguments of an exchange, queue, binding or consumer. */
+export type Arguments = Readonly<Record<string, unknown>>;
+
+/** What an entity needs of a channel to do something. */
+export interface EntityChannel extends Topology {
+  /** One message of the queue, or null when there is none now. */
+  get(queue: string, options: GetOptions): Promise<unknown>;
 }
 
-/** A queue as the broker is told about it. */
-export interface QueueDefinition {
-  readonly name: string;
-  readonly durable: boolean;
-  readonly exclusive: boolean;
-  readonly autoDelete: boolean;
-  /** AMQP's `x-*` arguments. */
-  readonly arguments: Readonly<Record<string, unknown>>;
+/** How one message is fetched. */
+export interface GetOptions {
+  /** The message is acknowledged before it is handed over. Default: the queue's. */
+  readonly noAck?: boolean;
+  /** Serializer names or content types that may be decoded. Default: all that are registered. */
+  readonly accept?: readonly string[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How an entity is declared. */
+export interface DeclareOptions {
+  /** Only check that it is there: `not_found` if it is not. */
+  readonly passive?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The channel of a bound entity, or `not_bound`. */
+export function needChannel(channel: EntityChannel | undefined, what: string, verb: string): EntityChannel {
+  if (channel !== undefined) return channel;
+  throw new KombuError(
+    "not_bound",
+    `${what} cannot ${verb} without a channel; call bind(channel) and use what it returns`,
+  );
 }

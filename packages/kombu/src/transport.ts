@@ -1,5 +1,5 @@
 import type { Clock } from "@pullqueue/core";
-import type { ExchangeDefinition, QueueDefinition } from "./entity.js";
+import type { BindingDefinition, ExchangeDefinition, QueueDefinition, QueueState } from "./definitions.js";
 import type { MessageContent } from "./message-content.js";
 
 /**
@@ -98,7 +98,7 @@ export interface ReleaseOptions {
   readonly uncounted?: boolean;
 }
 
-/** The data path. Every method rejects with a `KombuError`; `delivery_lost` means that somebody else may have the message. */
+/** The data path. Every method rejects with a `KombuError`; `lease_lost` means that somebody else may have the message. */
 export interface Transport extends AsyncDisposable {
   readonly manifest: TransportManifest;
   readonly topology: Topology;
@@ -118,13 +118,6 @@ export interface Transport extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** What a queue looks like from outside. */
-export interface QueueState {
-  readonly name: string;
-  /** Messages that could be received now. Undefined where this caller may not know. */
-  readonly messageCount: number | undefined;
-}
-
 /** Exchanges, queues and bindings. */
 export interface Topology {
   /** Passive: only checks that it is there (`not_found`). A different definition under the same name is `precondition_failed`. */
@@ -141,14 +134,6 @@ export interface Topology {
   /** How many messages were removed. */
   purge(queue: string, signal?: AbortSignal): Promise<number>;
   count(queue: string, signal?: AbortSignal): Promise<number>;
-}
-
-/** A queue bound to an exchange. */
-export interface BindingDefinition {
-  readonly exchange: string;
-  readonly queue: string;
-  readonly routingKey: string;
-  readonly arguments?: Readonly<Record<string, unknown>>;
 }
 
 /** What every transport is opened with. */

@@ -1,0 +1,122 @@
+import { isQueueError, type QueueErrorCode } from "@pullqueue/core";
+
+/**
+ * The closed set of codes. They never change within a major version; messages may. docs/errors.md has a section for
+ * each, and a test compares the two.
+ */
+export const KOMBU_ERROR_CODES = [
+  "invalid_argument",
+  "empty",
+  "timeout",
+  "closed",
+  "not_found",
+  "already_exists",
+  "precondition_failed",
+  "unroutable",
+  "not_bound",
+  "message_state",
+  "lease_lost",
+  "not_serializable",
+  "decode_failed",
+  "content_disallowed",
+  "serializer_unknown",
+  "too_large",
+  "not_supported",
+  "resource_exhausted",
+  "unauthenticated",
+  "permission_denied",
+  "unavailable",
+  "internal",
+] as const;
+
+/** Why a call failed. */
+export type KombuErrorCode = (typeof KOMBU_ERROR_CODES)[number];
+
+/** What else is known about a failure. */
+export interface KombuErrorDetails {
+  /** The error underneath; for logs. */
+  readonly cause?: unknown;
+  /** The queues that did not get the message, when a publish reached only some. */
+  readonly queues?: readonly string[];
+  /** How long to wait before trying again, in milliseconds. */
+  readonly retryAfterMs?: number | undefined;
+}
+
+/** The one error of this package. Tell failures apart by `code`; the message says what was expected, what came, what to do. */
+export class KombuError extends Error {
+  override readonly name = "KombuError";
+  readonly code: KombuErrorCode;
+  /** The queues that did not get the message, when a publish reached only some. */
+  readonly queues: readonly string[] | undefined;
+  /** How long to wait before trying again, in milliseconds. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: KombuErrorCode, message: string, details: KombuErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.queues = details.queues;
+    this.retryAfterMs = details.retryAfterMs;
+  }
+}
+
+/** Whether a value is a KombuError, with this code if one is given. Works across two installed copies of the package. */
+export function isKombuError(value: unknown, code?: KombuErrorCode): value is KombuError {
+  return (
+    value instanceof Error &&
+    value.name === "KombuError" &&
+    "code" in value &&
+    (code === undefined || value.code === code)
+  );
+}
+
+/** Nothing was in the queue: what `get` and `getNowait` of a SimpleQueue throw. */
+export function isEmpty(value: unknown): value is KombuError {
+  return isKombuError(value, "empty");
+}
+
+/** Time was up before anything happened: what `drainEvents` throws. */
+export function isTimeout(value: unknown): value is KombuError {
+  return isKombuError(value, "timeout");
+}
+
+/** The connection, channel or consumer was closed before or during the call. */
+export function isClosed(value: unknown): value is KombuError {
+  return isKombuError(value, "closed");
+}
+
+/** The message's lease ended, so that somebody else may have it now. */
+export function isLeaseLost(value: unknown): value is KombuError {
+  return isKombuError(value, "lease_lost");
+}
+
+/** A store's codes in this package's words: where they differ, the reason stands beside. */
+const CODE_OF_QUEUE_ERROR: Readonly<Record<QueueErrorCode, KombuErrorCode>> = {
+  invalid_argument: "invalid_argument",
+  not_found: "not_found",
+  already_exists: "already_exists",
+  lease_lost: "lease_lost",
+  // The queue is there, but it pushes: AMQP's 406.
+  wrong_mode: "precondition_failed",
+  too_large: "too_large",
+  resource_exhausted: "resource_exhausted",
+  unauthenticated: "unauthenticated",
+  permission_denied: "permission_denied",
+  not_supported: "not_supported",
+  unavailable: "unavailable",
+  timeout: "timeout",
+  closed: "closed",
+  internal: "internal",
+};
+
+/**
+ * The door through which a store's errors enter: a QueueError becomes a KombuError with the same message and the store's
+ * error as its cause. A KombuError, and the reason of an aborted `signal`, pass unchanged; anything else is `internal`.
+ */
+export function fromQueueError(error: unknown, signal?: AbortSignal): unknown {
+  if (isKombuError(error) || (signal?.aborted === true && error === signal.reason)) return error;
+  if (isQueueError(error)) {
+    const details = { cause: error, retryAfterMs: error.retryAfterMs };
+    return new KombuError(CODE_OF_QUEUE_ERROR[error.code], error.message, details);
+  }
+  return new KombuError("internal", "an unexpected error occurred below the transport", { cause: error });
+}

@@ -1,0 +1,267 @@
+import { isDeepStrictEqual } from "node:util";
+import { newIdempotencyKey } from "@pullqueue/core";
+import { Binding, type BindingOptions, type BindingPlain } from "./binding.js";
+import {
+  booleanCheck,
+  type Check,
+  checkOptions,
+  checkValue,
+  functionCheck,
+  integerCheck,
+  nameCheck,
+  objectCheck,
+} from "./check.js";
+import type { QueueDefinition, QueueState } from "./definitions.js";
+import {
+  type Arguments,
+  type DeclareOptions,
+  type EntityChannel,
+  type GetOptions,
+  needChannel,
+} from "./entity.js";
+import { KombuError } from "./errors.js";
+import { Exchange, type ExchangePlain, exchangeOf } from "./exchange.js";
+import { PRIORITY_MAX } from "./limits.js";
+
+/** What else is known about a queue. */
+export interface QueueOptions {
+  /** Where its messages come from; a text is the direct exchange of that name. Default: the default exchange, which needs no binding. */
+  readonly exchange?: Exchange | string;
+  /** The exact key, or on a topic exchange a pattern of words with `*` and `#`. Default: the empty key. */
+  readonly routingKey?: string;
+  /** Several bindings instead of one exchange and key. */
+  readonly bindings?: readonly Binding[];
+  /** Survives a restart of the broker. Default true. */
+  readonly durable?: boolean;
+  /** For one connection only; implies `autoDelete`. Default false. */
+  readonly exclusive?: boolean;
+  /** Goes when its last consumer goes. Default false. */
+  readonly autoDelete?: boolean;
+  /** Its messages are acknowledged before they are handed over, unless a consumer says otherwise. Default false. */
+  readonly noAck?: boolean;
+  /** A name for people; means nothing to the broker. */
+  readonly alias?: string;
+  /** The queue goes after being unused for this long, in milliseconds (`x-expires`). */
+  readonly expiresMs?: number;
+  /** Messages go after this long, in milliseconds (`x-message-ttl`). */
+  readonly messageTtlMs?: number;
+  /** Most messages (`x-max-length`). */
+  readonly maxLength?: number;
+  /** Most bytes of messages (`x-max-length-bytes`). */
+  readonly maxLengthBytes?: number;
+  /** Highest priority (`x-max-priority`). */
+  readonly maxPriority?: number;
+  /** Further `x-*` arguments; the options above win over them. */
+  readonly queueArguments?: Arguments;
+  readonly bindingArguments?: Arguments;
+  readonly consumerArguments?: Arguments;
+  /** Never declare it: somebody else does. Default false. */
+  readonly noDeclare?: boolean;
+  /** Called after each declaration with what the broker said. */
+  readonly onDeclared?: (state: QueueState) => void;
+}
+
+const countCheck = integerCheck(0, Number.MAX_SAFE_INTEGER, "messages or bytes");
+const durationCheck = integerCheck(1, Number.MAX_SAFE_INTEGER, "milliseconds");
+
+const QUEUE_CHECKS: Readonly<Record<keyof QueueOptions, Check>> = {
+  exchange: { expected: "an Exchange or a name", holds: (v) => v instanceof Exchange || nameCheck.holds(v) },
+  routingKey: nameCheck,
+  bindings: {
+    expected: "an array of Binding",
+    holds: (v) => Array.isArray(v) && v.every((item) => item instanceof Binding),
+  },
+  durable: booleanCheck,
+  exclusive: booleanCheck,
+  autoDelete: booleanCheck,
+  noAck: booleanCheck,
+  alias: nameCheck,
+  expiresMs: durationCheck,
+  messageTtlMs: integerCheck(0, Number.MAX_SAFE_INTEGER, "milliseconds"),
+  maxLength: countCheck,
+  maxLengthBytes: countCheck,
+  maxPriority: integerCheck(0, PRIORITY_MAX, "priority"),
+  queueArguments: objectCheck,
+  bindingArguments: objectCheck,
+  consumerArguments: objectCheck,
+  noDeclare: booleanCheck,
+  onDeclared: functionCheck,
+};
+
+/** The `x-*` argument that each option becomes. */
+const ARGUMENT_OF_OPTION = {
+  expiresMs: "x-expires",
+  messageTtlMs: "x-message-ttl",
+  maxLength: "x-max-length",
+  maxLengthBytes: "x-max-length-bytes",
+  maxPriority: "x-max-priority",
+} as const;
+
+/**
+ * Where messages wait. An empty name is replaced by a unique one at once, so that the value has a name everywhere. Throws
+ * `invalid_argument` for what it does not understand. What a broker cannot do with an option is in the capability matrix.
+ */
+export class Queue {
+  readonly name: string;
+  readonly exchange: Exchange;
+  readonly routingKey: string;
+  readonly bindings: readonly Binding[];
+  readonly exclusive: boolean;
+  readonly durable: boolean;
+  readonly autoDelete: boolean;
+  readonly noAck: boolean;
+  readonly alias: string | undefined;
+  /** `x-*` arguments, those that came from options included. */
+  readonly queueArguments: Arguments;
+  readonly bindingArguments: Arguments;
+  readonly consumerArguments: Arguments;
+  readonly noDeclare: boolean;
+  readonly onDeclared: ((state: QueueState) => void) | undefined;
+  readonly #options: QueueOptions;
+  #channel: EntityChannel | undefined;
+
+  constructor(name = "", options: QueueOptions = {}) {
+    checkValue("a queue's name", name, nameCheck);
+    checkOptions(`queue ${JSON.stringify(name)}`, options, QUEUE_CHECKS);
+    checkBindings(name, options);
+    this.name = name === "" ? `amq.gen-${newIdempotencyKey()}` : name;
+    this.exchange = exchangeOf(options.exchange ?? "");
+    this.routingKey = options.routingKey ?? "";
+    this.bindings = Object.freeze([...(options.bindings ?? [])]);
+    this.exclusive = options.exclusive ?? false;
+    this.durable = options.durable ?? true;
+    this.autoDelete = this.exclusive || (options.autoDelete ?? false);
+    this.noAck = options.noAck ?? false;
+    this.alias = options.alias;
+    this.queueArguments = Object.freeze({ ...options.queueArguments, ...argumentsOf(options) });
+    this.bindingArguments = Object.freeze({ ...options.bindingArguments });
+    this.consumerArguments = Object.freeze({ ...options.consumerArguments });
+    this.noDeclare = options.noDeclare ?? false;
+    this.onDeclared = options.onDeclared;
+    this.#options = { ...options };
+    Object.freeze(this);
+  }
+
+  /** The queue of a plain object such as `toJSON` makes. */
+  static from({ name, exchange, bindings, ...options }: QueuePlain): Queue {
+    return new Queue(name, {
+      ...options,
+      ...(exchange === undefined ? {} : { exchange: Exchange.from(exchange) }),
+      ...(bindings === undefined ? {} : { bindings: bindings.map(Binding.from) }),
+    });
+  }
+
+  /** What the broker is told. */
+  get definition(): QueueDefinition {
+    const { name, durable, exclusive, autoDelete, queueArguments } = this;
+    return { name, durable, exclusive, autoDelete, arguments: queueArguments };
+  }
+
+  /** Whether a declaration stays true, so that it need not be repeated: not for queues that may go by themselves. */
+  get staysDeclared(): boolean {
+    return !this.autoDelete && this.queueArguments["x-expires"] === undefined;
+  }
+
+  /** A copy that can be declared, read, purged and deleted through this channel. */
+  bind(channel: EntityChannel): Queue {
+    if (this.#channel === channel) return this;
+    const bound = new Queue(this.name, this.#options);
+    bound.#channel = channel;
+    return bound;
+  }
+
+  /**
+   * Makes its exchanges, itself and its bindings, and returns its name; `noDeclare` does nothing. Passive: only checks that
+   * the queue is there. Errors: `not_bound`, `not_found` (passive), `precondition_failed` for another definition of the name.
+   */
+  async declare(options: DeclareOptions = {}): Promise<string> {
+    const channel = this.#need("declare");
+    if (this.noDeclare) return this.name;
+    const { passive = false, signal } = options;
+    const bindings = passive ? [] : this.#allBindings();
+    for (const { exchange } of bindings) await exchange.bind(channel).declare({ signal });
+    const state = await channel.declareQueue(this.definition, passive, signal);
+    for (const binding of bindings) await channel.bind(binding.definition(this.name));
+    this.onDeclared?.(state);
+    return this.name;
+  }
+
+  /** One message, or null when there is none now. */
+  async get(options: GetOptions = {}): Promise<unknown> {
+    return this.#need("get").get(this.name, { ...options, noAck: options.noAck ?? this.noAck });
+  }
+
+  /** Removes all its messages that nobody holds, and returns how many. */
+  async purge(options: { readonly signal?: AbortSignal } = {}): Promise<number> {
+    return this.#need("purge").purge(this.name, options.signal);
+  }
+
+  /** Removes it with its messages and bindings, and returns how many messages went. `ifEmpty` leaves one with messages alone. */
+  async delete(options: { readonly ifEmpty?: boolean; readonly signal?: AbortSignal } = {}): Promise<number> {
+    return this.#need("delete").deleteQueue(this.name, options);
+  }
+
+  /** Binds it to one more exchange. */
+  async bindTo(exchange: Exchange | string, options: BindingOptions = {}): Promise<void> {
+    await this.#need("bindTo").bind(new Binding(exchange, options).definition(this.name));
+  }
+
+  /** Takes a binding away; quiet when there is none. */
+  async unbindFrom(exchange: Exchange | string, options: BindingOptions = {}): Promise<void> {
+    await this.#need("unbindFrom").unbind(new Binding(exchange, options).definition(this.name));
+  }
+
+  /** Whether the two are one definition, not merely one name. */
+  equals(other: Queue): boolean {
+    return isDeepStrictEqual(this.toJSON(), other.toJSON());
+  }
+
+  /** The queue as plain data, which `from` reads; `onDeclared` stays behind. */
+  toJSON(): QueuePlain {
+    const { name, routingKey, durable, exclusive, autoDelete, noAck, alias, noDeclare } = this;
+    const { queueArguments, bindingArguments, consumerArguments } = this;
+    return {
+      ...{ name, routingKey, durable, exclusive, autoDelete, noAck, noDeclare },
+      ...{ queueArguments, bindingArguments, consumerArguments },
+      exchange: this.exchange.toJSON(),
+      bindings: this.bindings.map((binding) => binding.toJSON()),
+      ...(alias === undefined ? {} : { alias }),
+    };
+  }
+
+  /** The main binding, unless the default exchange makes it needless, and the others. */
+  #allBindings(): readonly Binding[] {
+    if (this.exchange.name === "") return this.bindings;
+    const { routingKey, bindingArguments } = this;
+    return [new Binding(this.exchange, { routingKey, arguments: bindingArguments }), ...this.bindings];
+  }
+
+  #need(verb: string): EntityChannel {
+    return needChannel(this.#channel, `queue ${JSON.stringify(this.name)}`, verb);
+  }
+}
+
+/** A queue as plain data. */
+export interface QueuePlain extends Omit<QueueOptions, "exchange" | "bindings" | "onDeclared"> {
+  readonly name?: string;
+  readonly exchange?: ExchangePlain;
+  readonly bindings?: readonly BindingPlain[];
+}
+
+/** Kombu drops the main exchange silently when there are bindings; here that has to be said. */
+function checkBindings(name: string, { exchange, bindings = [] }: QueueOptions): void {
+  if (bindings.length === 0 || exchange === undefined || exchangeOf(exchange).name === "") return;
+  throw new KombuError(
+    "invalid_argument",
+    `queue ${JSON.stringify(name)} has an exchange and bindings; give the exchange as one of the bindings`,
+  );
+}
+
+function argumentsOf(options: QueueOptions): Arguments {
+  return Object.fromEntries(
+    Object.entries(ARGUMENT_OF_OPTION).flatMap(([option, argument]) => {
+      const value = options[option as keyof typeof ARGUMENT_OF_OPTION];
+      return value === undefined ? [] : [[argument, value]];
+    }),
+  );
+}
