@@ -19,7 +19,7 @@ const MACHINE_PATH = /(?<![\w.~/:-])\/(?:work|root|home|Users|workspace)\/[\w.-]
 
 /** Where packages were fetched from is the business of whoever installs them. */
 const REGISTRY =
-  /https?:\/\/[\w.:-]*(?:registry|verdaccio|artifactory|nexus)[\w.:-]*|^(?:@[\w-]+:)?registry\s*=.*|--registry\b.*/gim;
+  /https?:\/\/[\w.:-]*(?:registry|verdaccio|artifactory|nexus)[\w.:-]*|^(?:@[\w-]+:)?registry\s*=.*|--registry[ =]\S+/gim;
 
 /** Comments, documents and scripts promise nothing for later. */
 export function nothingUnfinished(workspace: Workspace): Violation[] {

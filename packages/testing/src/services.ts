@@ -1,0 +1,28 @@
+import { spawnSync } from "node:child_process";
+
+/** What some tests need and not every machine has, with the command that finds out. */
+const SERVICES = {
+  strace: { command: ["strace", "-o", "/dev/null", "true"], debianPackage: "strace" },
+  "python3-kombu": { command: ["/usr/bin/python3", "-c", "import kombu"], debianPackage: "python3-kombu" },
+} as const;
+
+/** The name of such a service. */
+export type ServiceName = keyof typeof SERVICES;
+
+/** How long a service may take to show that it is there, in milliseconds. Python's first import is the slowest. */
+const PROBE_MS = 20_000;
+
+/**
+ * Whether a service is missing, for `describe.skipIf(isMissing("strace"))`. Says plainly what is left out and why.
+ * With `REQUIRE_SERVICES=1`, as in CI, a missing service throws instead.
+ */
+export function isMissing(name: ServiceName, environment: NodeJS.ProcessEnv = process.env): boolean {
+  const { command, debianPackage } = SERVICES[name];
+  const [program, ...parameters] = command;
+  const probe = spawnSync(program, parameters, { timeout: PROBE_MS, stdio: "ignore", env: environment });
+  if (probe.status === 0) return false;
+  const advice = `${name} is not usable here: apt-get install ${debianPackage}`;
+  if (environment.REQUIRE_SERVICES === "1") throw new Error(`${advice} (REQUIRE_SERVICES=1)`);
+  process.stderr.write(`left out: the tests that need ${name}. ${advice}\n`);
+  return true;
+}
