@@ -27,3 +27,6 @@ export const POLLING_INTERVAL_MS_MAX = 3_600_000;
 
 /** Longest time one message may be held by renewals, in milliseconds: what a timer can measure, about 24 days. */
 export const HOLD_MS_MAX = 2_147_483_647;
+
+/** Longest integer of a JSON text, in digits. Python's `int()` refuses more, because the conversion takes quadratic time. */
+export const INTEGER_DIGITS_MAX = 4300;

@@ -1,0 +1,137 @@
+import { isUtf8 } from "node:buffer";
+import type { MessageContent, MessageProperties } from "./message-content.js";
+import { writePythonJson, writeString } from "./python-json.js";
+import { readPythonJson } from "./python-json-reader.js";
+
+/** The stored form of a message: the JSON object that kombu's virtual transports write, byte for byte. */
+
+/** What an envelope says beside the message itself. */
+export interface EnvelopeAddress {
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly deliveryTag: string;
+}
+
+/** A stored message as it was found. */
+export interface StoredMessage extends EnvelopeAddress {
+  readonly content: MessageContent;
+  /** Somebody restored it after a delivery; kombu says so in one of three places. */
+  readonly redelivered: boolean;
+}
+
+/** Properties that the envelope writes itself, in kombu's order, after those of the caller. */
+const OWN_PROPERTIES: ReadonlySet<string> = new Set([
+  ...["delivery_mode", "expiration", "delivery_info", "priority", "body_encoding", "delivery_tag"],
+]);
+
+/** AMQP's number for messages that survive the broker; kombu's default. */
+const PERSISTENT = 2;
+
+/** The bytes to store. Throws `not_serializable` for headers and properties that JSON cannot hold. */
+export function encodeEnvelope(content: MessageContent, address: EnvelopeAddress): Uint8Array {
+  const { body, contentType = null, contentEncoding = null, headers } = content;
+  const base64 = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("base64");
+  return Buffer.from(
+    `{"body": "${base64}", "content-encoding": ${writePythonJson(contentEncoding)}, ` +
+      `"content-type": ${writePythonJson(contentType)}, "headers": ${writePythonJson(headers)}, ` +
+      `"properties": {${writeProperties(content.properties, address)}}}`,
+    "latin1",
+  );
+}
+
+function writeProperties(properties: MessageProperties, address: EnvelopeAddress): string {
+  const { delivery_mode = PERSISTENT, expiration, priority } = properties;
+  const callers = Object.entries(properties).filter(([name]) => !OWN_PROPERTIES.has(name));
+  const first = writePythonJson(
+    Object.fromEntries([
+      ...callers,
+      ["delivery_mode", delivery_mode],
+      ...(expiration === undefined ? [] : [["expiration", expiration]]),
+    ]),
+  );
+  const exchange = writeString(address.exchange);
+  const routingKey = writeString(address.routingKey);
+  return (
+    `${first.slice(1, -1)}, "delivery_info": {"exchange": ${exchange}, "routing_key": ${routingKey}}, ` +
+    `"priority": ${writePythonJson(priority || 0)}, "body_encoding": "base64", ` +
+    `"delivery_tag": ${writeString(address.deliveryTag)}`
+  );
+}
+
+/**
+ * A stored message from its bytes. An envelope is a UTF-8 JSON object with a text `body` and `properties.delivery_tag`;
+ * anything else, and an envelope whose body cannot be taken out, arrives raw: undefined here, never an error.
+ */
+export function decodeEnvelope(bytes: Uint8Array): StoredMessage | undefined {
+  const envelope = readEnvelope(bytes);
+  if (envelope === undefined) return undefined;
+  const { body_encoding, delivery_info, delivery_tag, ...properties } = recordOf(envelope.properties);
+  const body = readBody(envelope.body, body_encoding);
+  const deliveryTag = typeof delivery_tag === "number" ? String(delivery_tag) : textOf(delivery_tag);
+  if (body === undefined || deliveryTag === undefined) return undefined;
+  const info = recordOf(delivery_info);
+  const headers = recordOf(envelope.headers);
+  return {
+    content: {
+      body,
+      contentType: textOf(envelope["content-type"]),
+      contentEncoding: textOf(envelope["content-encoding"]),
+      headers,
+      properties,
+      raw: false,
+    },
+    exchange: textOf(info.exchange) ?? "",
+    routingKey: textOf(info.routing_key) ?? "",
+    deliveryTag,
+    redelivered: [envelope, headers, info].some((place) => place.redelivered === true),
+  };
+}
+
+/** A message that is nothing but its bytes. */
+export function rawContent(body: Uint8Array): MessageContent {
+  return { body, contentType: undefined, contentEncoding: undefined, headers: {}, properties: {}, raw: true };
+}
+
+type PlainObject = Readonly<Record<string, unknown>>;
+
+function readEnvelope(bytes: Uint8Array): PlainObject | undefined {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (!mayBeObject(text) || !isUtf8(text)) return undefined;
+  try {
+    return recordOf(readPythonJson(text.toString("utf8")));
+  } catch {
+    return undefined; // Not JSON: a task of somebody who does not know kombu.
+  }
+}
+
+/** Whether the first character that is not white space opens an object, so that images and the like are not parsed. */
+function mayBeObject(bytes: Uint8Array): boolean {
+  const first = bytes.find((byte) => byte !== 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d);
+  return first === 0x7b;
+}
+
+/** Kombu with `body_encoding` utf-8 writes a body that is no text as one of its `__type__` objects, which is bytes by now. */
+function readBody(body: unknown, encoding: unknown): Uint8Array | undefined {
+  if (body instanceof Uint8Array) return body;
+  if (typeof body !== "string") return undefined;
+  if (encoding === "base64") return readBase64(body);
+  const isText = encoding === undefined || encoding === null || encoding === "utf-8";
+  return isText && body.isWellFormed() ? Buffer.from(body, "utf8") : undefined;
+}
+
+/** Node's decoder skips what is not base64, so that only the length tells. */
+function readBase64(text: string): Uint8Array | undefined {
+  const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
+  const bytes = Buffer.from(text, "base64");
+  return bytes.length === Math.floor(((text.length - padding) * 3) / 4) ? bytes : undefined;
+}
+
+function recordOf(value: unknown): PlainObject {
+  const isRecord =
+    typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+  return isRecord ? (value as PlainObject) : {};
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
