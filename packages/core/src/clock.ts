@@ -4,8 +4,14 @@
 export interface Clock {
   /** Microseconds since the epoch; never runs backwards. */
   nowUs(): number;
-  /** Calls back once after `delayMs` (0 or more); the returned function cancels. Does not keep the process alive. */
-  timer(delayMs: number, callback: () => void): () => void;
+  /** Calls back once after `delayMs` (0 or more); the returned function cancels. Does not keep the process alive unless asked to. */
+  timer(delayMs: number, callback: () => void, options?: TimerOptions): () => void;
+}
+
+/** How a timer behaves towards its process. */
+export interface TimerOptions {
+  /** Somebody awaits the outcome, so the process must not end before. Default false. */
+  readonly keepAlive?: boolean;
 }
 
 /** A clock that only moves when told. Timers fire in the order of their due times while it advances. */
@@ -41,11 +47,24 @@ export function systemClock(): Clock {
       lastUs = Math.max(lastUs, nowUs);
       return lastUs;
     },
-    timer(delayMs, callback) {
+    timer(delayMs, callback, options) {
       const handle = setTimeout(callback, Math.min(Math.max(0, delayMs), TIMER_MS_MAX));
-      handle.unref();
+      if (options?.keepAlive !== true) handle.unref();
       return () => clearTimeout(handle);
     },
+  };
+}
+
+/**
+ * A clock that shows at least `floorUs` from now on, for a store that holds tasks from a time when the system's clock
+ * was ahead: it runs on from there with the same difference, so that leases still end.
+ */
+export function clockNotBefore(clock: Clock, floorUs: number): Clock {
+  const shiftUs = floorUs - clock.nowUs();
+  if (shiftUs <= 0) return clock;
+  return {
+    nowUs: () => clock.nowUs() + shiftUs,
+    timer: (delayMs, callback, options) => clock.timer(delayMs, callback, options),
   };
 }
 

@@ -2,6 +2,7 @@
 
 // For authors of servers, clients and stores.
 export { decodePayload, encodePayload } from "./base64.js";
+export { checkedStore } from "./checked-store.js";
 export { type Clock, type ManualClock, manualClock, systemClock } from "./clock.js";
 export {
   isQueueError,
@@ -14,6 +15,13 @@ export type { HttpClient, HttpRequest, HttpResponse, TokenSource } from "./http-
 export { errorFromWire, errorToWire, type WireError, type WireErrorOverride } from "./http-status.js";
 export { type IdSource, idSource, newIdempotencyKey } from "./ids.js";
 export * as limits from "./limits.js";
+export type {
+  ExactLease,
+  LeaseAnswer,
+  NaiveStore,
+  StatsChoice,
+  TaskPosition,
+} from "./naive-store.js";
 export {
   checkQueueNameRule,
   type ProjectPrefix,
@@ -40,6 +48,7 @@ export type {
   StoreObserver,
   StoreOptions,
 } from "./store.js";
+export { type MemoryStoreOptions, openMemoryStore } from "./stores/memory.js";
 export {
   DEFAULT_QUEUE_SETTINGS,
   type ItemResult,

@@ -87,6 +87,24 @@ export const ACL_EMAILS_MAX = 1000;
 /** Payload bytes a memory store holds unless told otherwise; an insert past it is refused as `resource_exhausted`. */
 export const MEMORY_PAYLOAD_BYTES_DEFAULT = 1024 * MIB;
 
+/** Tasks a memory store holds unless told otherwise: empty payloads take memory too, about half a kilobyte a task. */
+export const MEMORY_TASKS_DEFAULT = 2_000_000;
+
+/** Most idempotency keys, and most ids of finished tasks, that a memory store remembers; past it the oldest go early. */
+export const MEMORY_REMEMBERED_MAX = 500_000;
+
+/** Tasks past their retry limit that one lease drops on its way; the next goes on, so that no lease takes long. */
+export const EXHAUSTED_PER_LEASE_MAX = 10_000;
+
+/** Tasks that a purge removes before it lets others have a turn. */
+export const PURGE_CHUNK_TASKS = 1000;
+
+/** Longest e-mail address in an `acl`, in characters: RFC 5321's path without its brackets. */
+export const EMAIL_LENGTH_MAX = 254;
+
+/** Longest page token, in characters: the longest position (an id or a queue name of control-free UTF-8) in JSON and base64. */
+export const PAGE_TOKEN_LENGTH_MAX = 1024;
+
 /** Largest HTTP answer the client reads, in bytes: the largest lease answer in base64 and its JSON. */
 export const RESPONSE_BYTES_MAX = 64 * MIB;
 

@@ -1,0 +1,272 @@
+import { QueueError } from "./errors.js";
+import {
+  ACL_EMAILS_MAX,
+  BATCH_ITEMS_MAX,
+  BATCH_PAYLOAD_BYTES_MAX,
+  DELAY_MS_MAX,
+  EMAIL_LENGTH_MAX,
+  GENERATED_ID_PATTERN,
+  IDEMPOTENCY_KEY_LENGTH_MAX,
+  LEASE_MS_MAX,
+  LEASE_PAYLOAD_BYTES_DEFAULT,
+  LEASE_PAYLOAD_BYTES_MAX,
+  LEASE_QUEUES_MAX,
+  LEASE_TASKS_MAX,
+  MAX_LEASES_MAX,
+  PAYLOAD_BYTES_MAX,
+  PROJECT_LENGTH_MAX,
+  PROJECT_PATTERN,
+  TAG_BYTES_MAX,
+  TASK_ID_LENGTH_MAX,
+  TASK_ID_PATTERN,
+  WAIT_MS_MAX,
+} from "./limits.js";
+import type { ExactLease } from "./naive-store.js";
+import { checkQueueNameRule } from "./names.js";
+import type {
+  LeaseExtension,
+  LeaseFence,
+  LeaseRequest,
+  NewTask,
+  QueueAcl,
+  QueueKey,
+  QueueSettings,
+} from "./task.js";
+
+/** The rules for arguments of a store. Each throws a QueueError that names the field as the wire does. */
+
+/** A queue's project (without prefix) and name. */
+export function checkQueueKey(key: QueueKey): void {
+  checkProject(key.project);
+  if (typeof key.queue !== "string") throw invalid("taskqueue", "a queue name is a string", key.queue);
+  checkQueueNameRule(key.queue);
+}
+
+/** A project without prefix. */
+export function checkProject(project: string): void {
+  const valid =
+    typeof project === "string" && project.length <= PROJECT_LENGTH_MAX && PROJECT_PATTERN.test(project);
+  if (!valid) {
+    const rule = `a project is letters, digits, and . _ : - inside, without a prefix such as s~, at most ${PROJECT_LENGTH_MAX} characters`;
+    throw invalid("project", rule, project);
+  }
+}
+
+/** The queues of one lease: one to `LEASE_QUEUES_MAX`, each once. */
+export function checkQueueKeys(keys: readonly QueueKey[]): void {
+  checkArray("taskqueue", "queues", keys);
+  if (keys.length === 0 || keys.length > LEASE_QUEUES_MAX) {
+    throw invalid("taskqueue", `queues must be 1 to ${LEASE_QUEUES_MAX}`, keys.length);
+  }
+  for (const key of keys) checkQueueKey(key);
+  const names = new Set(keys.map((key) => `${key.project}/${key.queue}`));
+  if (names.size < keys.length) {
+    throw new QueueError("invalid_argument", "each queue of a lease must be named once; one is named twice", {
+      location: "taskqueue",
+    });
+  }
+}
+
+/** The size of a batch. */
+export function checkBatch(name: string, items: readonly unknown[]): void {
+  checkArray(name, name, items);
+  if (items.length <= BATCH_ITEMS_MAX) return;
+  throw new QueueError(
+    "too_large",
+    `${name} must be at most ${BATCH_ITEMS_MAX} in one call, got ${items.length}; send them in several calls`,
+    { location: name },
+  );
+}
+
+/** The payload bytes of a batch together. */
+export function checkBatchPayload(tasks: readonly NewTask[]): void {
+  let bytes = 0;
+  for (const task of tasks) bytes += task.payload instanceof Uint8Array ? task.payload.byteLength : 0;
+  if (bytes <= BATCH_PAYLOAD_BYTES_MAX) return;
+  throw new QueueError(
+    "too_large",
+    `the payloads of one call must have at most ${BATCH_PAYLOAD_BYTES_MAX} bytes together, got ${bytes}; send them in several calls`,
+    { location: "payloadBase64" },
+  );
+}
+
+/** One task to insert, at the store's `nowUs`. */
+export function checkNewTask(task: NewTask, nowUs: number): void {
+  const { payload, id, tag, etaUs, delayMs, idempotencyKey } = task;
+  if (!(payload instanceof Uint8Array)) {
+    throw invalid("payloadBase64", "payload must be a Uint8Array", payload);
+  }
+  if (payload.byteLength > PAYLOAD_BYTES_MAX) {
+    throw new QueueError(
+      "too_large",
+      `a payload must have at most ${PAYLOAD_BYTES_MAX} bytes, got ${payload.byteLength}; store the rest elsewhere and send a reference`,
+      { location: "payloadBase64" },
+    );
+  }
+  if (id !== undefined) checkNewId(id);
+  if (tag !== undefined) checkTag(tag);
+  if (etaUs !== undefined) checkEta(etaUs, delayMs, nowUs);
+  if (delayMs !== undefined) checkNumber("delayMs", delayMs, 0, DELAY_MS_MAX);
+  if (idempotencyKey !== undefined) checkIdempotencyKey(idempotencyKey);
+}
+
+/** Any task id, for looking one up. */
+export function checkTaskId(id: string): void {
+  if (typeof id === "string" && TASK_ID_PATTERN.test(id)) return;
+  throw invalid("task", `a task id is 1 to ${TASK_ID_LENGTH_MAX} of a-z A-Z 0-9 _ -`, id);
+}
+
+/** Which lease a caller means. */
+export function checkFence(fence: LeaseFence): void {
+  checkTaskId(fence.id);
+  const { retryCount, leaseEndUs } = fence;
+  if (retryCount !== undefined) checkInteger("retryCount", retryCount, 0, Number.MAX_SAFE_INTEGER);
+  if (leaseEndUs !== undefined) checkInteger("leaseTimestamp", leaseEndUs, 0, Number.MAX_SAFE_INTEGER);
+}
+
+/** A new end for a lease. */
+export function checkExtension(lease: LeaseExtension): void {
+  checkFence(lease);
+  checkNumber("newLeaseSeconds", lease.leaseMs, 0, LEASE_MS_MAX);
+  if (lease.uncounted !== undefined) checkBoolean("uncounted", lease.uncounted);
+  if (lease.uncounted === true && lease.leaseMs !== 0) {
+    throw new QueueError(
+      "invalid_argument",
+      `uncounted gives a task back, so it needs a lease of 0, got ${lease.leaseMs} ms`,
+      { location: "uncounted" },
+    );
+  }
+}
+
+/** A lease's request with defaults, without its `waitMs`. */
+export function exactLease(request: LeaseRequest): ExactLease {
+  const { maxTasks, leaseMs, groupByTag = false } = request;
+  const payloadBytesMax = request.payloadBytesMax ?? LEASE_PAYLOAD_BYTES_DEFAULT;
+  checkInteger("numTasks", maxTasks, 1, LEASE_TASKS_MAX);
+  checkNumber("leaseSecs", leaseMs, 0, LEASE_MS_MAX);
+  checkBoolean("groupByTag", groupByTag);
+  checkInteger("payloadBytesMax", payloadBytesMax, 1, LEASE_PAYLOAD_BYTES_MAX);
+  if (request.waitMs !== undefined) checkWait(request.waitMs);
+  // An empty tag counts as none.
+  const tag = request.tag === "" ? undefined : request.tag;
+  if (tag !== undefined) checkTag(tag);
+  if (tag !== undefined && !groupByTag) {
+    throw new QueueError("invalid_argument", "Tag specified, but groupByTag was not.", { location: "tag" });
+  }
+  return { maxTasks, leaseMs, groupByTag, tag, payloadBytesMax };
+}
+
+/** How long to wait. */
+export function checkWait(waitMs: number): void {
+  checkNumber("waitMs", waitMs, 0, WAIT_MS_MAX);
+}
+
+/** The size of a page. */
+export function checkLimit(limit: number, max: number): void {
+  checkInteger("maxResults", limit, 1, max);
+}
+
+/** A queue's settings. */
+export function checkSettings(settings: QueueSettings): void {
+  const { mode, maxLeases, acl, disabled } = settings;
+  if (mode !== "pull" && mode !== "push") throw invalid("mode", 'mode must be "pull" or "push"', mode);
+  if (maxLeases !== undefined) checkInteger("maxLeases", maxLeases, 1, MAX_LEASES_MAX);
+  checkBoolean("disabled", disabled);
+  if (acl !== undefined) checkAcl(acl);
+}
+
+function checkAcl(acl: QueueAcl): void {
+  for (const [name, emails] of [
+    ["consumerEmails", acl.userEmails],
+    ["producerEmails", acl.writerEmails],
+  ] as const) {
+    checkArray(name, name, emails);
+    if (emails.length > ACL_EMAILS_MAX) {
+      throw invalid(name, `${name} must be at most ${ACL_EMAILS_MAX} addresses`, emails.length);
+    }
+    const wrong = emails.find(
+      (email) => typeof email !== "string" || email === "" || email.length > EMAIL_LENGTH_MAX,
+    );
+    if (wrong !== undefined) {
+      throw invalid(name, `an e-mail address has 1 to ${EMAIL_LENGTH_MAX} characters`, wrong);
+    }
+  }
+}
+
+function checkNewId(id: string): void {
+  if (typeof id !== "string" || !TASK_ID_PATTERN.test(id)) {
+    throw invalid("id", `a task id is 1 to ${TASK_ID_LENGTH_MAX} of a-z A-Z 0-9 _ -`, id);
+  }
+  if (GENERATED_ID_PATTERN.test(id)) {
+    throw invalid("id", "16 lower-case hex digits are kept for ids that the store makes; choose others", id);
+  }
+  if (id === "lease") {
+    throw invalid("id", "a task cannot be called lease, because its address is that of the lease method", id);
+  }
+}
+
+function checkTag(tag: string): void {
+  if (typeof tag !== "string" || !tag.isWellFormed()) throw invalid("tag", "a tag is a string of UTF-8", tag);
+  const bytes = Buffer.byteLength(tag);
+  if (bytes <= TAG_BYTES_MAX) return;
+  throw new QueueError("invalid_argument", `Tag must be <= ${TAG_BYTES_MAX} bytes, got ${bytes}`, {
+    location: "tag",
+  });
+}
+
+function checkEta(etaUs: number, delayMs: number | undefined, nowUs: number): void {
+  if (delayMs !== undefined) {
+    throw new QueueError(
+      "invalid_argument",
+      "give either the first availability (etaUs, leaseTimestamp) or a delay (delayMs), got both",
+      { location: "delayMs" },
+    );
+  }
+  const latestUs = nowUs + DELAY_MS_MAX * 1000;
+  if (Number.isSafeInteger(etaUs) && etaUs >= 0 && etaUs <= latestUs) return;
+  const rule = `the first availability is in whole microseconds since the epoch, at most ${DELAY_MS_MAX / 86_400_000} days from now (now is ${nowUs})`;
+  throw invalid("leaseTimestamp", rule, etaUs);
+}
+
+function checkIdempotencyKey(key: string): void {
+  const valid =
+    typeof key === "string" &&
+    key.length >= 1 &&
+    key.length <= IDEMPOTENCY_KEY_LENGTH_MAX &&
+    key.isWellFormed();
+  if (valid) return;
+  const rule = `an idempotency key is a string of 1 to ${IDEMPOTENCY_KEY_LENGTH_MAX} characters`;
+  throw invalid("idempotencyKey", rule, key);
+}
+
+function checkInteger(location: string, value: number, min: number, max: number): void {
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return;
+  throw invalid(location, `${location} must be a whole number from ${min} to ${max}`, value);
+}
+
+function checkNumber(location: string, value: number, min: number, max: number): void {
+  if (typeof value === "number" && value >= min && value <= max) return;
+  const [unit, scale] = location.includes("Sec") ? ["seconds", 1000] : ["milliseconds", 1];
+  const got = typeof value === "number" ? value / scale : value;
+  throw invalid(location, `${location} must be from ${min} to ${max / scale} ${unit}`, got);
+}
+
+function checkBoolean(location: string, value: boolean): void {
+  if (typeof value !== "boolean") throw invalid(location, `${location} must be true or false`, value);
+}
+
+function checkArray(location: string, name: string, value: readonly unknown[]): void {
+  if (!Array.isArray(value)) throw invalid(location, `${name} must be an array`, value);
+}
+
+function invalid(location: string, rule: string, got: unknown): QueueError {
+  return new QueueError("invalid_argument", `${rule}; got ${show(got)}`, { location });
+}
+
+/** A value in a message, never long. */
+function show(value: unknown): string {
+  if (typeof value === "string")
+    return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value);
+  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
+  return String(value);
+}

@@ -1,0 +1,339 @@
+import {
+  checkBatch,
+  checkBatchPayload,
+  checkExtension,
+  checkFence,
+  checkLimit,
+  checkNewTask,
+  checkProject,
+  checkQueueKey,
+  checkQueueKeys,
+  checkSettings,
+  checkTaskId,
+  checkWait,
+  exactLease,
+} from "./argument-rules.js";
+import type { Clock } from "./clock.js";
+import { isQueueError, QueueError } from "./errors.js";
+import { LIST_QUEUES_MAX, LIST_TASKS_MAX } from "./limits.js";
+import type { ExactLease, LeaseAnswer, NaiveStore, StatsChoice } from "./naive-store.js";
+import { queueNameOf, queuePageToken, taskPageToken, taskPositionOf } from "./page-token.js";
+import type { CallOptions, QueueAdmin, QueueStore, StoreManifest } from "./store.js";
+import type {
+  ItemResult,
+  LeaseExtension,
+  LeaseFence,
+  LeaseRequest,
+  NewTask,
+  PeekQuery,
+  QueueInfo,
+  QueueKey,
+  QueuePage,
+  QueueSettings,
+  Task,
+  TaskPage,
+  TaskWithPayload,
+} from "./task.js";
+import { type Waiter, Waiters } from "./waiters.js";
+
+/**
+ * Makes a whole store of a naive one: proves arguments, fills defaults, lets leases wait, obeys signals, guards the life
+ * after close. `clock` is the naive store's own.
+ */
+export function checkedStore(naive: NaiveStore, options: { readonly clock: Clock }): QueueStore & QueueAdmin {
+  return new CheckedStore(naive, options.clock);
+}
+
+/** Open until `close`; then closing while calls still run; then closed. Calls that wait end when closing begins. */
+class CheckedStore implements QueueStore, QueueAdmin {
+  readonly supports: StoreManifest;
+  readonly #naive: NaiveStore;
+  readonly #clock: Clock;
+  readonly #waiters: Waiters;
+  #running = 0;
+  #idle: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(naive: NaiveStore, clock: Clock) {
+    this.supports = naive.supports;
+    this.#naive = naive;
+    this.#clock = clock;
+    this.#waiters = new Waiters({
+      clock,
+      nextEtaUs: (queue, afterUs) => naive.nextEtaUs(queue, afterUs),
+      watchForeignWrites: naive.watchForeignWrites?.bind(naive),
+    });
+  }
+
+  insert(queue: QueueKey, tasks: readonly NewTask[], options?: CallOptions) {
+    return this.#run(options, async () => {
+      checkQueueKey(queue);
+      checkBatch("tasks", tasks);
+      checkBatchPayload(tasks);
+      const nowUs = this.#clock.nowUs();
+      const results = await eachValid(
+        tasks,
+        (task) => checkNewTask(task, nowUs),
+        (valid) => this.#naive.insert(queue, valid),
+      );
+      this.#tellOfTasks(queue, results);
+      return results;
+    });
+  }
+
+  lease(queues: readonly QueueKey[], request: LeaseRequest, options?: CallOptions) {
+    return this.#run(options, async () => {
+      checkQueueKeys(queues);
+      const exact = exactLease(request);
+      const waitMs = request.waitMs ?? 0;
+      if (waitMs > 0) return this.#leaseWaiting(queues, exact, waitMs, options?.signal);
+      return (await this.#leaseNow(queues, exact, options?.signal)).tasks;
+    });
+  }
+
+  extend(queue: QueueKey, leases: readonly LeaseExtension[], options?: CallOptions) {
+    return this.#run(options, async () => {
+      checkQueueKey(queue);
+      checkBatch("leases", leases);
+      return this.#extend(queue, leases);
+    });
+  }
+
+  delete(queue: QueueKey, targets: readonly LeaseFence[], options?: CallOptions) {
+    return this.#run(options, async () => {
+      checkQueueKey(queue);
+      checkBatch("targets", targets);
+      return eachValid(targets, checkFence, (valid) => this.#naive.delete(queue, valid));
+    });
+  }
+
+  peek(queue: QueueKey, query: PeekQuery, options?: CallOptions): Promise<TaskPage> {
+    return this.#run(options, async () => {
+      checkQueueKey(queue);
+      if ("id" in query) {
+        checkTaskId(query.id);
+        const task = await this.#naive.find(queue, query.id);
+        return { tasks: task === undefined ? [] : [task] };
+      }
+      checkLimit(query.limit, LIST_TASKS_MAX);
+      const after = query.pageToken === undefined ? undefined : taskPositionOf(query.pageToken);
+      const found = await this.#naive.list(queue, query.limit + 1, after);
+      if (found.length <= query.limit) return { tasks: found };
+      const tasks = found.slice(0, query.limit);
+      return { tasks, nextPageToken: taskPageToken(tasks.at(-1)!) };
+    });
+  }
+
+  wait(queues: readonly QueueKey[], waitMs: number, options?: CallOptions): Promise<boolean> {
+    return this.#run(options, () => {
+      checkQueueKeys(queues);
+      checkWait(waitMs);
+      // Nothing is known of this caller's appetite, so one task is enough to wake it.
+      return this.#waiters.register(queues, 1).sleep(waitMs, options?.signal);
+    });
+  }
+
+  putQueue(queue: QueueKey, settings: QueueSettings, options?: CallOptions): Promise<QueueInfo> {
+    return this.#run(options, async () => {
+      checkQueueKey(queue);
+      checkSettings(settings);
+      const info = await this.#naive.putQueue(queue, settings);
+      this.#waiters.queueChanged(queue);
+      return info;
+    });
+  }
+
+  getQueue(queue: QueueKey, options?: CallOptions & { readonly stats?: boolean }): Promise<QueueInfo> {
+    return this.#run(options, async () => {
+      checkQueueKey(queue);
+      return this.#naive.getQueue(queue, statsChoice(options?.stats));
+    });
+  }
+
+  listQueues(
+    project: string,
+    options: CallOptions & {
+      readonly limit?: number;
+      readonly pageToken?: string;
+      readonly stats?: boolean;
+    } = {},
+  ): Promise<QueuePage> {
+    return this.#run(options, async () => {
+      checkProject(project);
+      const { limit = LIST_QUEUES_MAX, pageToken } = options;
+      checkLimit(limit, LIST_QUEUES_MAX);
+      const after = pageToken === undefined ? undefined : queueNameOf(pageToken);
+      const stats = statsChoice(options.stats);
+      const found = await this.#naive.listQueues(project, { limit: limit + 1, after, stats });
+      if (found.length <= limit) return { queues: found };
+      const queues = found.slice(0, limit);
+      return { queues, nextPageToken: queuePageToken(queues.at(-1)!.key.queue) };
+    });
+  }
+
+  deleteQueue(queue: QueueKey, options?: CallOptions): Promise<void> {
+    return this.#run(options, async () => {
+      checkQueueKey(queue);
+      await this.#naive.deleteQueue(queue);
+    });
+  }
+
+  purge(
+    queue: QueueKey,
+    options?: CallOptions & { readonly onProgress?: (removed: number) => void },
+  ): Promise<number> {
+    return this.#run(options, async () => {
+      checkQueueKey(queue);
+      let total = 0;
+      for await (const removed of this.#naive.purge(queue)) {
+        total += removed;
+        options?.onProgress?.(total);
+        options?.signal?.throwIfAborted();
+        if (this.#closing !== undefined) throw closedError();
+      }
+      return total;
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#waiters.close(closedError());
+    if (this.#running > 0) {
+      await new Promise<void>((resolve) => {
+        this.#idle = resolve;
+      });
+    }
+    await this.#naive.close();
+  }
+
+  /** Every call passes here: refused when closed or aborted, counted while it runs. */
+  async #run<T>(options: CallOptions | undefined, call: () => Promise<T>): Promise<T> {
+    if (this.#closing !== undefined) throw closedError();
+    options?.signal?.throwIfAborted();
+    this.#running += 1;
+    try {
+      return await call();
+    } finally {
+      this.#running -= 1;
+      if (this.#running === 0) this.#idle?.();
+    }
+  }
+
+  async #extend(queue: QueueKey, leases: readonly LeaseExtension[]): Promise<readonly ItemResult<Task>[]> {
+    const results = await eachValid(leases, checkExtension, (valid) => this.#naive.extend(queue, valid));
+    this.#tellOfTasks(queue, results);
+    return results;
+  }
+
+  /** Registers, looks, sleeps and looks again, until there are tasks, the time is up or the signal fires. */
+  async #leaseWaiting(
+    queues: readonly QueueKey[],
+    request: ExactLease,
+    waitMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<readonly TaskWithPayload[]> {
+    const untilUs = this.#clock.nowUs() + waitMs * 1000;
+    let woken: Waiter | undefined;
+    for (;;) {
+      const waiter = this.#waiters.register(queues, request.maxTasks);
+      let answer: LeaseAnswer | undefined;
+      try {
+        answer = await this.#leaseNow(queues, request, signal);
+      } finally {
+        // What we were woken for and did not take is for the next; so is a wake that came while we looked.
+        if (answer === undefined || answer.more || request.groupByTag) woken?.passOn();
+        if (answer === undefined || answer.tasks.length > 0) waiter.cancel();
+      }
+      if (answer.tasks.length > 0) return answer.tasks;
+      const leftMs = Math.max(0, untilUs - this.#clock.nowUs()) / 1000;
+      if (!(await waiter.sleep(leftMs, signal))) return [];
+      woken = waiter;
+    }
+  }
+
+  /** One look. When the caller has gone meanwhile, the tasks are given back before anybody hears of the abort. */
+  async #leaseNow(
+    queues: readonly QueueKey[],
+    request: ExactLease,
+    signal: AbortSignal | undefined,
+  ): Promise<LeaseAnswer> {
+    signal?.throwIfAborted();
+    const answer = await this.#naive.lease(queues, request);
+    if (signal?.aborted === true) {
+      await this.#giveBack(answer.tasks);
+      throw signal.reason;
+    }
+    for (const task of answer.tasks) this.#waiters.taskDue(task.queue, task.etaUs);
+    return answer;
+  }
+
+  async #giveBack(tasks: readonly TaskWithPayload[]): Promise<void> {
+    const byQueue = new Map<QueueKey, LeaseExtension[]>();
+    for (const { queue, id, retryCount } of tasks) {
+      const leases = byQueue.get(queue) ?? [];
+      leases.push({ id, retryCount, leaseMs: 0, uncounted: true });
+      byQueue.set(queue, leases);
+    }
+    for (const [queue, leases] of byQueue) {
+      try {
+        await this.#extend(queue, leases);
+      } catch (error) {
+        // The store is out of order, or the queue was removed. The leases end by themselves, and the caller has gone.
+        if (!isQueueError(error)) throw error;
+      }
+    }
+  }
+
+  /** After a write: who waits for these tasks is woken now, or when they are due. */
+  #tellOfTasks(queue: QueueKey, results: readonly ItemResult<Task>[]): void {
+    const nowUs = this.#clock.nowUs();
+    let available = 0;
+    for (const result of results) {
+      if (!result.ok) continue;
+      if (result.value.etaUs <= nowUs) available += 1;
+      else this.#waiters.taskDue(queue, result.value.etaUs);
+    }
+    if (available > 0) this.#waiters.tasksAvailable(queue, available);
+  }
+}
+
+/** Gives the valid items to a store, and a result to every item in its place. */
+async function eachValid<I, T>(
+  items: readonly I[],
+  check: (item: I) => void,
+  call: (valid: readonly I[]) => Promise<readonly ItemResult<T>[]>,
+): Promise<readonly ItemResult<T>[]> {
+  const complaints = items.map((item) => complaintOf(item, check));
+  if (complaints.every((complaint) => complaint === undefined)) return call(items);
+  const valid = items.filter((_, index) => complaints[index] === undefined);
+  const results = valid.length === 0 ? [] : await call(valid);
+  let next = 0;
+  return complaints.map((error) => (error === undefined ? results[next++]! : { ok: false, error }));
+}
+
+function complaintOf<I>(item: I, check: (item: I) => void): QueueError | undefined {
+  try {
+    check(item);
+    return undefined;
+  } catch (error) {
+    // A rule's complaint is this item's result; anything else is a defect.
+    if (isQueueError(error)) return error;
+    throw error;
+  }
+}
+
+function statsChoice(stats: boolean | undefined): StatsChoice {
+  return stats === true ? "with stats" : "without stats";
+}
+
+function closedError(): QueueError {
+  return new QueueError("closed", "the store is closed; open a new one");
+}

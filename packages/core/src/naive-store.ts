@@ -1,0 +1,83 @@
+import type { StoreManifest } from "./store.js";
+import type {
+  ItemResult,
+  LeaseExtension,
+  LeaseFence,
+  NewTask,
+  QueueInfo,
+  QueueKey,
+  QueueSettings,
+  Task,
+  TaskWithPayload,
+} from "./task.js";
+
+/**
+ * What an embedded store has to do itself; `checkedStore` makes a `QueueStore` of it. Arguments are proved and complete,
+ * nothing is called after close, nobody aborts, nothing waits. An operation is whole or has not happened.
+ */
+export interface NaiveStore {
+  readonly supports: StoreManifest;
+
+  /** Adds tasks. Rejects for an unknown, surplus or push queue; `already_exists` is an item's error. */
+  insert(queue: QueueKey, tasks: readonly NewTask[]): Promise<readonly ItemResult<Task>[]>;
+
+  /** Leases what is available now. */
+  lease(queues: readonly QueueKey[], request: ExactLease): Promise<LeaseAnswer>;
+
+  extend(queue: QueueKey, leases: readonly LeaseExtension[]): Promise<readonly ItemResult<Task>[]>;
+
+  delete(queue: QueueKey, targets: readonly LeaseFence[]): Promise<readonly ItemResult<undefined>[]>;
+
+  /** One task with its payload. */
+  find(queue: QueueKey, id: string): Promise<TaskWithPayload | undefined>;
+
+  /** At most `limit` tasks after a position, or from the start, in the order (eta, id). */
+  list(queue: QueueKey, limit: number, after: TaskPosition | undefined): Promise<readonly Task[]>;
+
+  /**
+   * The earliest eta or lease end later than `afterUs` among a queue's tasks; undefined when there is none, or no such
+   * queue. Synchronous, because timers ask; must not throw.
+   */
+  nextEtaUs(queue: QueueKey, afterUs: number): number | undefined;
+
+  /** Starts telling of writes that did not come through this object; returns how to stop. Absent where there are none. */
+  watchForeignWrites?(notify: () => void): () => void;
+
+  putQueue(queue: QueueKey, settings: QueueSettings): Promise<QueueInfo>;
+  getQueue(queue: QueueKey, stats: StatsChoice): Promise<QueueInfo>;
+  /** At most `limit` queues of a project with names after `after`, in order of name. */
+  listQueues(
+    project: string,
+    page: { readonly limit: number; readonly after: string | undefined; readonly stats: StatsChoice },
+  ): Promise<readonly QueueInfo[]>;
+  deleteQueue(queue: QueueKey): Promise<void>;
+  /** Removes what is in the queue now, a chunk for each turn of the iterator; gives the number removed in each. */
+  purge(queue: QueueKey): AsyncIterable<number>;
+
+  close(): Promise<void>;
+}
+
+/** Whether counts are wanted with a queue. */
+export type StatsChoice = "with stats" | "without stats";
+
+/** A `LeaseRequest` with its defaults filled in. */
+export interface ExactLease {
+  readonly maxTasks: number;
+  readonly leaseMs: number;
+  readonly groupByTag: boolean;
+  /** Only with `groupByTag`; undefined: that of the oldest available task. */
+  readonly tag: string | undefined;
+  readonly payloadBytesMax: number;
+}
+
+/** Leased tasks in order, and whether the lease ended because the request was filled, so that more may be available. */
+export interface LeaseAnswer {
+  readonly tasks: readonly TaskWithPayload[];
+  readonly more: boolean;
+}
+
+/** A place in the order (eta, id). */
+export interface TaskPosition {
+  readonly etaUs: number;
+  readonly id: string;
+}

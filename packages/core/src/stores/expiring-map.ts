@@ -1,0 +1,27 @@
+/**
+ * A memory with an end: values are forgotten after their time, or before it, oldest first, when there are more than
+ * `entriesMax`. Values are expected to be kept for the same time, so that the order of insertion is that of expiry.
+ */
+export class ExpiringMap<V> {
+  readonly #entries = new Map<string, { readonly value: V; readonly untilUs: number }>();
+  readonly #entriesMax: number;
+
+  constructor(entriesMax: number) {
+    this.#entriesMax = entriesMax;
+  }
+
+  get(key: string, nowUs: number): V | undefined {
+    const entry = this.#entries.get(key);
+    return entry !== undefined && entry.untilUs > nowUs ? entry.value : undefined;
+  }
+
+  set(key: string, value: V, nowUs: number, keepMs: number): void {
+    // Deleted first, so that the key moves to the end.
+    this.#entries.delete(key);
+    this.#entries.set(key, { value, untilUs: nowUs + keepMs * 1000 });
+    for (const [oldest, entry] of this.#entries) {
+      if (entry.untilUs > nowUs && this.#entries.size <= this.#entriesMax) return;
+      this.#entries.delete(oldest);
+    }
+  }
+}
