@@ -1,0 +1,93 @@
+import { DISCOVERY_PATH, matchRoute, parseProject, QueueError, type RouteMatch } from "@pullqueue/core";
+import { announcesBody, parseBody, readBody } from "./body.js";
+import { applyFields } from "./fields.js";
+import { IGNORED_BODY_BYTES_MAX } from "./limits.js";
+import { type Call, type Method, Refusal, type Service } from "./method.js";
+import { METHODS } from "./methods.js";
+import { type ParameterTable, readParameters } from "./parameters.js";
+import { parseQuery, splitUrl } from "./query.js";
+import type { RequestRecord } from "./request-record.js";
+import { emptyResponse, errorResponse, jsonResponse } from "./responses.js";
+import { type AnswerForm, readAnswerForm } from "./standard-parameters.js";
+
+/** One call of the API: match, prove, read, run, answer. Everything is proved before anything is done. */
+
+type MatchedRoute = Extract<RouteMatch, { kind: "route" }>;
+
+const OVERRIDABLE = new Set(["GET", "PUT", "PATCH", "DELETE"]);
+
+/** Answers a request below the API's base path. Rejects with what the store or a check threw. */
+export async function serveApi(service: Service, request: Request, record: RequestRecord): Promise<Response> {
+  const { pathname, search } = splitUrl(request.url);
+  const method = methodOf(request);
+  const match = matchRoute(method, pathname);
+  if (match.kind === "not_found") return notFound(pathname);
+  if (match.kind === "method_not_allowed") return methodNotAllowed(method, match.allow);
+  record.route = match.name;
+  return serveRoute(service, request, record, match, search);
+}
+
+async function serveRoute(
+  service: Service,
+  request: Request,
+  record: RequestRecord,
+  { name, parameters: path }: MatchedRoute,
+  search: string,
+): Promise<Response> {
+  const method = METHODS[name];
+  const queue = { project: parseProject(path.project), queue: path.taskqueue ?? "" };
+  record.queue = queue;
+  const query = parseQuery(search);
+  const form = readAnswerForm(query, method.response);
+  record.pretty = form.pretty;
+  const parameters = readParameters(method.parameters, query);
+  const body = await bodyFor(method, request);
+  const call: Call<ParameterTable> = { service, queue, task: path.task ?? "", parameters, body, request };
+  return answer(await method.run(call), form, record);
+}
+
+function answer(result: object | undefined, { pretty, mask }: AnswerForm, record: RequestRecord): Response {
+  if (result === undefined) return emptyResponse();
+  if (result instanceof Refusal) {
+    record.error = result.error;
+    return errorResponse(result.error, { override: result.override, pretty });
+  }
+  return jsonResponse(mask === true ? result : (applyFields(mask, result) as object), pretty);
+}
+
+async function bodyFor(
+  { request: accepts }: Method,
+  request: Request,
+): Promise<Call<ParameterTable>["body"]> {
+  if (accepts !== undefined) return parseBody(await readBody(request, accepts.bytesMax));
+  if (announcesBody(request)) await readBody(request, IGNORED_BODY_BYTES_MAX);
+  return {};
+}
+
+/** The request's method; some clients tunnel others through POST, as Google allows. */
+function methodOf(request: Request): string {
+  if (request.method === "HEAD") return "GET";
+  if (request.method !== "POST") return request.method;
+  const override = request.headers.get("x-http-method-override")?.toUpperCase();
+  return override !== undefined && OVERRIDABLE.has(override) ? override : "POST";
+}
+
+/** 404 for a path that means nothing here. */
+export function notFound(pathname: string): Response {
+  const shown = pathname.length > 200 ? `${pathname.slice(0, 200)}…` : pathname;
+  return errorResponse(
+    new QueueError("not_found", `there is nothing at ${shown}; ${DISCOVERY_PATH} describes what there is`),
+  );
+}
+
+/** 405 with the methods that the path has. */
+export function methodNotAllowed(method: string, allow: readonly string[]): Response {
+  const allowed = allow.includes("GET") ? [...allow, "HEAD"] : allow;
+  return errorResponse(
+    new QueueError("not_supported", `this path allows ${allowed.join(", ")}, got ${method.slice(0, 20)}`),
+    {
+      override: { httpStatus: 405, reason: "httpMethodNotAllowed" },
+      headers: { allow: allowed.join(", ") },
+    },
+  );
+}

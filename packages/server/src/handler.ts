@@ -1,0 +1,107 @@
+import {
+  BASE_PATH,
+  type Clock,
+  DISCOVERY_PATH,
+  type ProjectPrefix,
+  type QueueAdmin,
+  QueueError,
+  type QueueStore,
+} from "@pullqueue/core";
+import { Hono } from "hono";
+import { methodNotAllowed, notFound, serveApi } from "./api.js";
+import { discoveryDocument } from "./discovery.js";
+import { checkHealth, HEALTH_PATH } from "./health.js";
+import type { Log } from "./log.js";
+import { logRequest } from "./log-request.js";
+import type { Service } from "./method.js";
+import { parseQuery, splitUrl } from "./query.js";
+import type { RequestRecord } from "./request-record.js";
+import { errorResponse, jsonResponse } from "./responses.js";
+import { readAnswerForm } from "./standard-parameters.js";
+import { Turns } from "./turns.js";
+
+/** What a handler needs. */
+export interface HandlerOptions {
+  readonly store: QueueStore & QueueAdmin;
+  /** Shown before projects in answers. Default `s~`, as most of App Engine had it. */
+  readonly prefix?: ProjectPrefix;
+  /** Where clients reach this server, for the discovery document. Default: where the request went. */
+  readonly publicUrl?: string | undefined;
+  /** Aborted when the server closes, so that waiting leases are answered. Default: never. */
+  readonly closing?: AbortSignal;
+  /** Whether queues may be created, changed and deleted over HTTP. Default true; false with a queue.yaml. */
+  readonly managesQueues?: boolean;
+  /** Default: no log. */
+  readonly log?: Log | undefined;
+  /** For the limit of `/healthz`. Default: the system's. */
+  readonly clock?: Clock;
+}
+
+/** A server as a function. It never rejects; what goes wrong is an answer. */
+export type RequestHandler = (request: Request) => Promise<Response>;
+
+/** Makes the API's handler over a store. It needs no port: tests and other runtimes call it. */
+export function createHandler(options: HandlerOptions): RequestHandler {
+  const app = createApp(options);
+  let requests = 0;
+  return async (request) => {
+    const record: RequestRecord = { id: ++requests, pretty: true };
+    const startedMs = performance.now();
+    const response = await answer(app, request, record);
+    if (options.log !== undefined) {
+      logRequest(options.log, request, response, record, performance.now() - startedMs);
+    }
+    return response;
+  };
+}
+
+type App = Hono<{ Bindings: RequestRecord }>;
+
+/** Nginx's word for a client that went away: only the log sees it. */
+const CLIENT_CLOSED_REQUEST = 499;
+
+function createApp(options: HandlerOptions): App {
+  const service: Service = {
+    store: options.store,
+    prefix: options.prefix ?? "s~",
+    closing: options.closing ?? new AbortController().signal,
+    managesQueues: options.managesQueues ?? true,
+    turns: new Turns(),
+  };
+  const app: App = new Hono();
+  app.all(`${BASE_PATH}*`, (c) => serveApi(service, c.req.raw, c.env));
+  app.all(DISCOVERY_PATH, (c) => serveDiscovery(c.req.raw, options.publicUrl));
+  app.all(HEALTH_PATH, (c) =>
+    isRead(c.req.raw) ? checkHealth(service, options.clock) : methodNotAllowed(c.req.raw.method, ["GET"]),
+  );
+  app.notFound((c) => notFound(splitUrl(c.req.raw.url).pathname));
+  // Hono's own handler would write to the console; `answer` is the door for errors.
+  app.onError((error) => {
+    throw error;
+  });
+  return app;
+}
+
+/** The door: whatever was thrown leaves as an envelope, and only as much of it as a client may see. */
+async function answer(app: App, request: Request, record: RequestRecord): Promise<Response> {
+  try {
+    return await app.fetch(request, record);
+  } catch (thrown) {
+    if (request.signal.aborted && thrown === request.signal.reason) {
+      return new Response(null, { status: CLIENT_CLOSED_REQUEST });
+    }
+    const error = QueueError.from(thrown);
+    record.error = error;
+    return errorResponse(error, { pretty: record.pretty, headers: { "x-request-id": String(record.id) } });
+  }
+}
+
+function serveDiscovery(request: Request, publicUrl: string | undefined): Response {
+  if (!isRead(request)) return methodNotAllowed(request.method, ["GET"]);
+  const { pretty } = readAnswerForm(parseQuery(splitUrl(request.url).search), undefined);
+  return jsonResponse(discoveryDocument(publicUrl ?? new URL(request.url).origin), pretty);
+}
+
+function isRead({ method }: Request): boolean {
+  return method === "GET" || method === "HEAD";
+}

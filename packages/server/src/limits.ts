@@ -1,0 +1,72 @@
+import { limits as core } from "@pullqueue/core";
+
+/** Every number of this package, with unit and reason. The protocol's own limits are core's. */
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** Body of an insert, update or patch, in bytes: 1 MiB of payload in base64 (1.34 MiB), the other fields, and room for indentation. */
+export const TASK_BODY_BYTES_MAX = 2 * MIB;
+
+/** Body of `tasks.batchInsert`, in bytes: the largest batch in base64 (42.7 MiB) and about 5 KiB of other fields a task. */
+export const BATCH_INSERT_BODY_BYTES_MAX = 48 * MIB;
+
+/** Body of `tasks.batchUpdate` and `tasks.batchDelete`, in bytes: 1000 items of the longest ids and fences, indented. */
+export const BATCH_FENCES_BODY_BYTES_MAX = 2 * MIB;
+
+/** Body of `taskqueues.insert` and `taskqueues.update`, in bytes: two lists of 1000 e-mail addresses of 254 characters, and room. */
+export const QUEUE_BODY_BYTES_MAX = 1 * MIB;
+
+/** Body of a method that takes none, in bytes. Some clients send `{}`; it is read and ignored, so that a closed socket is noticed. */
+export const IGNORED_BODY_BYTES_MAX = 64 * KIB;
+
+/** Longest `fields` selector, in characters: all fields of all resources by name are below 500. */
+export const FIELDS_LENGTH_MAX = 2000;
+
+/** Longest `quotaUser`, in characters. Google's. */
+export const QUOTA_USER_LENGTH_MAX = 40;
+
+/** Request line and headers, in bytes; Node answers 431 past it. Node's own default, written down. */
+export const HEADER_BYTES_MAX = 16 * KIB;
+
+/** Time to receive all headers, in milliseconds: they fit into a few packets. */
+export const HEADERS_TIMEOUT_MS = 20_000;
+
+/** Time to receive a whole request, in milliseconds: the largest body at 3.2 Mbit/s. */
+export const REQUEST_TIMEOUT_MS = 120_000;
+
+/** How often slow senders are looked for, in milliseconds. */
+export const TIMEOUT_CHECK_MS = 1_000;
+
+/** How long an idle connection stays open, in milliseconds: longer than a proxy's minute, so that the proxy is the one that closes. */
+export const KEEP_ALIVE_MS = 75_000;
+
+/** Most connections at once. A waiting lease holds one, and each costs about 10 KiB. */
+export const CONNECTIONS_MAX = 10_000;
+
+/** How long a closing server lets running requests finish, in milliseconds. Service managers kill after 10 s. */
+export const CLOSE_GRACE_MS = 5_000;
+
+/** How long `/healthz` waits for the store, in milliseconds: below the usual second of a probe, rounded up for a busy disk. */
+export const HEALTH_TIMEOUT_MS = 2_000;
+
+/** What a client that is told 503 or 429 should wait at least, in seconds, when the store does not say. */
+export const RETRY_AFTER_SECONDS = 1;
+
+/** Largest configuration file or queue.yaml, in bytes. A queue takes about 200. */
+export const CONFIG_FILE_BYTES_MAX = 4 * MIB;
+
+/** Most aliases (`*name`) followed in a queue.yaml, so that nested ones cannot grow without bound. */
+export const YAML_ALIASES_MAX = 1000;
+
+/** Most complaints about one file; the rest are counted. */
+export const COMPLAINTS_MAX = 50;
+
+const base64Bytes = (bytes: number) => Math.ceil(bytes / 3) * 4;
+
+if (base64Bytes(core.PAYLOAD_BYTES_MAX) > TASK_BODY_BYTES_MAX) {
+  throw new Error("limits.ts: the largest payload must fit into the body of an insert");
+}
+if (base64Bytes(core.BATCH_PAYLOAD_BYTES_MAX) > BATCH_INSERT_BODY_BYTES_MAX) {
+  throw new Error("limits.ts: the largest batch must fit into the body of a batch insert");
+}

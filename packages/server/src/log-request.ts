@@ -1,0 +1,39 @@
+import type { Log } from "./log.js";
+import { splitUrl } from "./query.js";
+import type { RequestRecord } from "./request-record.js";
+
+/**
+ * One line for each request: at `debug` when it succeeded, so that looking costs nothing on the way of a message; at
+ * `info` when the caller was refused; at `error` with its cause when the server failed. The query is left out, because
+ * tokens and keys may be in it.
+ */
+export function logRequest(
+  log: Log,
+  request: Request,
+  response: Response,
+  record: RequestRecord,
+  elapsedMs: number,
+): void {
+  const { status } = response;
+  const level = levelOf(status, record);
+  if (!log.isLevelEnabled(level)) return;
+  log[level](
+    {
+      request: record.id,
+      method: request.method,
+      path: splitUrl(request.url).pathname,
+      ...(record.queue === undefined ? {} : { project: record.queue.project, queue: record.queue.queue }),
+      status,
+      ms: Math.round(elapsedMs * 10) / 10,
+      ...(record.error === undefined ? {} : { code: record.error.code, reason: record.error.message }),
+      ...(record.error?.cause === undefined ? {} : { err: record.error.cause }),
+    },
+    "request",
+  );
+}
+
+function levelOf(status: number, { error }: RequestRecord): "debug" | "info" | "error" {
+  if (error?.code === "internal") return "error";
+  // A client that hangs up on a waiting lease (499) does nothing wrong.
+  return status < 400 || status === 499 ? "debug" : "info";
+}

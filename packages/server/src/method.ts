@@ -1,0 +1,69 @@
+import type {
+  JsonObject,
+  ProjectPrefix,
+  QueueAdmin,
+  QueueError,
+  QueueKey,
+  QueueStore,
+  WireErrorOverride,
+} from "@pullqueue/core";
+import type { ParameterTable, Values } from "./parameters.js";
+import type { SchemaName } from "./schemas.js";
+import type { Turns } from "./turns.js";
+
+/** What a method of the API is: its description, its parameters, and what it does. One table of them is the whole API. */
+
+/** What methods work on. */
+export interface Service {
+  readonly store: QueueStore & QueueAdmin;
+  /** The prefix that answers show before a project. */
+  readonly prefix: ProjectPrefix;
+  /** Aborted when the server closes: leases that wait are answered at once. */
+  readonly closing: AbortSignal;
+  /** False when a queue.yaml names the queues: then they are not created, changed or deleted over HTTP. */
+  readonly managesQueues: boolean;
+  /** Changes of queues, one after the other: "create unless it exists" is two calls on the store. */
+  readonly turns: Turns;
+}
+
+/** One call, with everything proved that can be proved without the store. */
+export interface Call<T extends ParameterTable> {
+  readonly service: Service;
+  /** The queue of the path; its name is empty for methods of a project. */
+  readonly queue: QueueKey;
+  /** The task of the path, or empty. */
+  readonly task: string;
+  readonly parameters: Values<T>;
+  /** The body; an empty object for methods without one. */
+  readonly body: JsonObject;
+  /** For its signal, which aborts when the client's socket closes. */
+  readonly request: Request;
+}
+
+/** A method of the API. */
+export interface Method<T extends ParameterTable = ParameterTable> {
+  readonly description: string;
+  readonly parameters: T;
+  /** The resource in the request's body, and how large that may be, in bytes. */
+  readonly request?: { readonly schema: SchemaName; readonly bytesMax: number };
+  /** The resource in the answer; without one the answer has no body. */
+  readonly response?: SchemaName;
+  /** The answer's resource, `undefined` for an empty body, or a refusal that the table of errors does not express. */
+  run(call: Call<T>): Promise<object | undefined | Refusal>;
+}
+
+/** Checks a method's definition and forgets its parameters' types, so that methods fit into one table. */
+export function defineMethod<const T extends ParameterTable>(method: Method<T>): Method {
+  return method as unknown as Method;
+}
+
+/** An error answer whose status or words differ from those of its code. */
+export class Refusal {
+  readonly error: QueueError;
+  readonly override: WireErrorOverride;
+
+  constructor(error: QueueError, override: WireErrorOverride) {
+    this.error = error;
+    this.override = override;
+  }
+}

@@ -1,0 +1,34 @@
+import type { RouteName } from "@pullqueue/core";
+import type { Method } from "./method.js";
+import { batchDelete, batchInsert, batchUpdate } from "./routes/batches.js";
+import { leaseFromQueues, leaseTasks } from "./routes/leases.js";
+import {
+  deleteQueue,
+  getQueue,
+  insertQueue,
+  listQueues,
+  purgeQueue,
+  updateQueue,
+} from "./routes/taskqueues.js";
+import { deleteTask, getTask, insertTask, listTasks, patchTask, updateTask } from "./routes/tasks.js";
+
+/** Every method of the API by its name; core's `ROUTES` has their verbs and paths. */
+export const METHODS: Readonly<Record<RouteName, Method>> = {
+  "taskqueues.get": getQueue,
+  "tasks.list": listTasks,
+  "tasks.insert": insertTask,
+  "tasks.lease": leaseTasks,
+  "tasks.get": getTask,
+  "tasks.update": updateTask,
+  "tasks.patch": patchTask,
+  "tasks.delete": deleteTask,
+  "tasks.batchInsert": batchInsert,
+  "tasks.batchUpdate": batchUpdate,
+  "tasks.batchDelete": batchDelete,
+  "taskqueues.list": listQueues,
+  "taskqueues.insert": insertQueue,
+  "taskqueues.lease": leaseFromQueues,
+  "taskqueues.update": updateQueue,
+  "taskqueues.delete": deleteQueue,
+  "taskqueues.purge": purgeQueue,
+};

@@ -1,0 +1,95 @@
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from "node:http";
+import type { Duplex } from "node:stream";
+import { getRequestListener } from "@hono/node-server";
+import { errorToWire, QueueError } from "@pullqueue/core";
+import type { RequestHandler } from "./handler.js";
+import { HEADER_BYTES_MAX, TIMEOUT_CHECK_MS } from "./limits.js";
+import { errorResponse } from "./responses.js";
+
+/** The handler on Node's HTTP server: limits, and answers for what is not a request at all. */
+
+/** Limits of sockets. Each has its default and its reason in limits.ts. */
+export interface SocketLimits {
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly keepAliveMs: number;
+  readonly connectionsMax: number;
+}
+
+/** A server that is not listening yet. When `closing` aborts, each answer closes its connection. */
+export function createHttpServer(
+  handler: RequestHandler,
+  limits: SocketLimits,
+  closing: AbortSignal,
+): Server {
+  const listener = getRequestListener(
+    (request, env) => {
+      const { outgoing } = env as { outgoing: ServerResponse };
+      return handler(request).finally(() => {
+        if (closing.aborted) outgoing.shouldKeepAlive = false;
+      });
+    },
+    { errorHandler: refuseTarget },
+  );
+  const server = createServer(
+    {
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      keepAliveTimeout: limits.keepAliveMs,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+      maxHeaderSize: HEADER_BYTES_MAX,
+    },
+    (incoming: IncomingMessage, outgoing: ServerResponse) => void listener(incoming, outgoing),
+  );
+  server.maxConnections = limits.connectionsMax;
+  server.on("clientError", answerClientError);
+  return server;
+}
+
+/** A request line or Host header that names no URL. */
+function refuseTarget(): Response {
+  return errorResponse(
+    new QueueError("invalid_argument", "the request's path and Host header must form a valid URL"),
+  );
+}
+
+const CLIENT_ERRORS: Readonly<Record<string, readonly [status: number, reason: string, message: string]>> = {
+  HPE_HEADER_OVERFLOW: [
+    431,
+    "headersTooLarge",
+    `the request's headers must have at most ${HEADER_BYTES_MAX} bytes`,
+  ],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, "requestTimeout", "the request did not arrive in time"],
+};
+
+/** What Node could not read as a request: an answer if the socket still takes one, and the end of the connection. */
+function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === "ECONNRESET" || !socket.writable || answerHasBegun(socket)) {
+    socket.destroy();
+    return;
+  }
+  const [status, reason, message] = CLIENT_ERRORS[error.code ?? ""] ?? [
+    400,
+    "badRequest",
+    "this is not an HTTP/1.1 request",
+  ];
+  const wire = errorToWire(new QueueError("invalid_argument", message), { httpStatus: status, reason });
+  const body = JSON.stringify({ error: wire });
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json; charset=UTF-8\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    // Half-open garbage would keep the descriptor: the answer is out, so the socket goes.
+    () => socket.destroy(),
+  );
+}
+
+/** Node keeps the answer in progress on its sockets; bytes written into one would corrupt it. */
+function answerHasBegun(socket: Duplex): boolean {
+  return "_httpMessage" in socket && (socket._httpMessage as ServerResponse | null)?.headersSent === true;
+}
