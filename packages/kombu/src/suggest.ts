@@ -6,11 +6,15 @@ export function suggest(name: string, known: readonly string[]): string {
   let nearest: string | undefined;
   let fewest = Math.min(EDITS_MAX, Math.ceil(name.length / 2)) + 1;
   for (const candidate of known) {
-    const edits = editDistance(normal(name), normal(candidate), fewest);
+    const exact = editDistance(name, candidate, fewest);
+    const edits = Math.min(exact, editDistance(normal(name), normal(candidate), fewest) + OTHER_SPELLING);
     if (edits < fewest) [nearest, fewest] = [candidate, edits];
   }
   return nearest === undefined ? "" : ` (did you mean ${nearest}?)`;
 }
+
+/** What the other spelling costs: less than an edit, so that it only decides between two names that are equally near. */
+const OTHER_SPELLING = 0.5;
 
 /** Spelling in snake_case and camelCase is no difference: the most common mistake of a reader of Python's documentation. */
 function normal(name: string): string {

@@ -1,0 +1,149 @@
+import { type Check, checkValue, complaintsAbout, objectCheck, refuse, stringCheck } from "./check.js";
+import { KombuError } from "./errors.js";
+import {
+  type AccessTokenFunction,
+  type AppEngineSettings,
+  type ConnectionOptions,
+  defaults,
+  type LeaseSettings,
+  type MemorySettings,
+  type SqliteSettings,
+  type TransportSettings,
+} from "./options.js";
+import { suggest } from "./suggest.js";
+import {
+  endpointCheck,
+  HRD_PREFIX,
+  OPTION_SPECS,
+  optionNamed,
+  PROJECT_PREFIX,
+  readOptions,
+} from "./transport-options.js";
+import { parseTransportUrl, type TransportUrl } from "./transport-url.js";
+
+/** The one door through which a connection's options come in. After it everything is known, checked and frozen. */
+
+/** Environment variables that are looked at, with their values. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The variable that says where the server is when neither URL nor options do. */
+const ENDPOINT_VARIABLE = "PULLQUEUE_ENDPOINT";
+
+const TRANSPORTS: ReadonlyMap<string, TransportUrl["transport"]> = new Map([
+  ["appengine", "appengine"],
+  ["kombu_appengine:Transport", "appengine"],
+  ["memory", "memory"],
+  ["sqlite", "sqlite"],
+]);
+
+/** Contracts of other modules are only looked at, not into. */
+const CONNECTION_CHECKS: Readonly<Record<keyof ConnectionOptions, Check>> = {
+  transport: stringCheck,
+  transportOptions: objectCheck,
+  serializers: objectCheck,
+  clock: objectCheck,
+};
+
+/** Options after their checks, by our names and in our units. */
+interface Values {
+  readonly leaseMs?: number;
+  readonly pollingIntervalMs?: number;
+  readonly numTasks?: number;
+  readonly holdMsMax?: number;
+  readonly projectName?: string;
+  readonly hrdProject?: boolean;
+  readonly credentialsFile?: string;
+  readonly endpoint?: string;
+  readonly accessToken?: string | AccessTokenFunction;
+  readonly name?: string;
+  readonly path?: string;
+}
+
+/**
+ * A transport with all it needs, from options or a URL. Throws one `invalid_argument` with every complaint: names that are
+ * not known, values that are not as they must be, options that are missing or given twice.
+ */
+export function resolveConnection(
+  input: ConnectionOptions | string | URL,
+  environment: Environment = process.env,
+): TransportSettings {
+  const { transport, transportOptions, complaints } = partsOf(input);
+  const read = readOptions(transportOptions, OPTION_SPECS[transport]);
+  refuse([
+    ...complaints,
+    ...read.complaints,
+    ...(transport === "appengine" ? missing("projectName", transportOptions) : []),
+    ...(transport === "sqlite" ? missing("path", transportOptions) : []),
+  ]);
+  const values = read.values as Values;
+  switch (transport) {
+    case "appengine":
+      return Object.freeze({ transport, settings: appEngineSettings(values, environment) });
+    case "memory":
+      return Object.freeze({ transport, settings: memorySettings(values) });
+    case "sqlite":
+      return Object.freeze({ transport, settings: sqliteSettings(values) });
+  }
+}
+
+/** What is said, before it is checked. */
+function partsOf(input: ConnectionOptions | string | URL): TransportUrl {
+  if (typeof input === "string" || input instanceof URL) return parseTransportUrl(String(input));
+  checkValue("a connection's options", input, objectCheck);
+  const { transport: name, transportOptions = {} } = input;
+  const transport = TRANSPORTS.get(checkValue("transport", name, stringCheck));
+  if (transport === undefined) {
+    const known = [...TRANSPORTS.keys()];
+    const why = `there is no transport ${JSON.stringify(name)}${suggest(name, known)}; there are ${known.join(", ")}`;
+    throw new KombuError("invalid_argument", why);
+  }
+  checkValue("transportOptions", transportOptions, objectCheck);
+  const complaints = complaintsAbout("a connection", input, CONNECTION_CHECKS);
+  return { transport, transportOptions: { ...transportOptions }, complaints };
+}
+
+function missing(name: string, options: Readonly<Record<string, unknown>>): readonly string[] {
+  const { python } = optionNamed(name, OPTION_SPECS.appengine) ?? {};
+  const isGiven = options[name] !== undefined || (python !== undefined && options[python] !== undefined);
+  return isGiven ? [] : [`${name}${python === undefined ? "" : ` (or ${python})`} is missing`];
+}
+
+function leaseSettings(values: Values): LeaseSettings {
+  const { leaseMs = defaults.leaseMs, pollingIntervalMs = defaults.pollingIntervalMs } = values;
+  return { leaseMs, pollingIntervalMs, numTasks: values.numTasks, holdMsMax: values.holdMsMax };
+}
+
+function appEngineSettings(values: Values, environment: Environment): AppEngineSettings {
+  const { projectName = "", hrdProject = defaults.hrdProject, accessToken } = values;
+  const settings = {
+    ...leaseSettings(values),
+    endpoint: new URL(values.endpoint ?? endpointOf(environment)).origin,
+    projectName: bareProject(projectName),
+    projectPrefix: PROJECT_PREFIX.exec(projectName)?.[0] ?? (hrdProject ? HRD_PREFIX : ""),
+    credentialsFile: values.credentialsFile,
+    accessToken,
+  };
+  return Object.freeze(
+    Object.defineProperty(settings, "accessToken", { value: accessToken, enumerable: false }),
+  );
+}
+
+function endpointOf(environment: Environment): string {
+  const endpoint = environment[ENDPOINT_VARIABLE];
+  if (endpoint === undefined || endpoint === "") return defaults.endpoint;
+  return checkValue(`the environment variable ${ENDPOINT_VARIABLE}`, endpoint, endpointCheck);
+}
+
+function memorySettings(values: Values): MemorySettings {
+  const { name = defaults.memoryName, projectName = defaults.projectName } = values;
+  return Object.freeze({ ...leaseSettings(values), name, projectName: bareProject(projectName) });
+}
+
+function sqliteSettings(values: Values): SqliteSettings {
+  const { path = "", projectName = defaults.projectName } = values;
+  return Object.freeze({ ...leaseSettings(values), path, projectName: bareProject(projectName) });
+}
+
+function bareProject(projectName: string): string {
+  return projectName.replace(PROJECT_PREFIX, "");
+}

@@ -1,0 +1,141 @@
+import { type Clock, limits, type TokenSource } from "@pullqueue/core";
+import type { SerializerRegistry } from "./serialization.js";
+
+/**
+ * What programs may say about a connection, and what holds when they say nothing. Options that the Python transport had are
+ * taken under its names and in its units too (`lease_secs` is in seconds); giving both spellings of one is an error.
+ */
+
+/** Gives a current access token; `rejected` is one that the server has just refused. */
+export type AccessTokenFunction = (
+  request: Parameters<TokenSource["getAccessToken"]>[0],
+) => string | Promise<string>;
+
+/** Options of every transport whose broker leases. */
+export interface LeaseOptions {
+  /** How long a received message stays ours unless renewed, in milliseconds. Default 1,800,000 (half an hour), the original's. */
+  readonly leaseMs?: number;
+  readonly lease_secs?: number;
+  /** Pause between two looks where the server cannot wait, in milliseconds. Default 1000, the original's. */
+  readonly pollingIntervalMs?: number;
+  readonly polling_interval?: number;
+  /** Most messages taken in one lease. Default: as many as a consumer's prefetch has room for, and 1 without a prefetch. */
+  readonly numTasks?: number;
+  readonly num_tasks?: number;
+  /** Longest time one message is held by renewals, in milliseconds. Default: as long as its handler runs. */
+  readonly holdMsMax?: number;
+}
+
+/** Options of the transport `appengine`. */
+export interface AppEngineOptions extends LeaseOptions {
+  /** Google's id of the project, with or without its `s~`. Required. */
+  readonly projectName?: string;
+  readonly project_name?: string;
+  /** Puts `s~` before a project that has no prefix, as the servers in the United States had it. Default true, the original's. */
+  readonly hrdProject?: boolean;
+  readonly hrd_project?: boolean;
+  /** Path of a JSON file with an `access_token`. */
+  readonly credentialsFile?: string;
+  readonly credentials_file?: string;
+  /** Where the server is, such as `https://queue.example.com`. Default: `PULLQUEUE_ENDPOINT`, else http://127.0.0.1:8085. */
+  readonly endpoint?: string;
+  /** What proves who we are, or a function that gives it. */
+  readonly accessToken?: string | AccessTokenFunction;
+}
+
+/** Options of the transport `memory`. */
+export interface MemoryOptions extends LeaseOptions {
+  /** Connections of one process with the same name share their queues. Default: the empty name. */
+  readonly name?: string;
+  /** The project whose queues these are. Default `default`. */
+  readonly projectName?: string;
+  readonly project_name?: string;
+}
+
+/** Options of the transport `sqlite`. */
+export interface SqliteOptions extends LeaseOptions {
+  /** The database's file. Required. */
+  readonly path?: string;
+  /** The project whose queues these are; a server that has the file open too says it in its paths. Default `default`. */
+  readonly projectName?: string;
+  readonly project_name?: string;
+}
+
+/** What every connection takes beside its transport. */
+export interface ConnectionExtras {
+  /** Default: one with json, text and raw. */
+  readonly serializers?: SerializerRegistry;
+  /** Default: the system's. */
+  readonly clock?: Clock;
+}
+
+/** A connection by its parts; a URL says the same in one line. */
+export type ConnectionOptions = ConnectionExtras &
+  (
+    | {
+        /** `kombu_appengine:Transport` is what Python programs call it. */
+        readonly transport: "appengine" | "kombu_appengine:Transport";
+        readonly transportOptions: AppEngineOptions;
+      }
+    | { readonly transport: "memory"; readonly transportOptions?: MemoryOptions }
+    | { readonly transport: "sqlite"; readonly transportOptions: SqliteOptions }
+  );
+
+/** What holds for leases after the door: nothing is left open. */
+export interface LeaseSettings {
+  readonly leaseMs: number;
+  readonly pollingIntervalMs: number;
+  /** Undefined: as many as the prefetch has room for. */
+  readonly numTasks: number | undefined;
+  /** Undefined: as long as the handler runs. */
+  readonly holdMsMax: number | undefined;
+}
+
+/** What holds for `appengine`. `accessToken` is not enumerable, so that no log shows it. */
+export interface AppEngineSettings extends LeaseSettings {
+  /** An origin, without a slash at its end. */
+  readonly endpoint: string;
+  /** Without its prefix. */
+  readonly projectName: string;
+  /** `s~`, `e~` or nothing. */
+  readonly projectPrefix: string;
+  readonly credentialsFile: string | undefined;
+  readonly accessToken: string | AccessTokenFunction | undefined;
+}
+
+/** What holds for `memory`. */
+export interface MemorySettings extends LeaseSettings {
+  readonly name: string;
+  readonly projectName: string;
+}
+
+/** What holds for `sqlite`. */
+export interface SqliteSettings extends LeaseSettings {
+  readonly path: string;
+  readonly projectName: string;
+}
+
+/** A transport and everything it needs to open. */
+export type TransportSettings =
+  | { readonly transport: "appengine"; readonly settings: AppEngineSettings }
+  | { readonly transport: "memory"; readonly settings: MemorySettings }
+  | { readonly transport: "sqlite"; readonly settings: SqliteSettings };
+
+/** What holds when nothing is said. Those with a Python spelling are the original transport's own defaults. */
+export const defaults = Object.freeze({
+  leaseMs: 1_800_000,
+  pollingIntervalMs: 1000,
+  hrdProject: true,
+  /** The server's own default address. */
+  endpoint: "http://127.0.0.1:8085",
+  /** The port of an `appengine://` URL that names none. */
+  port: 8085,
+  projectName: "default",
+  memoryName: "",
+  /** AMQP's number for messages that survive the broker; kombu's default. */
+  deliveryMode: 2,
+  priority: 0,
+} as const);
+
+if (defaults.leaseMs > limits.LEASE_MS_MAX)
+  throw new Error("options.ts: the default lease is above Google's longest");

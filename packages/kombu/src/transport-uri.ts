@@ -1,0 +1,65 @@
+import { type AppEngineSettings, defaults, type LeaseSettings, type TransportSettings } from "./options.js";
+import { HRD_PREFIX } from "./transport-options.js";
+
+/** Settings as one line again, to show: what `Connection.asUri()` gives. `transport-url.ts` reads it. */
+
+/** What stands for a token. Kombu's mask of passwords. */
+const MASK = "**";
+
+/**
+ * The URL that says the same as these settings; options at their defaults are left out. A token is masked unless asked for,
+ * and one that is a function cannot stand in a URL.
+ */
+export function formatTransportUrl(
+  { transport, settings }: TransportSettings,
+  options: { readonly includePassword?: boolean } = {},
+): string {
+  switch (transport) {
+    case "appengine":
+      return formatAppEngine(settings, options.includePassword ?? false);
+    case "memory":
+      return `memory://${encodeURIComponent(settings.name)}${queryOf(settings, projectQuery(settings))}`;
+    case "sqlite": {
+      const path = settings.path.split("/").map(encodeURIComponent).join("/");
+      return `sqlite:${path.startsWith("/") ? "//" : ""}${path}${queryOf(settings, projectQuery(settings))}`;
+    }
+  }
+}
+
+function formatAppEngine(settings: AppEngineSettings, includePassword: boolean): string {
+  const { projectName, projectPrefix, credentialsFile, accessToken } = settings;
+  const { protocol, hostname, port } = new URL(settings.endpoint);
+  const isPlain = protocol === "http:";
+  const token = includePassword ? encodeURIComponent(String(accessToken)) : MASK;
+  const user = typeof accessToken === "string" ? `:${token}@` : "";
+  // Without a port the URL would mean the transport's own, not that of HTTP.
+  const portText = port !== "" ? `:${port}` : isPlain ? ":80" : "";
+  const project = encodeURIComponent((projectPrefix === HRD_PREFIX ? "" : projectPrefix) + projectName);
+  const query = queryOf(settings, {
+    hrd_project: projectPrefix === "" ? false : undefined,
+    credentials_file: credentialsFile,
+  });
+  return `appengine${isPlain ? "" : "+https"}://${user}${hostname}${portText}/${project}${query}`;
+}
+
+function projectQuery({ projectName }: { readonly projectName: string }): QueryOptions {
+  return { project_name: projectName === defaults.projectName ? undefined : projectName };
+}
+
+type QueryOptions = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** Options that are not at their defaults, under the names of Python's documentation where they have one. */
+function queryOf(settings: LeaseSettings, others: QueryOptions): string {
+  const { leaseMs, pollingIntervalMs, numTasks, holdMsMax } = settings;
+  const options: QueryOptions = {
+    ...others,
+    num_tasks: numTasks,
+    polling_interval: pollingIntervalMs === defaults.pollingIntervalMs ? undefined : pollingIntervalMs / 1000,
+    lease_secs: leaseMs === defaults.leaseMs ? undefined : leaseMs / 1000,
+    holdMsMax,
+  };
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(options))
+    if (value !== undefined) query.set(name, String(value));
+  return query.size === 0 ? "" : `?${query}`;
+}

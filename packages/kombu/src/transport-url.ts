@@ -1,0 +1,165 @@
+import { KombuError } from "./errors.js";
+import { URL_LENGTH_MAX } from "./limits.js";
+import { defaults } from "./options.js";
+import { suggest } from "./suggest.js";
+import { OPTION_SPECS, type OptionSpec, optionNamed } from "./transport-options.js";
+
+/** Connections written as one line: `appengine://127.0.0.1:8085/my_project?num_tasks=15&polling_interval=5`. */
+
+/** A transport and its options, still as a program would have given them, and what is wrong with the URL. */
+export interface TransportUrl {
+  readonly transport: "appengine" | "memory" | "sqlite";
+  readonly transportOptions: Readonly<Record<string, unknown>>;
+  readonly complaints: readonly string[];
+}
+
+/** The parts of a URL, percent-decoded. What is absent is empty. */
+interface Parts {
+  readonly scheme: string;
+  /** Whether the scheme is followed by `//`. */
+  readonly hasAuthority: boolean;
+  readonly user: string;
+  readonly password: string;
+  /** As it stands in the URL: an IPv6 address keeps its brackets. */
+  readonly host: string;
+  readonly port: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+}
+
+const URL_PATTERN = /^([a-z][a-z0-9+._-]*):(\/\/([^/?#]*))?([^?#]*)(?:\?([^#]*))?$/i;
+const HOST_PATTERN = /^(\[[0-9a-f:.%]+\]|[^:[\]]*)(?::([0-9]{1,5}))?$/i;
+
+const SCHEMES = ["appengine", "appengine+https", "appengine+http", "memory", "sqlite"] as const;
+
+/** Reads a connection's URL. Throws `invalid_argument` for what is no URL or no transport of ours; no error shows a password. */
+export function parseTransportUrl(url: string): TransportUrl {
+  const parts = partsOf(url);
+  switch (parts.scheme) {
+    case "appengine":
+    case "appengine+http":
+      return readAppEngine(parts, "http");
+    case "appengine+https":
+      return readAppEngine(parts, "https");
+    case "memory":
+      return readMemory(parts);
+    case "sqlite":
+      return readSqlite(parts);
+    default:
+      throw new KombuError(
+        "invalid_argument",
+        `there is no transport ${JSON.stringify(parts.scheme)}${suggest(parts.scheme, SCHEMES)}; there are ${SCHEMES.join(", ")}`,
+      );
+  }
+}
+
+function readAppEngine(parts: Parts, protocol: "http" | "https"): TransportUrl {
+  const { hasAuthority, user, password, host, port, path, query } = parts;
+  const project = path.replace(/^\//, "");
+  const portOrDefault = port === "" && protocol === "http" ? String(defaults.port) : port;
+  const options = {
+    ...(host === ""
+      ? {}
+      : { endpoint: `${protocol}://${host}${portOrDefault === "" ? "" : `:${portOrDefault}`}` }),
+    ...(password === "" ? {} : { accessToken: password }),
+    ...(project === "" ? {} : { projectName: project }),
+  };
+  const complaints = [
+    ...(hasAuthority ? [] : ["the scheme must be followed by //, as in appengine://host:port/project"]),
+    ...(user === ""
+      ? []
+      : ["there are no users; a token stands after a colon, as in appengine://:TOKEN@host/project"]),
+    ...(host === "" && (port !== "" || protocol === "https") ? ["the host is missing"] : []),
+  ];
+  return withQuery("appengine", options, query, complaints);
+}
+
+function readMemory(parts: Parts): TransportUrl {
+  const { user, password, host, port, path, query } = parts;
+  const isBare = user === "" && password === "" && port === "" && (path === "" || path === "/");
+  const complaints = isBare ? [] : ["expected memory:// or memory://name and nothing else before the ?"];
+  return withQuery("memory", { name: decode(host) }, query, complaints);
+}
+
+function readSqlite(parts: Parts): TransportUrl {
+  const { user, password, host, port, path, query } = parts;
+  const isBare = user === "" && password === "" && host === "" && port === "";
+  const complaints = isBare ? [] : ["expected sqlite:///absolute/path.db or sqlite:relative.db"];
+  return withQuery("sqlite", path === "" ? {} : { path }, query, complaints);
+}
+
+/** Adds the pairs of the query, which are options with a type. */
+function withQuery(
+  transport: TransportUrl["transport"],
+  fromUrl: Readonly<Record<string, unknown>>,
+  query: URLSearchParams,
+  complaintsSoFar: readonly string[],
+): TransportUrl {
+  const transportOptions: Record<string, unknown> = { ...fromUrl };
+  const complaints = [...complaintsSoFar];
+  for (const [name, text] of query) {
+    const spec = optionNamed(name, OPTION_SPECS[transport]);
+    if (spec !== undefined && spec.inUrl === undefined) {
+      complaints.push(`${name} does not stand in the query of a URL`);
+    } else if (Object.hasOwn(transportOptions, name)) {
+      complaints.push(`${name} is given twice`);
+    } else {
+      transportOptions[name] = typed(text, spec);
+    }
+  }
+  return { transport, transportOptions, complaints };
+}
+
+const NUMBER_PATTERN = /^[0-9]+(\.[0-9]+)?$/;
+/** Python's spelling included. */
+const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
+  ...(["true", "True", "1"] as const).map((text) => [text, true] as const),
+  ...(["false", "False", "0"] as const).map((text) => [text, false] as const),
+]);
+
+/** What cannot be read as the option's type stays text, about which the option's own check then complains. */
+function typed(text: string, spec: OptionSpec | undefined): unknown {
+  if (spec?.inUrl === "number" && NUMBER_PATTERN.test(text)) return Number(text);
+  return spec?.inUrl === "boolean" ? (BOOLEANS.get(text) ?? text) : text;
+}
+
+function partsOf(url: string): Parts {
+  const match = url.length <= URL_LENGTH_MAX ? URL_PATTERN.exec(url) : null;
+  const [, scheme, slashes, authority = "", path, query] = match ?? [];
+  // The last @ ends the credentials, so that one that was not encoded is not taken for the host.
+  const at = authority.lastIndexOf("@");
+  const hostMatch = HOST_PATTERN.exec(authority.slice(at + 1));
+  if (scheme === undefined || path === undefined || hostMatch === null) throw notAUrl(url);
+  const [user = "", ...password] = authority.slice(0, Math.max(0, at)).split(":");
+  return {
+    scheme: scheme.toLowerCase(),
+    hasAuthority: slashes !== undefined,
+    user: decode(user),
+    password: decode(password.join(":")),
+    host: hostMatch[1]!,
+    port: hostMatch[2] ?? "",
+    path: decode(path),
+    query: new URLSearchParams(query ?? ""),
+  };
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (cause) {
+    // The text may be a password, so that it is not shown.
+    throw new KombuError(
+      "invalid_argument",
+      "a connection URL has a % that is not followed by two hex digits of UTF-8",
+      { cause },
+    );
+  }
+}
+
+function notAUrl(url: string): KombuError {
+  const shown = JSON.stringify(url.replace(/\/\/.*@/s, "//**@").slice(0, 100));
+  return new KombuError(
+    "invalid_argument",
+    `a connection URL looks like appengine://host:port/project?option=value, memory://, or sqlite:///absolute/path.db (at most ${URL_LENGTH_MAX} characters, no #); got ${shown}`,
+  );
+}
