@@ -3,8 +3,8 @@ import { filesOf, isSource, parse, type Violation, violationAt, type Workspace, 
 
 const KEBAB_CASE = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
 
-/** Words of a duration or a size that say nothing without a unit behind them. */
-const UNITLESS = /(?:timeout|interval|delay|lease|wait|expiry|duration|size)$/i;
+/** Words of a duration or a size that say nothing without a unit behind them. A bare `size` is a count, as that of a Map. */
+const UNITLESS = /(?:timeout|interval|delay|lease|wait|expiry|duration|.size)$/i;
 
 /** Code lies in files and folders with kebab-case names. */
 export function kebabCaseFiles(workspace: Workspace): Violation[] {
@@ -15,14 +15,14 @@ export function kebabCaseFiles(workspace: Workspace): Violation[] {
 }
 
 /**
- * Numbers that are durations or sizes end in their unit: `timeoutMs`, not `timeout`. Python's own option names
+ * Options and arguments that are durations or sizes end in their unit: `timeoutMs`, not `timeout`. Python's own option names
  * (`polling_interval`) keep Python's units.
  */
 export function unitsInNames(workspace: Workspace): Violation[] {
   return filesOf(workspace, isSource).flatMap(([path, text]) => {
     const found: Violation[] = [];
     walk(parse(path, text), (node) => {
-      if (!ts.isPropertySignature(node) && !ts.isPropertyDeclaration(node) && !ts.isParameter(node)) return;
+      if (!ts.isPropertySignature(node) && !ts.isParameter(node)) return;
       const name = node.name.getText();
       if (!UNITLESS.test(name) || name.includes("_") || !isNumber(node)) return;
       found.push(violationAt(node, `${name} is a number without a unit: say ${name}Ms, ${name}Bytes, …`));
@@ -38,7 +38,7 @@ function isKebabCase(segment: string): boolean {
     .every((part) => KEBAB_CASE.test(part));
 }
 
-function isNumber(node: ts.PropertySignature | ts.PropertyDeclaration | ts.ParameterDeclaration): boolean {
+function isNumber(node: ts.PropertySignature | ts.ParameterDeclaration): boolean {
   const types = node.type !== undefined && ts.isUnionTypeNode(node.type) ? node.type.types : [node.type];
   if (types.some((type) => type?.kind === ts.SyntaxKind.NumberKeyword)) return true;
   return "initializer" in node && node.initializer !== undefined && ts.isNumericLiteral(node.initializer);

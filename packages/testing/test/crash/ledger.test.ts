@@ -1,6 +1,6 @@
 import { encodePayload } from "@pullqueue/core";
 import { describe, expect, test } from "vitest";
-import { ledger, payloadFor } from "../../src/crash/ledger.js";
+import { Ledger, payloadFor } from "../../src/crash/ledger.js";
 import type { RestTask } from "../../src/rest-client.js";
 
 const PAYLOAD = encodePayload(payloadFor("c0-1", Uint8Array.of(1, 2, 3)));
@@ -12,19 +12,19 @@ function shown(changes: Partial<RestTask> = {}): RestTask {
 
 /** A ledger that knows one task, acknowledged as `t1`. */
 function withTask() {
-  const truth = ledger();
+  const truth = new Ledger();
   truth.inserting("c0-1", PAYLOAD);
   truth.inserted("c0-1", "t1");
   return truth;
 }
 
-function leaseAt(truth: ReturnType<typeof ledger>, retryCount: number, startUs: number) {
+function leaseAt(truth: Ledger, retryCount: number, startUs: number) {
   const task = shown({ retry_count: retryCount, leaseTimestamp: String(startUs + SECOND_US) });
   return truth.leased([task], SECOND_US, truth.now())[0]!;
 }
 
-describe("ledger()", () => {
-  test("ledger() has nothing against a server that keeps its word", () => {
+describe("Ledger", () => {
+  test("Ledger has nothing against a server that keeps its word", () => {
     const truth = withTask();
     truth.restarted([shown()]);
     const held = leaseAt(truth, 1, 5 * SECOND_US);
@@ -37,8 +37,8 @@ describe("ledger()", () => {
     expect(truth.complaints).toEqual([]);
   });
 
-  test("ledger() takes an unanswered insert and an unanswered delete either way, once", () => {
-    const truth = ledger();
+  test("Ledger takes an unanswered insert and an unanswered delete either way, once", () => {
+    const truth = new Ledger();
     truth.inserting("c0-1", PAYLOAD);
     truth.restarted([]);
     expect(truth.complaints).toEqual([]);

@@ -26,13 +26,13 @@ describe("names", () => {
       readonly timeoutMs: number;
       readonly polling_interval: number;
     }
-    class A { #maxSize = 10; wait(lease: number, leaseMs: number) {} }`;
+    class A { wait(lease: number, leaseMs: number, chunkSize = 10, size = 3) {} }`;
     const found = unitsInNames(new Map([["packages/core/src/a.ts", text]]));
     expect(found.map(({ message }) => message.split(" ")[0])).toEqual([
       "timeout",
       "pollingInterval",
-      "#maxSize",
       "lease",
+      "chunkSize",
     ]);
   });
 });
