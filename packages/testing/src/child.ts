@@ -14,6 +14,8 @@ export interface Child extends AsyncDisposable {
   stderr(): string;
   /** Writes a line to its standard input. */
   write(line: string): void;
+  /** Ends its standard input. */
+  endInput(): void;
   /** The first line of standard output, past ones included, that matches. Rejects when it ends or is silent for too long. */
   line(pattern: RegExp, timeoutMs: number): Promise<RegExpExecArray>;
   /** Sends a signal; nothing happens to a process that has ended. */
@@ -63,6 +65,8 @@ export function startChild(
     throw new Error(`${command} did not end within ${timeoutMs} ms and was killed\n${output.stderr()}`);
   };
   const stop = async () => {
+    // A process behind another, such as strace's, gets no signal; the end of its input reaches it.
+    child.stdin?.end();
     child.kill("SIGTERM");
     const exit = await within(ended, GRACE_MS);
     if (exit !== undefined) return exit;
@@ -73,6 +77,7 @@ export function startChild(
     pid: child.pid ?? -1,
     stderr: output.stderr,
     write: (line) => void child.stdin?.write(`${line}\n`),
+    endInput: () => void child.stdin?.end(),
     line: output.line,
     signal: (signal) => void child.kill(signal),
     exited,
