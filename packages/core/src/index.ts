@@ -13,7 +13,7 @@ export {
 } from "./errors.js";
 export type { HttpClient, HttpRequest, HttpResponse, TokenSource } from "./http-client.js";
 export { errorFromWire, errorToWire, type WireError, type WireErrorOverride } from "./http-status.js";
-export { type IdSource, idSource, newIdempotencyKey } from "./ids.js";
+export { type IdSource, idSource, newIdempotencyKey, randomFraction } from "./ids.js";
 export * as limits from "./limits.js";
 export type {
   ExactLease,
@@ -29,6 +29,7 @@ export {
   parseProject,
   projectWithPrefix,
 } from "./names.js";
+export { openStore } from "./open-store.js";
 export {
   BASE_PATH,
   buildPath,
@@ -48,7 +49,10 @@ export type {
   StoreObserver,
   StoreOptions,
 } from "./store.js";
+export { parseStoreAddress, type StoreAddress } from "./store-address.js";
 export { type MemoryStoreOptions, openMemoryStore } from "./stores/memory.js";
+export { openSqliteStore, type SqliteStoreOptions } from "./stores/sqlite.js";
+export type { SqliteDatabase, SqliteStatement } from "./stores/sqlite-database.js";
 export {
   DEFAULT_QUEUE_SETTINGS,
   type ItemResult,

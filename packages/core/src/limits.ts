@@ -114,6 +114,27 @@ export const CLIENT_BATCH_PAYLOAD_BYTES = 8 * MIB;
 /** How soon an SQLite store notices tasks that another process wrote into its file, in milliseconds. */
 export const FOREIGN_WRITE_POLL_MS = 50;
 
+/** How long one transaction of an SQLite store gathers work before it commits, in milliseconds: nobody else runs meanwhile. */
+export const TRANSACTION_MS_MAX = 20;
+
+/** How long SQLite itself waits for another process's transaction, in milliseconds: most are shorter, and this blocks ours. */
+export const SQLITE_BUSY_TIMEOUT_MS = 5;
+
+/** How long a call waits for other processes to let go of an SQLite file before it is `unavailable`, in milliseconds. */
+export const SQLITE_BUSY_DEADLINE_MS = 10_000;
+
+/** Longest pause between two tries on a busy SQLite file, in milliseconds; the first is one millisecond. */
+export const SQLITE_BUSY_PAUSE_MS_MAX = 32;
+
+/** Pages an SQLite store's log gathers before they are copied into the file (16 MiB): hot pages are then copied once, not often. */
+export const SQLITE_CHECKPOINT_PAGES = 4000;
+
+/** Memory for pages of an SQLite store, in KiB: enough for the indexes of about half a million tasks. */
+export const SQLITE_CACHE_KIB = 64 * 1024;
+
+/** Rows looked at ahead where an SQLite lease does not yet know how many it needs of a queue. */
+export const SQLITE_LOOKAHEAD_ROWS = 16;
+
 assertOrder("one payload must fit into a lease answer", PAYLOAD_BYTES_MAX, LEASE_PAYLOAD_BYTES_DEFAULT);
 assertOrder(
   "the default lease answer is not above its maximum",

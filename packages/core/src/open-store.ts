@@ -1,0 +1,31 @@
+import { QueueError } from "./errors.js";
+import type { QueueAdmin, QueueStore, StoreOptions } from "./store.js";
+import { parseStoreAddress } from "./store-address.js";
+
+/**
+ * Opens the store at an address (`parseStoreAddress`), loading only what that kind needs. Every call with `memory:`
+ * makes a store of its own; the name in `memory://name` is for those who share one. Fails with `not_supported` for a
+ * kind that this version cannot open, otherwise as the kind's own function.
+ */
+export async function openStore(
+  address: string,
+  options: StoreOptions = {},
+): Promise<QueueStore & QueueAdmin> {
+  const parsed = parseStoreAddress(address);
+  switch (parsed.kind) {
+    case "memory": {
+      const { openMemoryStore } = await import("./stores/memory.js");
+      return openMemoryStore(options);
+    }
+    case "sqlite": {
+      const { openSqliteStore } = await import("./stores/sqlite.js");
+      return openSqliteStore({ ...options, path: parsed.path });
+    }
+    case "postgres":
+      throw new QueueError(
+        "not_supported",
+        "a PostgreSQL store is not available in this version; use sqlite:FILE, which keeps tasks on disk",
+        { location: "store" },
+      );
+  }
+}

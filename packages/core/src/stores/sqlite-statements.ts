@@ -1,0 +1,126 @@
+import type { SqliteDatabase } from "./sqlite-database.js";
+
+/** A queue as it stands in its table. */
+export interface QueueRow {
+  readonly id: number;
+  readonly name: string;
+  readonly mode: "pull" | "push";
+  readonly max_leases: number | null;
+  readonly acl: string | null;
+  readonly disabled: number;
+  readonly total_tasks: number;
+}
+
+/** A task as it stands in its table. */
+export interface TaskRow {
+  readonly serial: number;
+  readonly id: string;
+  readonly named: number;
+  readonly tag: string | null;
+  readonly enqueued_at_us: number;
+  readonly eta_us: number;
+  readonly retry_count: number;
+  readonly uncounted: number;
+  readonly payload_bytes: number;
+}
+
+/** Every statement on a message's way, by name, with the index it uses. A test compares the comments with SQLite's plans. */
+export const STATEMENT_TEXTS = {
+  // queues' unique index (project, name)
+  findQueue:
+    "SELECT id, name, mode, max_leases, acl, disabled, total_tasks FROM queues WHERE project = ? AND name = ?",
+  addTotal: "UPDATE queues SET total_tasks = total_tasks + ? WHERE id = ?", // queues' primary key
+
+  insertTask: `INSERT INTO tasks (queue_id, id, named, tag, enqueued_at_us, eta_us, payload_bytes)
+    VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (queue_id, id) DO NOTHING`,
+  insertPayload: "INSERT INTO payloads (serial, payload) VALUES (?, ?)",
+  findKey: `SELECT id, tag, enqueued_at_us, eta_us FROM insert_keys
+    WHERE generation = ? AND queue_id = ? AND key = ?`, // insert_keys' primary key
+  insertKey: `INSERT INTO insert_keys (generation, queue_id, key, id, tag, enqueued_at_us, eta_us)
+    VALUES (?, ?, ?, ?, ?, ?, ?)`,
+  // insert_keys' primary key, twice
+  forgetKeys: `DELETE FROM insert_keys WHERE (generation, queue_id, key) IN
+    (SELECT generation, queue_id, key FROM insert_keys WHERE generation < ? LIMIT ?)`,
+
+  // tasks_by_eta: the rest of the queue's order up to now
+  available: `SELECT serial, id, named, tag, enqueued_at_us, eta_us, retry_count, uncounted, payload_bytes FROM tasks
+    WHERE queue_id = ? AND eta_us <= ? AND (eta_us, id) > (?, ?) ORDER BY eta_us, id LIMIT ?`,
+  // tasks_by_tag: the same within a tag; IS finds the untagged ones too
+  availableOfTag: `SELECT serial, id, named, tag, enqueued_at_us, eta_us, retry_count, uncounted, payload_bytes FROM tasks
+    WHERE queue_id = ? AND tag IS ? AND eta_us <= ? AND (eta_us, id) > (?, ?) ORDER BY eta_us, id LIMIT ?`,
+  readPayload: "SELECT payload FROM payloads WHERE serial = ?", // payloads' primary key
+  leaseTask: "UPDATE tasks SET eta_us = ?, retry_count = retry_count + 1 WHERE serial = ?", // tasks' primary key
+  // lease_counts' primary key
+  countLeases: `INSERT INTO lease_counts (queue_id, step, count) VALUES (?, ?, ?)
+    ON CONFLICT (queue_id, step) DO UPDATE SET count = count + excluded.count`,
+  forgetLeases: "DELETE FROM lease_counts WHERE queue_id = ? AND step <= ?", // lease_counts' primary key
+
+  // tasks_by_id; the fence is in the statement: the retry count and the end of the lease, either may be null
+  extendLease: `UPDATE tasks SET eta_us = ?, uncounted = uncounted + ?
+    WHERE queue_id = ? AND id = ? AND retry_count > 0
+      AND retry_count = coalesce(?, retry_count) AND eta_us = coalesce(?, eta_us) AND eta_us > ?
+    RETURNING serial, id, named, tag, enqueued_at_us, eta_us, retry_count, uncounted, payload_bytes`,
+  // tasks_by_id; the same fence
+  deleteLease: `DELETE FROM tasks
+    WHERE queue_id = ? AND id = ? AND retry_count > 0
+      AND retry_count = coalesce(?, retry_count) AND eta_us = coalesce(?, eta_us) AND eta_us > ?
+    RETURNING serial, named`,
+  deleteTask: "DELETE FROM tasks WHERE queue_id = ? AND id = ? RETURNING serial, named", // tasks_by_id
+  deleteSerial: "DELETE FROM tasks WHERE serial = ?", // tasks' primary key
+  deletePayload: "DELETE FROM payloads WHERE serial = ?", // payloads' primary key
+  // tasks_by_id
+  findTask: `SELECT serial, id, named, tag, enqueued_at_us, eta_us, retry_count, uncounted, payload_bytes FROM tasks
+    WHERE queue_id = ? AND id = ?`,
+
+  isTombstoned: "SELECT 1 FROM tombstones WHERE queue_id = ? AND id = ? AND until_us > ?", // tombstones' primary key
+  bury: `INSERT INTO tombstones (queue_id, id, until_us) VALUES (?, ?, ?)
+    ON CONFLICT (queue_id, id) DO UPDATE SET until_us = excluded.until_us`, // tombstones' primary key
+  // tombstones_by_end, then tombstones' primary key
+  forgetTombstones: `DELETE FROM tombstones WHERE (queue_id, id) IN
+    (SELECT queue_id, id FROM tombstones WHERE until_us <= ? ORDER BY until_us LIMIT ?)`,
+
+  // tasks_by_eta
+  nextEta: `SELECT eta_us FROM tasks WHERE queue_id = ? AND eta_us > ? ORDER BY eta_us LIMIT 1`,
+  // tasks_by_eta
+  listTasks: `SELECT serial, id, named, tag, enqueued_at_us, eta_us, retry_count, uncounted, payload_bytes FROM tasks
+    WHERE queue_id = ? AND (eta_us, id) > (?, ?) ORDER BY eta_us, id LIMIT ?`,
+} as const;
+
+/** Statements of administrators; `stats` counts the delayed and leased tasks of one queue, all others are short too. */
+export const ADMIN_STATEMENT_TEXTS = {
+  putQueue: `INSERT INTO queues (project, name, mode, max_leases, acl, disabled) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (project, name) DO UPDATE
+    SET mode = excluded.mode, max_leases = excluded.max_leases, acl = excluded.acl, disabled = excluded.disabled`,
+  countQueues: "SELECT count(*) AS count FROM queues",
+  // queues' unique index (project, name)
+  listQueues: `SELECT id, name, mode, max_leases, acl, disabled, total_tasks FROM queues
+    WHERE project = ? AND name > ? ORDER BY name LIMIT ?`,
+  removeQueue: "DELETE FROM queues WHERE id = ?",
+  // One statement, so that the counts are of one moment. Leased and delayed tasks are fewer than those that wait.
+  stats: `SELECT total_tasks,
+      (SELECT count(*) FROM tasks WHERE queue_id = queues.id AND eta_us > ?) AS later_tasks,
+      (SELECT eta_us FROM tasks WHERE queue_id = queues.id ORDER BY eta_us, id LIMIT 1) AS oldest_eta_us,
+      (SELECT coalesce(sum(count), 0) FROM lease_counts WHERE queue_id = queues.id AND step > ?) AS leased_minute,
+      (SELECT coalesce(sum(count), 0) FROM lease_counts WHERE queue_id = queues.id AND step > ?) AS leased_hour
+    FROM queues WHERE id = ?`,
+  lastSerial: "SELECT max(serial) AS serial FROM tasks",
+  lastEnqueued: "SELECT enqueued_at_us FROM tasks ORDER BY serial DESC LIMIT 1",
+  // tasks_by_id
+  tasksAfterId: "SELECT serial, id, named FROM tasks WHERE queue_id = ? AND id > ? ORDER BY id LIMIT ?",
+  // tasks_by_eta, a step for each queue
+  queueOfTasksAfter: "SELECT queue_id FROM tasks WHERE queue_id > ? ORDER BY queue_id LIMIT 1",
+  queueById: "SELECT id FROM queues WHERE id = ?",
+  dataVersion: "PRAGMA data_version",
+} as const;
+
+type Prepared<T> = { readonly [Name in keyof T]: ReturnType<SqliteDatabase["prepare"]> };
+
+/** All statements, prepared. */
+export type Statements = Prepared<typeof STATEMENT_TEXTS & typeof ADMIN_STATEMENT_TEXTS>;
+
+/** Prepares them all. */
+export function prepareStatements(database: SqliteDatabase): Statements {
+  const texts = { ...STATEMENT_TEXTS, ...ADMIN_STATEMENT_TEXTS };
+  const prepared = Object.entries(texts).map(([name, text]) => [name, database.prepare(text)]);
+  return Object.fromEntries(prepared) as Statements;
+}

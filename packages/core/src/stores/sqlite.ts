@@ -1,0 +1,260 @@
+import { checkedStore } from "../checked-store.js";
+import { type Clock, clockNotBefore, systemClock } from "../clock.js";
+import { QueueError } from "../errors.js";
+import { idSource } from "../ids.js";
+import {
+  FOREIGN_WRITE_POLL_MS,
+  PURGE_CHUNK_TASKS,
+  QUEUES_MAX_DEFAULT,
+  TOMBSTONE_MS_DEFAULT,
+} from "../limits.js";
+import type { ExactLease, LeaseAnswer, NaiveStore, StatsChoice, TaskPosition } from "../naive-store.js";
+import type { QueueAdmin, QueueStore, StoreManifest, StoreOptions } from "../store.js";
+import type {
+  ItemResult,
+  LeaseExtension,
+  LeaseFence,
+  NewTask,
+  QueueInfo,
+  QueueKey,
+  QueueSettings,
+  Task,
+  TaskWithPayload,
+} from "../task.js";
+import { GroupCommit } from "./group-commit.js";
+import { START } from "./sorted-tasks.js";
+import type { SqliteDatabase } from "./sqlite-database.js";
+import { translated } from "./sqlite-database.js";
+import { openSqlite } from "./sqlite-open.js";
+import { queueInfo, SqliteQueues } from "./sqlite-queues.js";
+import { prepareStatements, type Statements } from "./sqlite-statements.js";
+import { type OpenQueue, SqliteTasks } from "./sqlite-tasks.js";
+import { SqliteTransaction } from "./sqlite-transaction.js";
+
+/** Options of an SQLite store: the path of its file, or an open database. */
+export interface SqliteStoreOptions extends StoreOptions {
+  /** The file; made when it is not there, for its owner alone. Its folder must exist. */
+  readonly path?: string | undefined;
+  /** An open database of better-sqlite3 or `node:sqlite`, instead of a path. Whoever opened it closes it. */
+  readonly database?: SqliteDatabase | undefined;
+}
+
+/**
+ * A store in one SQLite file. Whatever has resolved is on disk. Calls that are made together share one transaction and
+ * one fsync. Several stores, in one process or in several, may have the same file open.
+ *
+ * Errors: `invalid_argument` for a path that cannot be one of ours, `unavailable` when the file cannot be opened,
+ * `not_supported` when the package better-sqlite3 is not installed.
+ */
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<QueueStore & QueueAdmin> {
+  if ((options.path === undefined) === (options.database === undefined)) {
+    throw new QueueError(
+      "invalid_argument",
+      "give the SQLite store either a path or an open database, and not both",
+      { location: "path" },
+    );
+  }
+  const given = options.clock ?? systemClock();
+  const { database, close } = await openSqlite(options, given);
+  const statements = translated(() => prepareStatements(database));
+  // A clock that runs behind the newest task would hide it.
+  const last = statements.lastEnqueued.get() as { readonly enqueued_at_us: number } | undefined;
+  const clock = clockNotBefore(given, last?.enqueued_at_us ?? 0);
+  return checkedStore(new SqliteStore({ database, close, statements, clock, options }), { clock });
+}
+
+const MANIFEST: StoreManifest = Object.freeze({
+  name: "sqlite",
+  persistent: true,
+  waits: true,
+  anyQueueName: true,
+  fences: true,
+  managesQueues: true,
+  leasesManyQueues: true,
+  leaseStepMs: 0.001,
+});
+
+interface SqliteStoreParts {
+  readonly database: SqliteDatabase;
+  readonly close: () => void;
+  readonly statements: Statements;
+  readonly clock: Clock;
+  readonly options: SqliteStoreOptions;
+}
+
+class SqliteStore implements NaiveStore {
+  readonly supports = MANIFEST;
+  readonly #clock: Clock;
+  readonly #statements: Statements;
+  readonly #commits: GroupCommit<SqliteTransaction>;
+  readonly #queues: SqliteQueues;
+  readonly #tasks: SqliteTasks;
+  readonly #closeDatabase: () => void;
+  readonly #sweeping: Promise<void>;
+  #closing = false;
+
+  constructor({ database, close, statements, clock, options }: SqliteStoreParts) {
+    this.#clock = clock;
+    this.#statements = statements;
+    this.#closeDatabase = close;
+    this.#commits = new GroupCommit(
+      database,
+      clock,
+      () => new SqliteTransaction(clock.nowUs(), statements, options.observer),
+    );
+    this.#queues = new SqliteQueues(statements, {
+      createQueues: options.createQueues ?? true,
+      queuesMax: options.queuesMax ?? QUEUES_MAX_DEFAULT,
+    });
+    this.#tasks = new SqliteTasks(statements, idSource(), options.tombstoneMs ?? TOMBSTONE_MS_DEFAULT);
+    this.#sweeping = this.#sweep();
+  }
+
+  insert(key: QueueKey, tasks: readonly NewTask[]): Promise<readonly ItemResult<Task>[]> {
+    return this.#commits.run((transaction) => {
+      const queue = { key, row: this.#queues.insertable(key) };
+      return tasks.map((task) => this.#tasks.insert(transaction, queue, task));
+    });
+  }
+
+  lease(keys: readonly QueueKey[], request: ExactLease): Promise<LeaseAnswer> {
+    return this.#commits.run((transaction) => {
+      const queues = keys.map((key) => ({ key, row: this.#queues.leasable(key) }));
+      return this.#tasks.lease(transaction, queues, request);
+    });
+  }
+
+  extend(key: QueueKey, leases: readonly LeaseExtension[]): Promise<readonly ItemResult<Task>[]> {
+    return this.#commits.run((transaction) => {
+      const queue = this.#pull(key);
+      return leases.map((lease) => this.#tasks.extend(transaction, queue, lease));
+    });
+  }
+
+  delete(key: QueueKey, targets: readonly LeaseFence[]): Promise<readonly ItemResult<undefined>[]> {
+    return this.#commits.run((transaction) => {
+      const queue = this.#pull(key);
+      return targets.map((target) => this.#tasks.delete(transaction, queue, target));
+    });
+  }
+
+  async find(key: QueueKey, id: string): Promise<TaskWithPayload | undefined> {
+    return translated(() => this.#tasks.find(this.#pull(key), id));
+  }
+
+  async list(key: QueueKey, limit: number, after: TaskPosition | undefined): Promise<readonly Task[]> {
+    return translated(() => this.#tasks.list(this.#pull(key), limit, after ?? START));
+  }
+
+  nextEtaUs(key: QueueKey, afterUs: number): number | undefined {
+    try {
+      const row = this.#queues.find(key);
+      if (row === undefined) return undefined;
+      const next = this.#statements.nextEta.get(row.id, afterUs) as { readonly eta_us: number } | undefined;
+      return next?.eta_us;
+    } catch {
+      // "Soon" makes somebody look, and the look meets the error where it can be reported.
+      return afterUs + 1;
+    }
+  }
+
+  watchForeignWrites(notify: () => void): () => void {
+    let seen = this.#dataVersion();
+    let cancel = () => {};
+    const poll = () => {
+      const version = this.#dataVersion();
+      const changed = version !== seen;
+      seen = version;
+      // Armed before telling: the last waiter to be woken stops the watch.
+      cancel = this.#clock.timer(FOREIGN_WRITE_POLL_MS, poll);
+      if (changed) notify();
+    };
+    cancel = this.#clock.timer(FOREIGN_WRITE_POLL_MS, poll);
+    return () => cancel();
+  }
+
+  putQueue(key: QueueKey, settings: QueueSettings): Promise<QueueInfo> {
+    return this.#commits.run(() => queueInfo(key.project, this.#queues.put(key, settings), undefined));
+  }
+
+  async getQueue(key: QueueKey, stats: StatsChoice): Promise<QueueInfo> {
+    return translated(() => {
+      const row = this.#queues.known(key);
+      return queueInfo(key.project, row, this.#stats(row, stats));
+    });
+  }
+
+  async listQueues(
+    project: string,
+    page: { readonly limit: number; readonly after: string | undefined; readonly stats: StatsChoice },
+  ): Promise<readonly QueueInfo[]> {
+    return translated(() =>
+      this.#queues
+        .list(project, page.limit, page.after)
+        .map((row) => queueInfo(project, row, this.#stats(row, page.stats))),
+    );
+  }
+
+  async deleteQueue(key: QueueKey): Promise<void> {
+    const row = await this.#commits.run(() => this.#queues.remove(key));
+    for await (const _ of this.#removeAll(row.id, Number.MAX_SAFE_INTEGER)) if (this.#closing) return;
+  }
+
+  async *purge(key: QueueKey): AsyncGenerator<number> {
+    const { row, last } = translated(() => ({
+      row: this.#queues.known(key),
+      last: this.#statements.lastSerial.get() as { readonly serial: number | null },
+    }));
+    yield* this.#removeAll(row.id, last.serial ?? 0);
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.#sweeping;
+    translated(this.#closeDatabase);
+  }
+
+  #pull(key: QueueKey): OpenQueue {
+    return { key, row: this.#queues.pull(key) };
+  }
+
+  #stats(row: OpenQueue["row"], choice: StatsChoice) {
+    return choice === "with stats" ? this.#queues.stats(row, this.#clock.nowUs()) : undefined;
+  }
+
+  #dataVersion(): number {
+    const row = this.#statements.dataVersion.get() as { readonly data_version: number };
+    return row.data_version;
+  }
+
+  async *#removeAll(queueId: number, lastSerial: number): AsyncGenerator<number> {
+    let afterId = "";
+    for (;;) {
+      const chunk = { afterId, limit: PURGE_CHUNK_TASKS, lastSerial };
+      const { removed, lastId } = await this.#commits.run((transaction) =>
+        this.#tasks.removeSome(transaction, queueId, chunk),
+      );
+      yield removed;
+      if (lastId === undefined) return;
+      afterId = lastId;
+    }
+  }
+
+  /** Removes what deleted queues have left behind, when their removal was cut short. */
+  async #sweep(): Promise<void> {
+    try {
+      let queueId = -1;
+      for (;;) {
+        const next = this.#statements.queueOfTasksAfter.get(queueId) as
+          | { readonly queue_id: number }
+          | undefined;
+        if (next === undefined) return;
+        queueId = next.queue_id;
+        if (this.#statements.queueById.get(queueId) !== undefined) continue;
+        for await (const _ of this.#removeAll(queueId, Number.MAX_SAFE_INTEGER)) if (this.#closing) return;
+      }
+    } catch {
+      // Nobody waits for this, and nothing is wrong without it; the next opening goes on.
+    }
+  }
+}
