@@ -1,6 +1,13 @@
 // For users of stores.
 
+export { openStore } from "./open-store.js";
+export { parseStoreAddress, type StoreAddress } from "./store-address.js";
+export { type MemoryStoreOptions, openMemoryStore } from "./stores/memory.js";
+export { openSqliteStore, type SqliteStoreOptions } from "./stores/sqlite.js";
+export type { SqliteDatabase, SqliteStatement } from "./stores/sqlite-database.js";
+
 // For authors of servers, clients and stores.
+
 export { decodePayload, encodePayload } from "./base64.js";
 export { checkedStore } from "./checked-store.js";
 export { type Clock, type ManualClock, manualClock, systemClock } from "./clock.js";
@@ -29,7 +36,6 @@ export {
   parseProject,
   projectWithPrefix,
 } from "./names.js";
-export { openStore } from "./open-store.js";
 export {
   BASE_PATH,
   buildPath,
@@ -49,10 +55,6 @@ export type {
   StoreObserver,
   StoreOptions,
 } from "./store.js";
-export { parseStoreAddress, type StoreAddress } from "./store-address.js";
-export { type MemoryStoreOptions, openMemoryStore } from "./stores/memory.js";
-export { openSqliteStore, type SqliteStoreOptions } from "./stores/sqlite.js";
-export type { SqliteDatabase, SqliteStatement } from "./stores/sqlite-database.js";
 export {
   DEFAULT_QUEUE_SETTINGS,
   type ItemResult,
