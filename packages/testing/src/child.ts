@@ -1,4 +1,4 @@
-import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 
 /** How a process ended. */
@@ -38,14 +38,22 @@ const GRACE_MS = 10_000;
 /** How long the kernel may take to end a killed process, in milliseconds. */
 const KILL_MS = 10_000;
 
+/** What can be said about a process to be started. */
+export interface ChildOptions {
+  /** Default: ours. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Told about each line of standard output. */
+  readonly onLine?: (line: string) => void;
+}
+
 /** Starts a process with pipes on its three streams. */
 export function startChild(
   command: string,
   parameters: readonly string[],
-  options: SpawnOptions = {},
+  { environment = process.env, onLine = () => {} }: ChildOptions = {},
 ): Child {
-  const child = spawn(command, parameters, { ...options, stdio: ["pipe", "pipe", "pipe"] });
-  const output = readOutput(child);
+  const child = spawn(command, parameters, { env: environment, stdio: ["pipe", "pipe", "pipe"] });
+  const output = readOutput(child, onLine);
   const ended = new Promise<ChildExit>((resolve) => {
     child.once("error", (error) => {
       output.appendStderr(`${error.message}\n`);
@@ -87,7 +95,7 @@ export function startChild(
 }
 
 /** Collects the output of a process, and lets callers wait for lines of it. */
-function readOutput(child: ChildProcess) {
+function readOutput(child: ChildProcess, onLine: (line: string) => void) {
   const lines: string[] = [];
   const waiting = new Set<() => void>();
   let stderr = "";
@@ -102,6 +110,7 @@ function readOutput(child: ChildProcess) {
   if (child.stdout !== null) {
     createInterface({ input: child.stdout }).on("line", (line) => {
       if (lines.length < LINES_MAX) lines.push(line);
+      onLine(line);
       wake();
     });
   }

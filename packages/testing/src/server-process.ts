@@ -38,7 +38,9 @@ const COMMAND = fileURLToPath(new URL("../../cli/bin/pullqueue.js", import.meta.
 export async function startServerProcess(options: ServerProcessOptions = {}): Promise<ServerProcess> {
   const { store = "memory:", parameters = [], environment = {} } = options;
   const command = [COMMAND, "serve", "--port", "0", "--store", store, ...parameters];
-  return await whenReady(startChild(process.execPath, command, { env: { ...process.env, ...environment } }));
+  return await whenReady(
+    startChild(process.execPath, command, { environment: { ...process.env, ...environment } }),
+  );
 }
 
 /** Waits for the ready line of a server that is just starting; one that does not get ready is ended. */
