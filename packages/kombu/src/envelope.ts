@@ -123,7 +123,7 @@ function readBody(body: unknown, encoding: unknown): Uint8Array | undefined {
 function readBase64(text: string): Uint8Array | undefined {
   const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
   const bytes = Buffer.from(text, "base64");
-  return bytes.length === Math.floor(((text.length - padding) * 3) / 4) ? bytes : undefined;
+  return bytes.length === (text.length / 4) * 3 - padding ? bytes : undefined;
 }
 
 function recordOf(value: unknown): PlainObject {

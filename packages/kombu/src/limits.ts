@@ -1,3 +1,5 @@
+import type { BackoffPolicy } from "./backoff.js";
+
 /** Every number of this package, with unit, source and reason. Those of tasks and leases are core's `limits`. */
 
 const MIB = 1024 * 1024;
@@ -30,3 +32,37 @@ export const HOLD_MS_MAX = 2_147_483_647;
 
 /** Longest integer of a JSON text, in digits. Python's `int()` refuses more, because the conversion takes quadratic time. */
 export const INTEGER_DIGITS_MAX = 4300;
+
+/** How often a publish that reached only some of its queues tries the others. */
+export const PUBLISH_ATTEMPTS = 3;
+
+/** Pauses between those attempts: short, because the caller waits. */
+export const PUBLISH_BACKOFF: BackoffPolicy = { initialMs: 100, maxMs: 1000, factor: 2, jitter: 0.5 };
+
+/** How long a waiting receive goes on trying an unreachable broker before it fails, in milliseconds: a restart takes less. */
+export const RECONNECT_MS = 60_000;
+
+/** Pauses between those tries. */
+export const RECONNECT_BACKOFF: BackoffPolicy = { initialMs: 100, maxMs: 5_000, factor: 2, jitter: 0.5 };
+
+/** Before a message whose handler threw is delivered again; grows with its attempts. */
+export const REQUEUE_BACKOFF: BackoffPolicy = { initialMs: 1_000, maxMs: 300_000, factor: 2, jitter: 0.2 };
+
+/** A lease is due for renewal when half of it is over; those past a third are renewed along with it, in one batch. */
+export const RENEW_DUE_SHARE = 1 / 2;
+export const RENEW_EARLIEST_SHARE = 1 / 3;
+
+/** The share of a lease after which an unclear renewal is tried again. */
+export const RENEW_RETRY_SHARE = 1 / 12;
+
+/** Most handlers of one `run` at the same time. As many as one lease can feed. */
+export const CONCURRENCY_MAX = 1000;
+
+/** Most messages that a consumer may hold (`prefetchCount`): kombu's, a 16-bit number on AMQP's wire. */
+export const PREFETCH_MAX = 65_535;
+
+/** Longest time that can be waited for, in milliseconds: what a timer can measure, about 24 days. */
+export const TIMEOUT_MS_MAX = 2_147_483_647;
+
+/** How long one receive waits at most when its caller waits without end, in milliseconds. It is begun again after that. */
+export const RECEIVE_MS_MAX = 60_000;

@@ -65,6 +65,8 @@ export interface DeliveryInfo {
   readonly tag: string | undefined;
   /** Leases applied to the task so far, this one included. */
   readonly retryCount: number | undefined;
+  /** How many of those were handed to somebody, this one included; the others were given back unseen. */
+  readonly attempts: number | undefined;
   /** Milliseconds since the epoch, by the broker's clock. */
   readonly enqueuedAtMs: number | undefined;
 }
@@ -75,16 +77,18 @@ export interface Delivery {
   /** Unique within the connection; never an integer, as in kombu's virtual transports. */
   readonly deliveryTag: string;
   readonly info: DeliveryInfo;
-  /** When the lease ends, in milliseconds of this process's monotonic clock (`performance.now()`); undefined: never. Moved by `extend`. */
-  leaseEndsAtMs: number | undefined;
+  /** When the lease ends, in microseconds by the connection's clock; undefined: never. Moved by `extend`. */
+  leaseEndsAtUs: number | undefined;
+  /** When the message expires, in microseconds by the connection's clock; undefined: never. Not to be handed out after. */
+  readonly expiresAtUs: number | undefined;
 }
 
 /** What is asked of the broker. */
 export interface ReceiveRequest {
   /** Queues taken in turn, so that a busy one does not starve the others. */
   readonly queues: readonly string[];
-  /** At most this many deliveries. */
-  readonly max: number;
+  /** At most this many deliveries. Undefined: the batch that the transport was configured with, else one. */
+  readonly max: number | undefined;
   /** How long to wait for the first, in milliseconds; 0 looks once. */
   readonly waitMs: number;
   readonly signal?: AbortSignal | undefined;
@@ -138,5 +142,6 @@ export interface Topology {
 
 /** What every transport is opened with. */
 export interface TransportContext {
+  /** Decides about lease ends and expiry, and makes pauses. */
   readonly clock: Clock;
 }

@@ -1,0 +1,119 @@
+import { KombuError } from "./errors.js";
+import type { Delivery, Transport } from "./transport.js";
+
+/** What becomes of a message. */
+export type Settlement =
+  | { readonly kind: "acknowledged" | "rejected" }
+  | { readonly kind: "requeued"; readonly delayMs?: number; readonly uncounted?: boolean };
+
+/** Runs work that closing waits for. */
+export type Track = <T>(work: () => Promise<T>) => Promise<T>;
+
+/**
+ * One delivery in our hands.
+ *
+ *     held ──settle──> settling ──> acknowledged | rejected | requeued
+ *      ^                  └── unclear: back to held, to be settled again
+ *      └── lose ──> lost: somebody else may have it
+ */
+type HoldingState = "held" | "settling" | Settlement["kind"] | "lost";
+
+/** Holds a delivery until it is settled or lost. Its message shows it to the program. */
+export class Holding {
+  readonly delivery: Delivery;
+  /** Somebody has seen the message, so that giving it back counts as an attempt. */
+  handedOut = false;
+  readonly #transport: Transport;
+  readonly #track: Track;
+  readonly #onEnd: (holding: Holding) => void;
+  #state: HoldingState = "held";
+  #lost: KombuError | undefined;
+  #abortReason: { readonly reason: unknown } | undefined;
+  #controller: AbortController | undefined;
+
+  constructor(
+    delivery: Delivery,
+    { transport, track }: { readonly transport: Transport; readonly track: Track },
+    onEnd: (holding: Holding) => void,
+  ) {
+    this.delivery = delivery;
+    this.#transport = transport;
+    this.#track = track;
+    this.#onEnd = onEnd;
+  }
+
+  get state(): HoldingState {
+    return this.#state;
+  }
+
+  /** Whether it is still up to us what becomes of it. */
+  get isOpen(): boolean {
+    return this.#state === "held";
+  }
+
+  /** Fires when the handler should stop. Made when it is asked for, because most handlers never do. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#abortReason !== undefined) this.#controller.abort(this.#abortReason.reason);
+    return this.#controller.signal;
+  }
+
+  /** Tells the handler to stop. The message stays ours. */
+  interrupt(reason: unknown): void {
+    if (this.#abortReason !== undefined || this.#isEnded) return;
+    this.#abortReason = { reason };
+    this.#controller?.abort(reason);
+  }
+
+  /** The broker gave it up: somebody else may have it. One that is just being settled learns that by itself. */
+  lose(error: KombuError): void {
+    if (this.#state !== "held") return;
+    this.interrupt(error);
+    this.#lost = error;
+    this.#end("lost");
+  }
+
+  /** Once. Errors: `message_state` the second time, `lease_lost`, and what the broker says; after `unavailable` it may be repeated. */
+  async settle(settlement: Settlement): Promise<void> {
+    if (this.#lost !== undefined) throw this.#lost;
+    if (this.#state !== "held") throw this.#alreadySettled(settlement);
+    this.#state = "settling";
+    try {
+      await this.#track(() => this.#tell(settlement));
+    } catch (error) {
+      // Unclear: the message is still ours as far as we know, so that the caller may try again.
+      this.#state = "held";
+      if (error instanceof KombuError && error.code === "lease_lost") this.lose(error);
+      throw error;
+    }
+    this.#end(settlement.kind);
+  }
+
+  #tell(settlement: Settlement): Promise<void> {
+    switch (settlement.kind) {
+      case "acknowledged":
+        return this.#transport.ack(this.delivery);
+      case "rejected":
+        return this.#transport.reject(this.delivery);
+      case "requeued":
+        return this.#transport.release(this.delivery, settlement);
+    }
+  }
+
+  get #isEnded(): boolean {
+    return this.#state !== "held" && this.#state !== "settling";
+  }
+
+  #end(state: HoldingState): void {
+    this.#state = state;
+    this.#onEnd(this);
+  }
+
+  #alreadySettled({ kind }: Settlement): KombuError {
+    const was = this.#state === "settling" ? "is being settled" : `was ${this.#state}`;
+    return new KombuError(
+      "message_state",
+      `message ${this.delivery.deliveryTag} ${was} already, so that it cannot be ${kind}; settle each message once`,
+    );
+  }
+}

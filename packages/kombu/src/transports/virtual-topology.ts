@@ -1,0 +1,186 @@
+import { isDeepStrictEqual } from "node:util";
+import {
+  DEFAULT_QUEUE_SETTINGS,
+  limits,
+  type QueueAdmin,
+  type QueueInfo,
+  type QueueKey,
+  type QueueStore,
+} from "@pullqueue/core";
+import type { BindingDefinition, ExchangeDefinition, QueueDefinition, QueueState } from "../definitions.js";
+import { fromQueueError, isKombuError, KombuError } from "../errors.js";
+import { BindingTable } from "../routing.js";
+import type { Topology } from "../transport.js";
+
+/** What AMQP has beforehand: the default exchange, and names that it keeps to itself. */
+function isGiven(exchange: string): boolean {
+  return exchange === "" || exchange.startsWith("amq.");
+}
+
+/** Arguments of a queue that would throw messages away, which no store does. */
+const REFUSED_ARGUMENTS: readonly string[] = ["x-max-length", "x-max-length-bytes"];
+
+/** Exchanges and bindings of one process, and queues of a store. */
+export class VirtualTopology implements Topology {
+  readonly #store: QueueStore & QueueAdmin;
+  readonly #project: string;
+  readonly #exchanges = new Map<string, ExchangeDefinition>();
+  readonly #queues = new Map<string, QueueDefinition>();
+  readonly #bindings = new BindingTable();
+
+  constructor(store: QueueStore & QueueAdmin, project: string) {
+    this.#store = store;
+    this.#project = project;
+  }
+
+  /** The queues that a message goes to. `not_found` for an exchange that was not declared here. */
+  lookup(exchange: string, routingKey: string): readonly string[] {
+    if (exchange === "") return [routingKey];
+    const { type } = this.#exchange(exchange);
+    return this.#bindings.lookup(exchange, type, routingKey);
+  }
+
+  /** `x-message-ttl` of a queue that was declared here, in milliseconds. */
+  messageTtlMs(queue: string): number | undefined {
+    const ttl = this.#queues.get(queue)?.arguments["x-message-ttl"];
+    return typeof ttl === "number" ? ttl : undefined;
+  }
+
+  async declareExchange(exchange: ExchangeDefinition, passive: boolean): Promise<void> {
+    const { name, type } = exchange;
+    if (isGiven(name)) return;
+    if (passive) return void this.#exchange(name);
+    if (type === "headers") {
+      throw new KombuError(
+        "not_supported",
+        `exchange ${JSON.stringify(name)} routes by headers, which only AMQP brokers can; use direct, topic or fanout`,
+      );
+    }
+    refuseOther(`exchange ${JSON.stringify(name)}`, this.#exchanges.get(name), exchange);
+    this.#exchanges.set(name, exchange);
+  }
+
+  async declareQueue(queue: QueueDefinition, passive: boolean, signal?: AbortSignal): Promise<QueueState> {
+    const { name } = queue;
+    const known = this.#queues.get(name);
+    if (passive) return this.#state(name, signal);
+    refuseOther(`queue ${JSON.stringify(name)}`, known, queue);
+    const refused = REFUSED_ARGUMENTS.find((argument) => queue.arguments[argument] !== undefined);
+    if (refused !== undefined) {
+      throw new KombuError(
+        "not_supported",
+        `queue ${JSON.stringify(name)} has ${refused}, but this transport never throws messages away; leave it out`,
+      );
+    }
+    const state = await this.#stateOrNew(name, signal);
+    this.#queues.set(name, queue);
+    return state;
+  }
+
+  async bind(binding: BindingDefinition): Promise<void> {
+    if (binding.exchange === "") return;
+    this.#exchange(binding.exchange);
+    this.#bindings.add(binding);
+  }
+
+  async unbind(binding: BindingDefinition): Promise<void> {
+    this.#bindings.remove(binding);
+  }
+
+  async deleteExchange(name: string): Promise<void> {
+    this.#exchanges.delete(name);
+    this.#bindings.removeExchange(name);
+  }
+
+  async deleteQueue(
+    name: string,
+    { ifEmpty = false, signal }: { readonly ifEmpty?: boolean; readonly signal?: AbortSignal } = {},
+  ): Promise<number> {
+    const info = await this.#info(name, signal);
+    const count = info?.stats?.totalTasks ?? 0;
+    if (ifEmpty && count > 0) return 0;
+    this.#queues.delete(name);
+    this.#bindings.removeQueue(name);
+    if (info === undefined) return 0;
+    if (!this.#store.supports.managesQueues) return this.purge(name, signal);
+    await this.#atDoor(signal, () => this.#store.deleteQueue(this.#key(name), { signal }));
+    return count;
+  }
+
+  async purge(queue: string, signal?: AbortSignal): Promise<number> {
+    return this.#atDoor(signal, () => this.#store.purge(this.#key(queue), { signal }));
+  }
+
+  async count(queue: string, signal?: AbortSignal): Promise<number> {
+    const { messageCount } = await this.#state(queue, signal);
+    return messageCount ?? 0;
+  }
+
+  #exchange(name: string): ExchangeDefinition {
+    const exchange = this.#exchanges.get(name);
+    if (exchange !== undefined) return exchange;
+    throw new KombuError(
+      "not_found",
+      `there is no exchange ${JSON.stringify(name)} in this connection; declare it first (exchanges live in the process that declares them)`,
+    );
+  }
+
+  async #state(name: string, signal: AbortSignal | undefined): Promise<QueueState> {
+    const info = await this.#atDoor(signal, () =>
+      this.#store.getQueue(this.#key(name), { stats: true, ...(signal && { signal }) }),
+    );
+    return { name, messageCount: info.stats?.availableTasks };
+  }
+
+  /** Looks, makes where it may, and goes on where it is not allowed to know: a pure producer is not. */
+  async #stateOrNew(name: string, signal: AbortSignal | undefined): Promise<QueueState> {
+    try {
+      const info = await this.#info(name, signal);
+      if (info !== undefined) return { name, messageCount: info.stats?.availableTasks };
+      if (!this.#store.supports.managesQueues) throw unknownOnPlainServer(name);
+      const settings = DEFAULT_QUEUE_SETTINGS;
+      await this.#atDoor(signal, () => this.#store.putQueue(this.#key(name), settings, { signal }));
+      return { name, messageCount: 0 };
+    } catch (error) {
+      if (isKombuError(error, "permission_denied")) return { name, messageCount: undefined };
+      throw error;
+    }
+  }
+
+  async #info(name: string, signal: AbortSignal | undefined): Promise<QueueInfo | undefined> {
+    try {
+      const options = { stats: true, ...(signal && { signal }) };
+      return await this.#atDoor(signal, () => this.#store.getQueue(this.#key(name), options));
+    } catch (error) {
+      if (isKombuError(error, "not_found")) return undefined;
+      throw error;
+    }
+  }
+
+  async #atDoor<T>(signal: AbortSignal | undefined, call: () => Promise<T>): Promise<T> {
+    try {
+      return await call();
+    } catch (error) {
+      throw fromQueueError(error, signal);
+    }
+  }
+
+  #key(queue: string): QueueKey {
+    return { project: this.#project, queue };
+  }
+}
+
+function refuseOther(what: string, known: object | undefined, given: object): void {
+  if (known === undefined || isDeepStrictEqual({ ...known }, { ...given })) return;
+  throw new KombuError(
+    "precondition_failed",
+    `${what} was declared as ${JSON.stringify(known)}; it cannot become ${JSON.stringify(given)}. Declare it the same way, or delete it first`,
+  );
+}
+
+function unknownOnPlainServer(name: string): KombuError {
+  return new KombuError(
+    "not_found",
+    `there is no queue ${JSON.stringify(name)}, and this server cannot make queues; add it to the server's queue.yaml (names there match ${limits.PLAIN_QUEUE_NAME_PATTERN.source})`,
+  );
+}

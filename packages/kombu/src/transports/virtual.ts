@@ -1,0 +1,384 @@
+import { createHash } from "node:crypto";
+import {
+  type ItemResult,
+  limits,
+  newIdempotencyKey,
+  type QueueAdmin,
+  type QueueKey,
+  type QueueStore,
+  randomFraction,
+  type TaskWithPayload,
+} from "@pullqueue/core";
+import { backoffMs } from "../backoff.js";
+import { decodeEnvelope, encodeEnvelope, rawContent } from "../envelope.js";
+import { fromQueueError, isKombuError, KombuError } from "../errors.js";
+import { PUBLISH_ATTEMPTS, PUBLISH_BACKOFF } from "../limits.js";
+import type { MessageContent } from "../message-content.js";
+import type { LeaseSettings } from "../options.js";
+import type {
+  Delivery,
+  PublishReceipt,
+  ReceiveRequest,
+  ReleaseOptions,
+  Route,
+  Transport,
+  TransportContext,
+  TransportManifest,
+} from "../transport.js";
+import { linkSignals, pause } from "../waiting.js";
+import { expiryUs, storeNowUs } from "./virtual-expiry.js";
+import { VirtualTopology } from "./virtual-topology.js";
+
+/** What a virtual transport is made of. */
+export interface VirtualTransportOptions {
+  readonly store: QueueStore & QueueAdmin;
+  /** The transport's name, for its manifest. */
+  readonly name: string;
+  readonly project: string;
+  readonly lease: LeaseSettings;
+  readonly context: TransportContext;
+  /** Gives the store back. Default: closes it. */
+  readonly closeStore?: () => Promise<void>;
+}
+
+/** A task's lease, as it has to be named to the store. */
+interface HeldTask {
+  readonly key: QueueKey;
+  readonly id: string;
+  readonly retryCount: number;
+  leaseEndUs: number;
+}
+
+const MS = 1000;
+
+/**
+ * A kombu broker over any store that leases. The vocabulary changes here and nowhere else: publish = insert, receive = lease,
+ * ack and reject = delete, release = extend by 0 (or by the delay), extend = extend.
+ *
+ * Exchanges and bindings live in this object: a process knows those that it declared itself, as with Python's kombu.
+ */
+export class VirtualTransport implements Transport {
+  readonly manifest: TransportManifest;
+  readonly topology: VirtualTopology;
+  readonly #store: QueueStore & QueueAdmin;
+  readonly #project: string;
+  readonly #lease: LeaseSettings;
+  readonly #context: TransportContext;
+  readonly #closeStore: () => Promise<void>;
+  readonly #held = new WeakMap<Delivery, HeldTask>();
+  #turn = 0;
+  #backlog = false;
+  #closing: Promise<void> | undefined;
+
+  constructor({ store, name, project, lease, context, closeStore }: VirtualTransportOptions) {
+    this.manifest = virtualManifest(name);
+    this.topology = new VirtualTopology(store, project);
+    this.#store = store;
+    this.#project = project;
+    this.#lease = lease;
+    this.#context = context;
+    this.#closeStore = closeStore ?? (() => store.close());
+  }
+
+  async publish(content: MessageContent, route: Route, signal?: AbortSignal): Promise<PublishReceipt> {
+    const queues = this.topology.lookup(route.exchange, route.routingKey);
+    if (queues.length === 0 && route.mandatory) throw unroutable(route);
+    let left = queues;
+    for (let attempt = 1; left.length > 0; attempt++) {
+      const failures = await this.#insertInto(left, content, route, signal);
+      left = failures.map(({ queue }) => queue);
+      // Only what is half done is tried again here: a store that takes nothing has tried long enough by itself.
+      const isHalfDone = left.length < queues.length && failures.every(({ error }) => mayPass(error));
+      if (left.length > 0 && (!isHalfDone || attempt === PUBLISH_ATTEMPTS)) throw partial(queues, failures);
+      if (left.length > 0) {
+        await pause(this.#context.clock, backoffMs(attempt, PUBLISH_BACKOFF, randomFraction()), signal);
+      }
+    }
+    return { queues };
+  }
+
+  async receive({ queues, max, waitMs, signal }: ReceiveRequest): Promise<Delivery[]> {
+    const batch = this.#lease.numTasks;
+    const maxTasks = Math.min(max ?? batch ?? 1, batch ?? limits.LEASE_TASKS_MAX, limits.LEASE_TASKS_MAX);
+    const untilUs = this.#context.clock.nowUs() + waitMs * MS;
+    const keys = queues.map((queue) => this.#key(queue));
+    for (;;) {
+      const leftMs = Math.max(0, (untilUs - this.#context.clock.nowUs()) / MS);
+      const tasks = await this.#leaseFrom(keys, maxTasks, leftMs, signal);
+      const deliveries = await this.#live(tasks);
+      if (deliveries.length > 0 || this.#context.clock.nowUs() >= untilUs) return deliveries;
+    }
+  }
+
+  async ack(delivery: Delivery): Promise<void> {
+    const { key, id, retryCount, leaseEndUs } = this.#task(delivery);
+    const results = await atDoor(() => this.#store.delete(key, [{ id, retryCount, leaseEndUs }]));
+    const error = errorOf(results[0]);
+    if (error === undefined) return;
+    // A task that is gone was finished or purged by somebody else: it was not ours any more.
+    throw isKombuError(error, "not_found") ? leaseLost(delivery, error) : error;
+  }
+
+  async release(delivery: Delivery, options: ReleaseOptions = {}): Promise<void> {
+    const { delayMs = 0, uncounted = false } = options;
+    await this.#extendBy(delivery, delayMs, uncounted && delayMs === 0);
+  }
+
+  /** There is no place for rejected messages yet, so that they are gone. */
+  reject(delivery: Delivery): Promise<void> {
+    return this.ack(delivery);
+  }
+
+  async extend(delivery: Delivery): Promise<void> {
+    const { leaseMs } = this.#lease;
+    // Counted from before the call, so that our own end is never later than the store's.
+    const fromUs = this.#context.clock.nowUs();
+    await this.#extendBy(delivery, leaseMs, false);
+    delivery.leaseEndsAtUs = fromUs + leaseMs * MS;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= atDoor(this.#closeStore);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #insertInto(
+    queues: readonly string[],
+    content: MessageContent,
+    route: Route,
+    signal: AbortSignal | undefined,
+  ): Promise<readonly QueueFailure[]> {
+    const results = await Promise.allSettled(
+      queues.map((queue) => this.#insert(queue, content, route, signal)),
+    );
+    signal?.throwIfAborted();
+    return results.flatMap((result, index) =>
+      result.status === "fulfilled" ? [] : [{ queue: queues[index]!, error: result.reason as unknown }],
+    );
+  }
+
+  async #insert(
+    queue: string,
+    content: MessageContent,
+    route: Route,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { exchange, routingKey, taskId: id, tag, delayMs } = route;
+    const deliveryTag = newIdempotencyKey();
+    const payload = route.envelope
+      ? encodeEnvelope(content, { exchange, routingKey, deliveryTag })
+      : content.body;
+    const task = { payload, id, tag, delayMs, idempotencyKey: copyKey(route.idempotencyKey, queue) };
+    const results = await atDoor(() => this.#store.insert(this.#key(queue), [task], { signal }), signal);
+    const error = errorOf(results[0]);
+    if (error !== undefined) throw error;
+  }
+
+  /** One waiting call where the store can; otherwise looks in turn and pauses in between. */
+  async #leaseFrom(
+    keys: readonly QueueKey[],
+    maxTasks: number,
+    waitMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<readonly TaskWithPayload[]> {
+    const { waits, leasesManyQueues } = this.#store.supports;
+    const inOneCall = waits && (keys.length === 1 || leasesManyQueues);
+    // Together the oldest go first, so that a queue with a long backlog would starve the others.
+    if (!inOneCall || (keys.length > 1 && this.#backlog)) {
+      const tasks = await this.#lookInTurn(keys, maxTasks, signal);
+      if (tasks.length > 0 || waitMs === 0) return tasks;
+    }
+    if (!inOneCall) {
+      const pauseMs = Math.min(waitMs, this.#lease.pollingIntervalMs);
+      await atDoor(() => this.#waitForTasks(keys, pauseMs, signal), signal);
+      return [];
+    }
+    const tasks = await this.#leaseOnce(keys, maxTasks, Math.min(waitMs, limits.WAIT_MS_MAX), signal);
+    this.#backlog = tasks.length === maxTasks;
+    return tasks;
+  }
+
+  async #lookInTurn(
+    keys: readonly QueueKey[],
+    maxTasks: number,
+    signal: AbortSignal | undefined,
+  ): Promise<readonly TaskWithPayload[]> {
+    this.#turn += 1;
+    for (let offset = 0; offset < keys.length; offset++) {
+      const key = keys[(this.#turn + offset) % keys.length]!;
+      const tasks = await this.#leaseOnce([key], maxTasks, 0, signal);
+      if (tasks.length > 0) return tasks;
+    }
+    return [];
+  }
+
+  async #leaseOnce(
+    keys: readonly QueueKey[],
+    maxTasks: number,
+    waitMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<readonly TaskWithPayload[]> {
+    const payloadBytesMax = limits.LEASE_PAYLOAD_BYTES_MAX;
+    const request = { maxTasks, leaseMs: this.#lease.leaseMs, waitMs, payloadBytesMax };
+    return atDoor(() => this.#store.lease(keys, request, { signal }), signal);
+  }
+
+  /** A store that can tell of its own writes ends the pause early. */
+  async #waitForTasks(
+    keys: readonly QueueKey[],
+    pauseMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { signal: linked, abort, end } = linkSignals(signal);
+    const { clock } = this.#context;
+    const paused = pause(clock, pauseMs, linked);
+    try {
+      await Promise.race([paused, this.#store.wait(keys, Math.ceil(pauseMs), { signal: linked })]);
+    } finally {
+      abort(new KombuError("closed", "the pause is over"));
+      end();
+      await Promise.allSettled([paused]);
+    }
+  }
+
+  /** Deliveries of the tasks that have not expired; the others are removed. */
+  async #live(tasks: readonly TaskWithPayload[]): Promise<Delivery[]> {
+    const deliveries = tasks.map((task) => this.#delivery(task));
+    const nowUs = this.#context.clock.nowUs();
+    const isExpired = (delivery: Delivery) => (delivery.expiresAtUs ?? Number.POSITIVE_INFINITY) <= nowUs;
+    const expired = deliveries.filter(isExpired);
+    // Whoever cannot remove one now sees it again after its lease, and removes it then.
+    await Promise.allSettled(expired.map((delivery) => this.ack(delivery)));
+    return expired.length === 0 ? deliveries : deliveries.filter((delivery) => !isExpired(delivery));
+  }
+
+  #delivery(task: TaskWithPayload): Delivery {
+    const { id, retryCount } = task;
+    const { queue } = task.queue;
+    const stored = decodeEnvelope(task.payload);
+    const content = stored?.content ?? rawContent(task.payload);
+    const nowUs = this.#context.clock.nowUs();
+    const { leaseMs } = this.#lease;
+    const lifeUs = expiryUs(content.properties, this.topology.messageTtlMs(queue));
+    const ageUs = storeNowUs(task, leaseMs, this.#store.supports.leaseStepMs) - task.enqueuedAtUs;
+    const delivery: Delivery = {
+      content,
+      deliveryTag: `${queue}/${id}/${retryCount}`,
+      info: {
+        queue,
+        exchange: stored?.exchange ?? "",
+        routingKey: stored?.routingKey ?? queue,
+        redelivered: retryCount > 1 || stored?.redelivered === true,
+        taskId: id,
+        tag: task.tag,
+        retryCount,
+        attempts: retryCount - task.uncounted,
+        enqueuedAtMs: Math.floor(task.enqueuedAtUs / MS),
+      },
+      leaseEndsAtUs: nowUs + leaseMs * MS,
+      expiresAtUs: lifeUs === undefined ? undefined : nowUs + lifeUs - ageUs,
+    };
+    this.#held.set(delivery, { key: task.queue, id, retryCount, leaseEndUs: task.etaUs });
+    return delivery;
+  }
+
+  async #extendBy(delivery: Delivery, leaseMs: number, uncounted: boolean): Promise<void> {
+    const task = this.#task(delivery);
+    const { key, id, retryCount, leaseEndUs } = task;
+    const lease = { id, retryCount, leaseEndUs, leaseMs, ...(uncounted ? { uncounted } : {}) };
+    const [result] = await atDoor(() => this.#store.extend(key, [lease]));
+    const error = errorOf(result);
+    if (error !== undefined) throw error;
+    if (result?.ok === true) task.leaseEndUs = result.value.etaUs;
+  }
+
+  #key(queue: string): QueueKey {
+    return { project: this.#project, queue };
+  }
+
+  #task(delivery: Delivery): HeldTask {
+    const task = this.#held.get(delivery);
+    if (task !== undefined) return task;
+    throw new KombuError(
+      "invalid_argument",
+      "this delivery came from another transport; settle it where it came from",
+    );
+  }
+}
+
+/** A queue that did not get its copy of a message. */
+interface QueueFailure {
+  readonly queue: string;
+  readonly error: unknown;
+}
+
+function virtualManifest(name: string): TransportManifest {
+  return Object.freeze({
+    name,
+    direct: "emulated",
+    topic: "emulated",
+    fanout: "emulated",
+    headers: "refused",
+    priority: "recorded",
+    delay: "native",
+    messageExpiry: "emulated",
+    queueExpiry: "recorded",
+    maxLength: "refused",
+    exclusive: "recorded",
+    autoDelete: "recorded",
+    durable: "recorded",
+    mandatory: "emulated",
+    leases: true,
+    messageBytesMax: limits.PAYLOAD_BYTES_MAX,
+  });
+}
+
+/** Calls the store, and translates its errors. */
+async function atDoor<T>(call: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw fromQueueError(error, signal);
+  }
+}
+
+function errorOf(result: ItemResult<unknown> | undefined): unknown {
+  if (result?.ok === true) return undefined;
+  return fromQueueError(result?.error);
+}
+
+/** A key of one queue's copy: the same for the same message and queue, however often it is published. */
+function copyKey(messageKey: string, queue: string): string {
+  return createHash("sha256").update(`${messageKey}/${queue}`).digest("base64url");
+}
+
+function mayPass(error: unknown): boolean {
+  return isKombuError(error, "unavailable") || isKombuError(error, "timeout");
+}
+
+function partial(queues: readonly string[], failures: readonly QueueFailure[]): unknown {
+  const { error } = failures[0]!;
+  if (queues.length === 1 || !isKombuError(error)) return error;
+  const failed = failures.map(({ queue }) => queue);
+  return new KombuError(
+    error.code,
+    `${failed.length} of ${queues.length} queues did not get the message (${failed.join(", ")}): ${error.message}; publish again with the same idempotencyKey, and only these get it`,
+    { cause: error, queues: failed, retryAfterMs: error.retryAfterMs },
+  );
+}
+
+function unroutable({ exchange, routingKey }: Route): KombuError {
+  return new KombuError(
+    "unroutable",
+    `no queue is bound to exchange ${JSON.stringify(exchange)} for the routing key ${JSON.stringify(routingKey)}; declare and bind one first, or publish without mandatory`,
+  );
+}
+
+function leaseLost({ info }: Delivery, cause: unknown): KombuError {
+  const text = `the message ${info.taskId} is not in queue ${JSON.stringify(info.queue)} any more: somebody else finished it, or the queue was purged`;
+  return new KombuError("lease_lost", text, { cause });
+}

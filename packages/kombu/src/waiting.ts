@@ -1,0 +1,90 @@
+import type { Clock } from "@pullqueue/core";
+
+/** Small tools for calls that wait: signals that end together, pauses, and news for whoever waits. */
+
+/** A signal that follows others until `end()`, which takes the listeners away again. */
+export interface LinkedSignal {
+  readonly signal: AbortSignal;
+  abort(reason: unknown): void;
+  end(): void;
+}
+
+/** A signal that fires with the reason of the first of several that does. Call `end()` when the call is over. */
+export function linkSignals(...signals: readonly (AbortSignal | undefined)[]): LinkedSignal {
+  const controller = new AbortController();
+  const given = signals.filter((signal) => signal !== undefined);
+  const listeners = given.map((signal) => () => controller.abort(signal.reason));
+  const fired = given.find((signal) => signal.aborted);
+  if (fired !== undefined) controller.abort(fired.reason);
+  else given.forEach((signal, index) => void signal.addEventListener("abort", listeners[index]!));
+  return {
+    signal: controller.signal,
+    abort: (reason) => controller.abort(reason),
+    end: () => given.forEach((signal, index) => void signal.removeEventListener("abort", listeners[index]!)),
+  };
+}
+
+/** Resolves after `ms`; rejects with the signal's reason before that. */
+export async function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  await new Notifier(clock).wait(ms, signal);
+}
+
+/** Tells everybody who waits that something has changed, so that they look again. */
+export class Notifier {
+  readonly #clock: Clock;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Wakes all who wait now. */
+  notify(): void {
+    for (const wake of [...this.#waiting]) wake();
+  }
+
+  /** Resolves at the next `notify`, or after `ms` if given; rejects with the signal's reason. */
+  wait(ms?: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted === true) return reject(signal.reason);
+      const finish = (settle: () => void) => {
+        this.#waiting.delete(wake);
+        signal?.removeEventListener("abort", onAbort);
+        cancelTimer?.();
+        settle();
+      };
+      const wake = () => finish(resolve);
+      const onAbort = () => finish(() => reject(signal?.reason));
+      // Somebody awaits this, so that the process must not end before.
+      const cancelTimer = ms === undefined ? undefined : this.#clock.timer(ms, wake, { keepAlive: true });
+      this.#waiting.add(wake);
+      signal?.addEventListener("abort", onAbort);
+    });
+  }
+}
+
+/** Counts what runs, so that closing can wait for it. */
+export class Running {
+  readonly #idle: Notifier;
+  #count = 0;
+
+  constructor(clock: Clock) {
+    this.#idle = new Notifier(clock);
+  }
+
+  /** Does the work, counted. */
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    this.#count += 1;
+    try {
+      return await work();
+    } finally {
+      this.#count -= 1;
+      if (this.#count === 0) this.#idle.notify();
+    }
+  }
+
+  /** Resolves when nothing runs. */
+  async idle(): Promise<void> {
+    while (this.#count > 0) await this.#idle.wait();
+  }
+}
