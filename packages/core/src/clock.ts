@@ -94,7 +94,8 @@ export function manualClock(startUs = 1_767_225_600_000_000): ManualClock {
         nowUs = Math.max(nowUs, due[1].dueUs);
         due[1].callback();
       }
-      nowUs = untilUs;
+      // A timer may have advanced further.
+      nowUs = Math.max(nowUs, untilUs);
     },
   };
 }

@@ -59,7 +59,7 @@ export function buildPath(name: RouteName, parameters: RouteParameters): string 
   const path = ROUTES[name].path.replace(/\{(\w+)\}/g, (_, key: string) => {
     const value = parameters[key as keyof RouteParameters];
     if (value === undefined) throw new TypeError(`${name} needs the path parameter ${key}`);
-    return encodeSegment(value);
+    return encodeURIComponent(value);
   });
   return BASE_PATH + path;
 }
@@ -111,10 +111,6 @@ function matchSegments(pattern: readonly SegmentPattern[], segments: readonly st
     found[part.parameter] = decodeSegment(raw);
   }
   return found;
-}
-
-function encodeSegment(value: string): string {
-  return encodeURIComponent(value).replace(/%7E/g, "~");
 }
 
 function decodeSegment(raw: string): string {

@@ -11,6 +11,12 @@ export function readObject(value: unknown, what: string): JsonObject {
   throw wrong(what, "a JSON object", value);
 }
 
+/** A field that holds an object. */
+export function readOptionalObject(object: JsonObject, field: string): JsonObject | undefined {
+  const value = object[field];
+  return value === undefined || value === null ? undefined : readObject(value, field);
+}
+
 /** A text field. */
 export function readString(object: JsonObject, field: string): string | undefined {
   const value = object[field];

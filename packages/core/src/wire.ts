@@ -18,6 +18,7 @@ import {
   readBoolean,
   readInteger,
   readObject,
+  readOptionalObject,
   readString,
   readStrings,
 } from "./wire-read.js";
@@ -125,7 +126,8 @@ export function newTaskToWire(task: NewTask, queue: QueueKey, extensions: boolea
     ...(task.id === undefined ? {} : { id: task.id }),
     ...(task.tag === undefined ? {} : { tag: task.tag }),
     ...(task.etaUs === undefined ? {} : { leaseTimestamp: String(task.etaUs) }),
-    ...(task.delayMs === undefined || !extensions ? {} : { delayMs: task.delayMs }),
+    // Whole on the wire, and rounded up, so that a task is never early.
+    ...(task.delayMs === undefined || !extensions ? {} : { delayMs: Math.ceil(task.delayMs) }),
     ...(task.idempotencyKey === undefined || !extensions ? {} : { idempotencyKey: task.idempotencyKey }),
   };
 }
@@ -197,7 +199,7 @@ export function queueToWire(info: QueueInfo, prefix: ProjectPrefix): WireTaskQue
 export function queueFromWire(json: unknown, project: string): QueueInfo {
   const object = readObject(json, "taskqueue");
   const key = { project, queue: parseFullQueueName(required(readString(object, "id"), "id")).queue };
-  const stats = object.stats === undefined ? undefined : readObject(object.stats, "stats");
+  const stats = readOptionalObject(object, "stats");
   return {
     key,
     settings: settingsFromWire(object),
@@ -207,7 +209,7 @@ export function queueFromWire(json: unknown, project: string): QueueInfo {
 
 /** The settings in a TaskQueue resource, as `taskqueues.insert` and `taskqueues.update` take them. */
 export function settingsFromWire(object: JsonObject): QueueSettings {
-  const acl = object.acl === undefined ? undefined : readObject(object.acl, "acl");
+  const acl = readOptionalObject(object, "acl");
   const mode = readString(object, "mode") ?? "pull";
   if (mode !== "pull" && mode !== "push") {
     throw new QueueError("invalid_argument", `mode must be "pull" or "push", got ${JSON.stringify(mode)}`, {
@@ -240,9 +242,9 @@ export function itemResultToWire(
 /** An outcome of a batch answer as data. */
 export function itemResultFromWire<T>(json: unknown, read: (task: unknown) => T): ItemResult<T> {
   const object = readObject(json, "item");
-  if (object.error === undefined) return { ok: true, value: read(object.task) };
-  const { code } = readObject(object.error, "error");
-  return { ok: false, error: errorFromWire(typeof code === "number" ? code : 500, { error: object.error }) };
+  const error = readOptionalObject(object, "error");
+  if (error === undefined) return { ok: true, value: read(object.task) };
+  return { ok: false, error: errorFromWire(typeof error.code === "number" ? error.code : 500, { error }) };
 }
 
 /** Google kept whole seconds, written in microseconds. */

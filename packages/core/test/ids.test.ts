@@ -1,0 +1,51 @@
+import { describe, expect, test } from "vitest";
+import { idSource, newIdempotencyKey } from "../src/ids.js";
+import { GENERATED_ID_PATTERN, IDEMPOTENCY_KEY_LENGTH_MAX, TASK_ID_PATTERN } from "../src/limits.js";
+
+const NOW_US = 1_767_225_600_000_000;
+
+describe("idSource()", () => {
+  test("next() gives ids of the reserved form, which are task ids too", () => {
+    const id = idSource().next(NOW_US);
+    expect(id).toMatch(GENERATED_ID_PATTERN);
+    expect(id).toMatch(TASK_ID_PATTERN);
+  });
+
+  test("next() grows as text within one microsecond, over a whole batch and more", () => {
+    const ids = idSource();
+    const made = Array.from({ length: 10_000 }, () => ids.next(NOW_US));
+    expect([...made].sort()).toEqual(made);
+    expect(new Set(made).size).toBe(made.length);
+  });
+
+  test("next() grows with time, and goes on growing when time does not", () => {
+    const ids = idSource();
+    const first = ids.next(NOW_US);
+    const second = ids.next(NOW_US + 1);
+    const third = ids.next(NOW_US - 1_000_000);
+    expect([first, second, third]).toEqual([first, second, third].sort());
+    expect(new Set([first, second, third]).size).toBe(3);
+  });
+
+  test("next() holds the microseconds above the sequence, with leading zeros", () => {
+    expect(idSource(() => 0).next(1)).toBe("0000000000001000");
+    expect(idSource(() => 0xabc).next(NOW_US)).toBe(`${NOW_US.toString(16)}abc`.padStart(16, "0"));
+  });
+
+  test("next() takes no more chance than its bits hold", () => {
+    expect(idSource(() => 0xffff).next(2)).toBe("0000000000002fff");
+  });
+
+  test("two sources rarely give the same id at the same time", () => {
+    const seen = new Set(Array.from({ length: 20 }, () => idSource().next(NOW_US)));
+    expect(seen.size).toBeGreaterThan(1);
+  });
+});
+
+describe("newIdempotencyKey()", () => {
+  test("is short enough, and never the same", () => {
+    const keys = Array.from({ length: 100 }, newIdempotencyKey);
+    expect(new Set(keys).size).toBe(100);
+    for (const key of keys) expect(key.length).toBeLessThanOrEqual(IDEMPOTENCY_KEY_LENGTH_MAX);
+  });
+});
