@@ -32,7 +32,7 @@ export const insertTask = defineMethod({
   response: "Task",
   async run({ service, queue, body }) {
     const task = newTaskFromWire(body, queue);
-    const stored = valueOf(await service.store.insert(queue, [task]));
+    const stored = onlyTask(await service.store.insert(queue, [task]));
     return taskToWire({ ...stored, payload: task.payload }, service.prefix);
   },
 });
@@ -172,10 +172,10 @@ async function renew(
     // The sentence of Google's server, which clients match.
     throw new QueueError("lease_lost", "The task lease has expired");
   }
-  return taskToWire(valueOf([result!]), service.prefix);
+  return taskToWire(onlyTask([result!]), service.prefix);
 }
 
-function valueOf(results: readonly ItemResult<Task>[]): Task {
+function onlyTask(results: readonly ItemResult<Task>[]): Task {
   const result = results[0]!;
   if (result.ok) return result.value;
   throw result.error;

@@ -1,0 +1,217 @@
+import { limits as core, parseProject, parseStoreAddress, QueueError } from "@pullqueue/core";
+import { CONNECTIONS_MAX, HEADERS_TIMEOUT_MS, KEEP_ALIVE_MS, REQUEST_TIMEOUT_MS } from "./limits.js";
+import { LOG_FORMATS, LOG_LEVELS } from "./log.js";
+
+/** Every option of the server: one table for flags, environment variables, file keys, help and checks. */
+
+/** One option. Its key in a configuration file is its property in `SERVE_OPTIONS`. */
+export interface ServeOption<T> {
+  /** As on the command line, without the value. */
+  readonly flag: string;
+  /** The name of the value in help texts. */
+  readonly value: string;
+  readonly variable: string;
+  /** A sentence for the help text. */
+  readonly description: string;
+  /** Undefined when the option may be absent. */
+  readonly default: T;
+  /** The value of what was given (text, or what a file holds). Throws `invalid_argument` saying what is expected. */
+  readonly read: (given: unknown) => T;
+}
+
+/** The first port of the App Engine development server's neighbours; free on most machines. */
+const DEFAULT_PORT = 8085;
+
+/** Where a server that was told nothing keeps its tasks, relative to where it was started. */
+const DEFAULT_STORE = "sqlite:.pullqueue/queue.db";
+
+/** The table. */
+export const SERVE_OPTIONS = {
+  host: {
+    flag: "--host",
+    value: "address",
+    variable: "PULLQUEUE_HOST",
+    description: "address to listen on; only loopback until there is authentication",
+    default: "127.0.0.1",
+    read: readHost,
+  },
+  port: {
+    flag: "--port",
+    value: "number",
+    variable: "PULLQUEUE_PORT",
+    description: "port to listen on; 0 picks a free one",
+    default: DEFAULT_PORT,
+    read: integer(0, 65_535),
+  },
+  store: {
+    flag: "--store",
+    value: "address",
+    variable: "PULLQUEUE_STORE",
+    description: "where tasks are kept: memory: or sqlite:PATH",
+    default: DEFAULT_STORE,
+    read: readStore,
+  },
+  queues: {
+    flag: "--queues",
+    value: "file",
+    variable: "PULLQUEUE_QUEUES",
+    description: "a queue.yaml; without one, any queue comes into being on first use",
+    default: undefined,
+    read: text,
+  } as ServeOption<string | undefined>,
+  project: {
+    flag: "--project",
+    value: "id",
+    variable: "PULLQUEUE_PROJECT",
+    description: "the project of the queues in --queues, unless the file names it",
+    default: undefined,
+    read: (given) => parseProject(text(given)),
+  } as ServeOption<string | undefined>,
+  prefix: {
+    flag: "--prefix",
+    value: "x~",
+    variable: "PULLQUEUE_PREFIX",
+    description: "shown before projects in answers, as App Engine did: s~, e~ or nothing",
+    default: "s~",
+    read: readPrefix,
+  },
+  publicUrl: {
+    flag: "--public-url",
+    value: "url",
+    variable: "PULLQUEUE_PUBLIC_URL",
+    description: "where clients reach this server, when a proxy stands before it",
+    default: undefined,
+    read: readUrl,
+  } as ServeOption<string | undefined>,
+  logLevel: {
+    flag: "--log-level",
+    value: "level",
+    variable: "PULLQUEUE_LOG_LEVEL",
+    description: `how much is logged: ${LOG_LEVELS.join(", ")}; debug shows every request`,
+    default: "info",
+    read: oneOf(LOG_LEVELS),
+  } as ServeOption<(typeof LOG_LEVELS)[number]>,
+  logFormat: {
+    flag: "--log-format",
+    value: "format",
+    variable: "PULLQUEUE_LOG_FORMAT",
+    description: `how it is logged: ${LOG_FORMATS.join(", ")}; auto is pretty on a terminal`,
+    default: "auto",
+    read: oneOf(LOG_FORMATS),
+  } as ServeOption<(typeof LOG_FORMATS)[number]>,
+  queuesMax: {
+    flag: "--queues-max",
+    value: "number",
+    variable: "PULLQUEUE_QUEUES_MAX",
+    description: "most queues that the store may hold",
+    default: core.QUEUES_MAX_DEFAULT,
+    read: integer(1, 1_000_000),
+  },
+  tombstoneMs: {
+    flag: "--tombstone-ms",
+    value: "ms",
+    variable: "PULLQUEUE_TOMBSTONE_MS",
+    description: "how long the chosen id of a finished task stays taken",
+    default: core.TOMBSTONE_MS_DEFAULT,
+    read: integer(0, 10 * core.TOMBSTONE_MS_DEFAULT),
+  },
+  connectionsMax: {
+    flag: "--connections-max",
+    value: "number",
+    variable: "PULLQUEUE_CONNECTIONS_MAX",
+    description: "most connections at once; a waiting lease holds one",
+    default: CONNECTIONS_MAX,
+    read: integer(1, 1_000_000),
+  },
+  headersTimeoutMs: {
+    flag: "--headers-timeout-ms",
+    value: "ms",
+    variable: "PULLQUEUE_HEADERS_TIMEOUT_MS",
+    description: "how long a client may take to send a request's headers",
+    default: HEADERS_TIMEOUT_MS,
+    read: integer(1, 3_600_000),
+  },
+  requestTimeoutMs: {
+    flag: "--request-timeout-ms",
+    value: "ms",
+    variable: "PULLQUEUE_REQUEST_TIMEOUT_MS",
+    description: "how long a client may take to send a whole request",
+    default: REQUEST_TIMEOUT_MS,
+    read: integer(1, 3_600_000),
+  },
+  keepAliveMs: {
+    flag: "--keep-alive-ms",
+    value: "ms",
+    variable: "PULLQUEUE_KEEP_ALIVE_MS",
+    description: "how long an idle connection stays open",
+    default: KEEP_ALIVE_MS,
+    read: integer(1, 3_600_000),
+  },
+} as const satisfies Record<string, ServeOption<unknown>>;
+
+/** The name of an option. */
+export type ServeOptionName = keyof typeof SERVE_OPTIONS;
+
+/** The file that may hold options, given by a flag or a variable only. */
+export const CONFIG_FILE_OPTION = {
+  flag: "--config",
+  value: "file",
+  variable: "PULLQUEUE_CONFIG",
+  description: "a JSON or YAML file with these options; flags and variables go before it",
+} as const;
+
+function text(given: unknown): string {
+  if (typeof given === "string" && given !== "") return given;
+  throw expected("a text", given);
+}
+
+function integer(minimum: number, maximum: number): (given: unknown) => number {
+  return (given) => {
+    const value = typeof given === "string" && /^[0-9]{1,15}$/.test(given) ? Number(given) : given;
+    if (typeof value === "number" && Number.isSafeInteger(value) && value >= minimum && value <= maximum) {
+      return value;
+    }
+    throw expected(`a whole number from ${minimum} to ${maximum}`, given);
+  };
+}
+
+function oneOf<const T extends string>(choices: readonly T[]): (given: unknown) => T {
+  return (given) => {
+    const choice = choices.find((candidate) => candidate === given);
+    if (choice !== undefined) return choice;
+    throw expected(choices.join(", "), given);
+  };
+}
+
+function readHost(given: unknown): string {
+  const host = text(given);
+  if (host === "localhost" || host === "::1" || /^127\.(\d{1,3}\.){2}\d{1,3}$/.test(host)) return host;
+  throw new QueueError(
+    "invalid_argument",
+    `expected a loopback address (127.0.0.1, ::1, localhost), got ${JSON.stringify(host)}: this server does not check yet who is calling. Listen on 127.0.0.1 and put a reverse proxy that does before it, or reach it through an SSH tunnel (ssh -L 8085:127.0.0.1:8085 HOST)`,
+  );
+}
+
+function readStore(given: unknown): string {
+  const address = text(given);
+  parseStoreAddress(address);
+  return address;
+}
+
+function readPrefix(given: unknown): string {
+  if (given === "" || (typeof given === "string" && /^[a-z]~$/.test(given))) return given;
+  throw expected("a letter and ~ such as s~, or nothing", given);
+}
+
+function readUrl(given: unknown): string {
+  const url = URL.canParse(text(given)) ? new URL(text(given)) : undefined;
+  if (url !== undefined && /^https?:$/.test(url.protocol) && url.pathname === "/" && url.search === "") {
+    return url.origin;
+  }
+  throw expected("the root of a server such as https://queues.example.com", given);
+}
+
+function expected(what: string, given: unknown): QueueError {
+  const shown = JSON.stringify(given) ?? String(given);
+  return new QueueError("invalid_argument", `expected ${what}, got ${shown.slice(0, 100)}`);
+}

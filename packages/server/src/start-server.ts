@@ -1,0 +1,167 @@
+import { once } from "node:events";
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import {
+  type Clock,
+  type QueueAdmin,
+  QueueError,
+  type QueueStore,
+  type StoreObserver,
+  systemClock,
+} from "@pullqueue/core";
+import { applyQueueFile } from "./apply-queues.js";
+import { readTextFile, type ServerConfig } from "./config.js";
+import { createHandler } from "./handler.js";
+import { CLOSE_GRACE_MS } from "./limits.js";
+import { createLog, type Log } from "./log.js";
+import { createHttpServer } from "./node-listener.js";
+import { openConfiguredStore } from "./open-configured-store.js";
+import { parseQueueYaml, projectOfFile, type QueueFile } from "./queue-yaml.js";
+
+/** A server that listens. */
+export interface RunningServer extends AsyncDisposable {
+  /** Where it listens: `http://127.0.0.1:8085`. */
+  readonly url: string;
+  readonly port: number;
+  /** What whoever started it should read: sentences, one a line. */
+  readonly notices: readonly string[];
+  /**
+   * Stops accepting, answers waiting leases with what there is (nothing), lets running requests finish for up to
+   * `CLOSE_GRACE_MS`, then closes connections and the store. Idempotent; concurrent calls share one promise.
+   */
+  close(): Promise<void>;
+}
+
+/** What a test or an embedding program replaces. */
+export interface StartOptions {
+  /** Default: what `config.store` names. The server closes it either way. */
+  readonly store?: QueueStore & QueueAdmin;
+  /** Default: standard error, as configured. */
+  readonly log?: Log;
+  /** Default: the system's. */
+  readonly clock?: Clock;
+}
+
+/**
+ * Opens the store, applies queue.yaml and listens; prints nothing but its log. Rejects with `invalid_argument` for a bad
+ * file and with `unavailable` when the port or the store cannot be had; nothing stays open then.
+ */
+export async function startServer(config: ServerConfig, options: StartOptions = {}): Promise<RunningServer> {
+  const log = options.log ?? createLog({ level: config.logLevel, format: config.logFormat });
+  const clock = options.clock ?? systemClock();
+  const queueFile = await readQueueFile(config);
+  const store =
+    options.store ??
+    (await openConfiguredStore(config, {
+      clock,
+      createQueues: queueFile === undefined,
+      observer: watch(log),
+    }));
+  try {
+    const notices = await applyConfiguredQueues(config, queueFile, store);
+    const closing = new AbortController();
+    const handler = createHandler({
+      store,
+      prefix: config.prefix,
+      publicUrl: config.publicUrl,
+      closing: closing.signal,
+      managesQueues: queueFile === undefined,
+      log,
+      clock,
+    });
+    const server = createHttpServer(handler, config, closing.signal);
+    await listen(server, config);
+    return runningServer(server, config, { notices, closing, store, clock });
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function readQueueFile(config: ServerConfig): Promise<QueueFile | undefined> {
+  if (config.queues === undefined) return undefined;
+  return parseQueueYaml(await readTextFile(config.queues, "--queues (PULLQUEUE_QUEUES)"), config.queues);
+}
+
+async function applyConfiguredQueues(
+  config: ServerConfig,
+  file: QueueFile | undefined,
+  store: QueueAdmin,
+): Promise<readonly string[]> {
+  if (file === undefined) {
+    return ["no queue.yaml: any project is served, and queues come into being on first use (see --queues)"];
+  }
+  const project = projectOfFile(file, config.project);
+  const disabled = await applyQueueFile(store, project, file);
+  return [
+    `serving the ${file.queues.size} queues of ${config.queues} for the project "${project}"`,
+    ...file.warnings,
+    ...disabled.map(
+      (queue) => `the queue "${queue}" is not in ${config.queues} any more and is disabled now`,
+    ),
+  ];
+}
+
+/** Logs tasks that were dropped, and how many since the start. */
+function watch(log: Log): StoreObserver {
+  let dropped = 0;
+  return {
+    onExhausted({ queue, id, retryCount }) {
+      dropped += 1;
+      log.warn({ ...queue, task: id, retryCount, dropped }, "a task was dropped at its retry limit");
+    },
+  };
+}
+
+async function listen(server: Server, { host, port }: ServerConfig): Promise<void> {
+  server.listen(port, host);
+  try {
+    await once(server, "listening");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const advice =
+      code === "EADDRINUSE"
+        ? "it is in use; choose another with --port (0 picks a free one)"
+        : `the system refused it (${code ?? "unknown error"})`;
+    throw new QueueError("unavailable", `cannot listen on ${host}, port ${port}: ${advice}`, {
+      cause: error,
+    });
+  }
+}
+
+function runningServer(
+  server: Server,
+  { host }: ServerConfig,
+  parts: {
+    readonly notices: readonly string[];
+    readonly closing: AbortController;
+    readonly store: QueueStore;
+    readonly clock: Clock;
+  },
+): RunningServer {
+  const { port } = server.address() as AddressInfo;
+  let closed: Promise<void> | undefined;
+  const close = () => {
+    closed ??= closeServer(server, parts);
+    return closed;
+  };
+  const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  return Object.freeze({ url, port, notices: parts.notices, close, [Symbol.asyncDispose]: close });
+}
+
+async function closeServer(
+  server: Server,
+  {
+    closing,
+    store,
+    clock,
+  }: { readonly closing: AbortController; readonly store: QueueStore; readonly clock: Clock },
+): Promise<void> {
+  // Idle connections end here; those with a request end with its answer, because `closing` is aborted by then.
+  const ended = new Promise<void>((resolve) => server.close(() => resolve()));
+  closing.abort(new QueueError("closed", "the server is closing"));
+  const cancel = clock.timer(CLOSE_GRACE_MS, () => server.closeAllConnections());
+  await ended;
+  cancel();
+  await store.close();
+}

@@ -1,0 +1,70 @@
+import { expect, test } from "vitest";
+import { parseBody, readBody } from "../src/body.js";
+
+function request(body: BodyInit | null, headers: Record<string, string> = {}): Request {
+  return new Request("http://127.0.0.1/", { method: "POST", body, headers, duplex: "half" } as RequestInit);
+}
+
+/** A body that counts what was taken from it. */
+function endless() {
+  const taken = { chunks: 0, cancelled: false };
+  const stream = new ReadableStream({
+    pull(controller) {
+      taken.chunks += 1;
+      controller.enqueue(new Uint8Array(10));
+    },
+    cancel() {
+      taken.cancelled = true;
+    },
+  });
+  return { stream, taken };
+}
+
+test("readBody() takes exactly as much as is allowed, announced or not", async () => {
+  const bytes = new Uint8Array([1, 2, 3]);
+  expect(await readBody(request(bytes), 3)).toEqual(bytes);
+  expect(await readBody(request(bytes, { "content-length": "3" }), 3)).toEqual(bytes);
+});
+
+test.each(["2", undefined])(
+  "readBody() refuses a body one byte too long, announced as %s",
+  async (length) => {
+    const headers = length === undefined ? {} : { "content-length": length };
+    await expect(readBody(request("xyz", headers as never), 2)).rejects.toMatchObject({ code: "too_large" });
+  },
+);
+
+test("readBody() refuses an announced length without reading", async () => {
+  const { stream, taken } = endless();
+  const announced = request(stream, { "content-length": "1000" });
+  await expect(readBody(announced, 100)).rejects.toMatchObject({ code: "too_large" });
+  // The stream itself fills its buffer of one.
+  expect(taken.chunks).toBeLessThanOrEqual(1);
+});
+
+test("readBody() stops reading an endless body at its limit and cancels it", async () => {
+  const { stream, taken } = endless();
+  await expect(readBody(request(stream), 100)).rejects.toMatchObject({ code: "too_large" });
+  expect(taken.cancelled).toBe(true);
+  expect(taken.chunks).toBeLessThan(14);
+});
+
+test("readBody() says that a body broke off", async () => {
+  const broken = new ReadableStream({ pull: (controller) => controller.error(new Error("reset")) });
+  await expect(readBody(request(broken), 100)).rejects.toMatchObject({
+    code: "invalid_argument",
+    reason: "parseError",
+  });
+});
+
+test("parseBody() gives a JSON object, whatever its keys", () => {
+  const body = parseBody(Buffer.from('{"__proto__":1,"ä":[]}'));
+  expect(Object.keys(body)).toEqual(["__proto__", "ä"]);
+});
+
+test("parseBody() quotes little of what it could not read", () => {
+  const text = `{"a": ${"x".repeat(10_000)}`;
+  expect(() => parseBody(Buffer.from(text))).toThrow(
+    expect.objectContaining({ message: expect.stringMatching(/^.{0,400}$/s) }),
+  );
+});

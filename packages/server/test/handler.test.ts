@@ -1,0 +1,123 @@
+import { manualClock, type QueueAdmin, QueueError, type QueueStore } from "@pullqueue/core";
+import { openMemoryStore } from "@pullqueue/core/stores/memory";
+import { expect, test } from "vitest";
+import { createHandler } from "../src/handler.js";
+import { openApi, QUEUE, refusal } from "./support.js";
+
+/** A real store whose listed methods fail. */
+function failing(error: unknown, ...methods: readonly (keyof (QueueStore & QueueAdmin))[]) {
+  const store = openMemoryStore({ clock: manualClock() });
+  const failure = () => Promise.reject(error);
+  return new Proxy(store, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if ((methods as readonly unknown[]).includes(name)) return failure;
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
+test.each([
+  "/",
+  "/taskqueue/v1beta2/projects/",
+  "/taskqueue/v1beta2/projects/p",
+  "/taskqueue/v1beta2/projects/p/taskqueues/q/x",
+  "/taskqueue/v1beta2/projects/p/taskqueues/q/lease",
+  "/taskqueue/v1beta2/projects//taskqueues/q",
+  "/taskqueue/v1beta1/projects/p/taskqueues/q",
+  "/healthz/",
+])("the path %s is 404 in Google's envelope", async (path) => {
+  const { call } = openApi();
+  const answer = await call("GET", path);
+  expect(refusal(answer)).toEqual([404, "notFound", undefined]);
+  expect(answer.json.error).toMatchObject({
+    code: 404,
+    errors: [{ domain: "global", message: answer.json.error.message }],
+  });
+});
+
+test.each([
+  ["PATCH", QUEUE, "GET, PUT, DELETE, HEAD"],
+  ["GET", `${QUEUE}:purge`, "POST"],
+  ["DELETE", `${QUEUE}/tasks`, "GET, POST, HEAD"],
+  ["PUT", `${QUEUE}/tasks/x`, "GET, POST, PATCH, DELETE, HEAD"],
+  ["OPTIONS", `${QUEUE}/tasks/x`, "GET, POST, PATCH, DELETE, HEAD"],
+  ["POST", "/healthz", "GET, HEAD"],
+  ["POST", "/discovery/v1/apis/taskqueue/v1beta2/rest", "GET, HEAD"],
+])("%s %s is 405 with Allow", async (method, path, allow) => {
+  const { call } = openApi();
+  const answer = await call(method, path);
+  expect(refusal(answer)).toEqual([405, "httpMethodNotAllowed", undefined]);
+  expect(answer.headers.get("allow")).toBe(allow);
+});
+
+test.each([QUEUE, "/healthz", "/discovery/v1/apis/taskqueue/v1beta2/rest"])(
+  "HEAD %s is GET without the body",
+  async (path) => {
+    const { call, insert } = openApi();
+    await insert();
+    const [get, head] = [await call("GET", path), await call("HEAD", path)];
+    expect([head.status, head.text]).toEqual([get.status, ""]);
+    expect(head.headers.get("content-type")).toBe(get.headers.get("content-type"));
+  },
+);
+
+test("a path that is not percent-encoded UTF-8 is 400", async () => {
+  const { call } = openApi();
+  expect((await call("GET", "p/taskqueues/%ff")).status).toBe(400);
+  expect((await call("GET", "p/taskqueues/%zz")).status).toBe(400);
+});
+
+test("X-HTTP-Method-Override works for POST alone and only for methods of the API", async () => {
+  const { call, insert } = openApi();
+  await insert();
+  const override = (verb: string) => ({ headers: { "x-http-method-override": verb } });
+  expect((await call("POST", QUEUE, undefined, override("get"))).status).toBe(200);
+  expect((await call("GET", QUEUE, undefined, override("DELETE"))).status).toBe(200);
+  expect((await call("POST", QUEUE, undefined, override("BREW"))).status).toBe(405);
+});
+
+test("an unexpected error is 500 without its message, with the request's number", async () => {
+  const secret = new Error("SELECT payload FROM /var/secret.db");
+  const { call } = openApi({ store: failing(secret, "getQueue") });
+  const answer = await call("GET", QUEUE);
+  expect(refusal(answer)).toEqual([500, "internalError", undefined]);
+  expect(answer.text).not.toMatch(/SELECT|secret|at .*\.ts/);
+  expect(answer.headers.get("x-request-id")).toBe("1");
+});
+
+test("a thrown value that is not an error is 500 too", async () => {
+  const { call } = openApi({ store: failing("text", "getQueue") });
+  expect((await call("GET", QUEUE)).status).toBe(500);
+});
+
+test.each([
+  [new QueueError("unavailable", "busy", { retryAfterMs: 2100 }), 503, "backendError", "3"],
+  [new QueueError("closed", "closed"), 503, "backendError", "1"],
+  [new QueueError("resource_exhausted", "full"), 429, "rateLimitExceeded", "1"],
+])("the store's %s is %i with Retry-After", async (error, status, reason, retryAfter) => {
+  const { call } = openApi({ store: failing(error, "insert") });
+  const answer = await call("POST", `${QUEUE}/tasks`, { payloadBase64: "" });
+  expect(refusal(answer).slice(0, 2)).toEqual([status, reason]);
+  expect(answer.headers.get("retry-after")).toBe(retryAfter);
+});
+
+test("/healthz is 200 while the store answers", async () => {
+  const { call } = openApi();
+  const answer = await call("GET", "/healthz");
+  expect([answer.status, answer.text]).toEqual([200, "ok\n"]);
+});
+
+test("/healthz is 503 when the store fails, is silent for 2 s, or the server closes", async () => {
+  const broken = openApi({ store: failing(new Error("x"), "listQueues") });
+  expect((await broken.call("GET", "/healthz")).status).toBe(503);
+  const closing = openApi({ closing: AbortSignal.abort() });
+  expect((await closing.call("GET", "/healthz")).status).toBe(503);
+  const clock = manualClock();
+  const silent = Object.assign(Object.create(openMemoryStore({ clock })), {
+    listQueues: () => new Promise(() => {}),
+  });
+  const answer = createHandler({ store: silent, clock })(new Request("http://h/healthz"));
+  clock.advance(2000);
+  expect((await answer).status).toBe(503);
+});
