@@ -6,7 +6,7 @@
 /** A request whose body fits into memory. */
 export interface HttpRequest {
   readonly method: string;
-  /** Path and query, percent-encoded. */
+  /** Path and query below the server's endpoint, percent-encoded. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
@@ -15,6 +15,8 @@ export interface HttpRequest {
   /** Whether the server may let this request wait on purpose; such requests do not share connections with others. */
   readonly waiting?: boolean;
   readonly signal?: AbortSignal | undefined;
+  /** Called when the first byte may have left: until then a failure means that the server did nothing. */
+  readonly onSent?: () => void;
 }
 
 /** An answer, read whole. Header names are in lower case. */

@@ -111,6 +111,45 @@ export const RESPONSE_BYTES_MAX = 64 * MIB;
 /** Largest body of one batch call that the client builds, in bytes of payload; more is sent in several calls. */
 export const CLIENT_BATCH_PAYLOAD_BYTES = 8 * MIB;
 
+/** How long a server may take to answer one HTTP request, in milliseconds: far above a healthy answer, below a user's patience. */
+export const CLIENT_TIMEOUT_MS = 10_000;
+
+/** How long one operation over HTTP may take with all its repetitions, in milliseconds: a server's restart takes a few seconds. */
+export const CLIENT_DEADLINE_MS = 15_000;
+
+/** What a waiting lease may take longer than its wait, in milliseconds: the lease itself, and the way of a large answer. */
+export const CLIENT_WAIT_MARGIN_MS = 10_000;
+
+/** How long the client waits for a purge, in milliseconds: millions of tasks go in chunks while others are served. */
+export const CLIENT_PURGE_TIMEOUT_MS = 600_000;
+
+/** How long the client waits for a TCP or TLS connection, in milliseconds: three lost packets at most. */
+export const CLIENT_CONNECT_TIMEOUT_MS = 5_000;
+
+/** Connections of one HTTP client for calls that do not wait. Batches carry the load; more would only queue in the server. */
+export const CLIENT_CONNECTIONS = 8;
+
+/** Connections of one HTTP client for calls that wait: one for each waiting lease; further ones queue until one is free. */
+export const CLIENT_WAITING_CONNECTIONS = 256;
+
+/** Batch calls of one kind and queue under way at once: enough to hide the way, few enough that batches fill. */
+export const CLIENT_BATCHES_IN_FLIGHT = 3;
+
+/** First pause before a call is repeated, in milliseconds; each further one is twice as long. */
+export const CLIENT_BACKOFF_MS_MIN = 50;
+
+/** Longest pause before a call is repeated, in milliseconds, unless the server asks for a longer one. */
+export const CLIENT_BACKOFF_MS_MAX = 2_000;
+
+/** How long an aborted lease may still be answered, in milliseconds, so that its tasks can be given back; then it is cut. */
+export const CLIENT_ABORT_GRACE_MS = 1_000;
+
+/** How often a plain server is asked for tasks while a lease waits, in milliseconds. Python's transport: one second. */
+export const POLLING_INTERVAL_MS_DEFAULT = 1_000;
+
+/** Calls on a plain server under way at once for one operation on many tasks: half of the connections. */
+export const PLAIN_CALLS_IN_FLIGHT = 4;
+
 /** How soon an SQLite store notices tasks that another process wrote into its file, in milliseconds. */
 export const FOREIGN_WRITE_POLL_MS = 50;
 
@@ -152,6 +191,9 @@ assertOrder(
   CLIENT_BATCH_PAYLOAD_BYTES,
   BATCH_PAYLOAD_BYTES_MAX,
 );
+
+assertOrder("an operation has time for one answer", CLIENT_TIMEOUT_MS, CLIENT_DEADLINE_MS);
+assertOrder("one operation leaves connections for others", PLAIN_CALLS_IN_FLIGHT, CLIENT_CONNECTIONS - 1);
 
 function assertOrder(why: string, smaller: number, larger: number): void {
   if (smaller > larger) throw new Error(`limits.ts: ${why} (${smaller} > ${larger})`);
