@@ -1,0 +1,132 @@
+/** What a coalescer needs to know about its calls. */
+export interface CoalesceOptions<I, R> {
+  /** Sends one batch; resolves with a result for each item, in order. */
+  readonly send: (items: readonly I[]) => Promise<readonly R[]>;
+  /** Batches under way at once. */
+  readonly batchesInFlightMax: number;
+  /** Items of one batch. */
+  readonly itemsMax: number;
+  /** Weight of one batch, in the unit of `weigh`. A call heavier than that travels alone. */
+  readonly weightMax: number;
+  readonly weigh: (items: readonly I[]) => number;
+  /** Whether a batch that failed so may have failed for one of its calls alone; then each is sent by itself. */
+  readonly blamesOneCall: (error: unknown) => boolean;
+  /** Called when nothing waits and nothing is under way. */
+  readonly onIdle?: () => void;
+}
+
+/** A call that waits for its batch, or travels in it. */
+interface Entry<I, R> {
+  readonly items: readonly I[];
+  readonly weight: number;
+  readonly resolve: (results: readonly R[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Lets calls share batches. A call goes out at the end of its turn of the event loop, together with all that were made
+ * in it; while enough batches are under way, calls gather for the next. So whoever awaits each call never waits for a
+ * batch to fill, and whoever makes many at once fills batches without knowing it.
+ */
+export class Coalescer<I, R> {
+  readonly #options: CoalesceOptions<I, R>;
+  /** In order of arrival. */
+  readonly #waiting = new Set<Entry<I, R>>();
+  #inFlight = 0;
+  #scheduled = false;
+
+  constructor(options: CoalesceOptions<I, R>) {
+    this.#options = options;
+  }
+
+  /** Joins a batch. After an abort only this call is rejected, with the reason; if its batch has left, it is still done. */
+  add(items: readonly I[], signal?: AbortSignal): Promise<readonly R[]> {
+    if (signal?.aborted === true) return Promise.reject(signal.reason);
+    return new Promise((resolve, reject) => {
+      const stopListening = () => signal?.removeEventListener("abort", abort);
+      const entry: Entry<I, R> = {
+        items,
+        weight: this.#options.weigh(items),
+        resolve: (results) => {
+          stopListening();
+          resolve(results);
+        },
+        reject: (error) => {
+          stopListening();
+          reject(error);
+        },
+      };
+      const abort = () => {
+        this.#waiting.delete(entry);
+        reject(signal?.reason);
+        this.#tellIfIdle();
+      };
+      signal?.addEventListener("abort", abort, { once: true });
+      this.#waiting.add(entry);
+      this.#schedule();
+    });
+  }
+
+  /** At the end of the turn: after all promises that are settled now have called whoever waited for them. */
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => process.nextTick(() => this.#flush()));
+  }
+
+  #flush(): void {
+    this.#scheduled = false;
+    while (this.#waiting.size > 0 && this.#inFlight < this.#options.batchesInFlightMax) {
+      void this.#travel(this.#takeBatch());
+    }
+  }
+
+  #takeBatch(): readonly Entry<I, R>[] {
+    const { itemsMax, weightMax } = this.#options;
+    const batch: Entry<I, R>[] = [];
+    let items = 0;
+    let weight = 0;
+    for (const entry of this.#waiting) {
+      items += entry.items.length;
+      weight += entry.weight;
+      if (batch.length > 0 && (items > itemsMax || weight > weightMax)) break;
+      this.#waiting.delete(entry);
+      batch.push(entry);
+    }
+    return batch;
+  }
+
+  async #travel(batch: readonly Entry<I, R>[]): Promise<void> {
+    this.#inFlight += 1;
+    try {
+      await this.#send(batch);
+    } catch (error) {
+      // Whatever went wrong is the callers' to know; nobody else awaits this.
+      for (const entry of batch) entry.reject(error);
+    }
+    this.#inFlight -= 1;
+    if (this.#waiting.size > 0) this.#schedule();
+    else this.#tellIfIdle();
+  }
+
+  async #send(batch: readonly Entry<I, R>[]): Promise<void> {
+    try {
+      const results = await this.#options.send(
+        batch.length === 1 ? batch[0]!.items : batch.flatMap((entry) => entry.items),
+      );
+      let next = 0;
+      for (const { items, resolve } of batch) {
+        resolve(results.slice(next, next + items.length));
+        next += items.length;
+      }
+    } catch (error) {
+      if (batch.length === 1 || !this.#options.blamesOneCall(error)) throw error;
+      // A call that nobody would take must not cost its neighbours theirs.
+      for (const entry of batch) await this.#send([entry]).catch(entry.reject);
+    }
+  }
+
+  #tellIfIdle(): void {
+    if (this.#inFlight === 0 && this.#waiting.size === 0) this.#options.onIdle?.();
+  }
+}
