@@ -39,7 +39,7 @@ export async function startServerProcess(options: ServerProcessOptions = {}): Pr
   const { store = "memory:", parameters = [], environment = {} } = options;
   const command = [COMMAND, "serve", "--port", "0", "--store", store, ...parameters];
   return await whenReady(
-    startChild(process.execPath, command, { environment: { ...process.env, ...environment } }),
+    startChild(process.execPath, command, { environment: { ...ownEnvironment(), ...environment } }),
   );
 }
 
@@ -63,4 +63,9 @@ export async function whenReady(child: Child): Promise<ServerProcess> {
     await child.stop();
     throw error;
   }
+}
+
+/** Our environment without what is said in it to somebody else's servers. */
+function ownEnvironment(): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("PULLQUEUE_")));
 }

@@ -15,7 +15,7 @@ import {
   noRegistryHosts,
   nothingUnfinished,
 } from "../src/tidy/hygiene.js";
-import { importCycles, importTable } from "../src/tidy/imports.js";
+import { importCycles, importTable, roomsApart } from "../src/tidy/imports.js";
 import { kebabCaseFiles, unitsInNames } from "../src/tidy/names.js";
 import { fileLengths, functionLengths } from "../src/tidy/sizes.js";
 import { timeAndChance } from "../src/tidy/time-and-chance.js";
@@ -28,6 +28,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   "durations and sizes carry their unit": unitsInNames,
   "packages import along the table": importTable,
   "no files import each other in a circle": importCycles,
+  "rooms inside packages stay apart": roomsApart,
   "nothing is exported by default": noDefaultExports,
   "nothing is exported by star": noExportStar,
   "inner folders have no index": noInnerIndex,

@@ -21,6 +21,30 @@ const IMPORT_TABLE: Readonly<Record<string, readonly string[]>> = {
   testing: ["core", "kombu", "server", "cli"],
 };
 
+/** Rooms inside packages that stay apart: files that match `from` do not import files that match `to`. */
+const ROOMS: readonly { readonly from: RegExp; readonly to: RegExp; readonly why: string }[] = [
+  {
+    from: /^packages\/server\/src\/routes\//,
+    to: /^packages\/core\/src\/stores\//,
+    why: "a route knows the contract, not a store",
+  },
+  {
+    from: /^packages\/(?:core|kombu)\/src\/conformance\//,
+    to: /^packages\/(?:core|kombu)\/src\/(?:stores|transports)\//,
+    why: "a suite is written against the contract, not an implementation",
+  },
+  {
+    from: /^packages\/kombu\/src\/transports\/(?!virtual)/,
+    to: /^packages\/kombu\/src\/transports\/(?:memory|sqlite|postgres|appengine|redis|amqp)\b/,
+    why: "a transport builds on virtual alone",
+  },
+  ...["memory", "sqlite", "postgres", "http"].map((store) => ({
+    from: new RegExp(`^packages/core/src/stores/${store}\\b`),
+    to: new RegExp(`^packages/core/src/stores/(?!${store}\\b)(?:memory|sqlite|postgres|http)\\b`),
+    why: "stores do not know each other",
+  })),
+];
+
 /** A mention of another module, of whatever kind: `import`, `export from`, `import()`, `import("…").Type`. */
 interface ModuleReference {
   readonly node: ts.Node;
@@ -57,6 +81,36 @@ export function importCycles(workspace: Workspace): Violation[] {
     line: 1,
     message: `is part of an import cycle: ${[...cycle, cycle[0]].join(" -> ")}`,
   }));
+}
+
+/** Rooms inside packages stay apart, as `ROOMS` says. A file may import those that share its name's first word. */
+export function roomsApart(workspace: Workspace): Violation[] {
+  const packages = packagesOf(workspace);
+  return filesOf(workspace, isSource).flatMap(([path, text]) => {
+    const rules = ROOMS.filter(({ from }) => from.test(path));
+    return referencesOf(parse(path, text)).flatMap(({ node, specifier }) => {
+      const target = targetOf(packages, path, specifier);
+      const broken = rules.find(
+        ({ to }) => target !== undefined && to.test(target) && !isSibling(path, target),
+      );
+      return broken === undefined ? [] : [violationAt(node, `imports ${specifier}: ${broken.why}`)];
+    });
+  });
+}
+
+function isSibling(path: string, target: string): boolean {
+  const word = (file: string) => posix.basename(file).split(/[-.]/)[0];
+  return posix.dirname(path) === posix.dirname(target) && word(path) === word(target);
+}
+
+/** The source behind an import, or undefined when it is foreign. */
+function targetOf(
+  packages: ReadonlyMap<string, Package>,
+  path: string,
+  specifier: string,
+): string | undefined {
+  if (specifier.startsWith(".")) return sourcePath(posix.join(posix.dirname(path), specifier));
+  return packageSource(packages, specifier);
 }
 
 /** A package of ours: its folder below `packages/`, and where its subpaths come from. */

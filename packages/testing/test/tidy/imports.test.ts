@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { importCycles, importTable } from "../../src/tidy/imports.js";
+import { importCycles, importTable, roomsApart } from "../../src/tidy/imports.js";
 import { report, type Workspace } from "../../src/tidy/workspace.js";
 
 const MANIFESTS = {
@@ -100,5 +100,29 @@ describe("importCycles()", () => {
       "packages/core/src/c.ts": "export const c = 1;",
     });
     expect(importCycles(workspace)).toEqual([]);
+  });
+});
+
+describe("roomsApart()", () => {
+  const found = (path: string, text: string) => report(roomsApart(sample({ [path]: text })));
+
+  test.each([
+    ["packages/core/src/stores/sqlite-open.ts", "./memory.js", /stores do not know each other/],
+    ["packages/core/src/stores/http.ts", "./sqlite.js", /stores do not know each other/],
+    ["packages/core/src/conformance/lease.ts", "../stores/memory.js", /against the contract/],
+    ["packages/server/src/routes/tasks.ts", "@pullqueue/core/stores/memory", /knows the contract/],
+    ["packages/kombu/src/transports/memory.ts", "./sqlite.js", /builds on virtual alone/],
+  ])("roomsApart() refuses in %s the import of %s", (path, specifier, why) => {
+    expect(found(path, `import { a } from "${specifier}";`)).toMatch(why);
+  });
+
+  test.each([
+    ["packages/core/src/stores/sqlite.ts", "./sqlite-schema.js"],
+    ["packages/core/src/stores/sqlite.ts", "./lease-rules.js"],
+    ["packages/core/src/open-store.ts", "./stores/sqlite.js"],
+    ["packages/kombu/src/transports/memory.ts", "./virtual.js"],
+    ["packages/kombu/src/transports/appengine.ts", "./appengine-credentials.js"],
+  ])("roomsApart() allows in %s the import of %s", (path, specifier) => {
+    expect(found(path, `import { a } from "${specifier}";`)).toBe("");
   });
 });

@@ -27,6 +27,7 @@ describe("names", () => {
       readonly polling_interval: number;
     }
     class A { wait(lease: number, leaseMs: number, chunkSize = 10, size = 3) {} }`;
+    expect(unitsInNames(new Map([["packages/cli/src/commands/get.ts", text]]))).toEqual([]);
     const found = unitsInNames(new Map([["packages/core/src/a.ts", text]]));
     expect(found.map(({ message }) => message.split(" ")[0])).toEqual([
       "timeout",
