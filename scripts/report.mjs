@@ -1,0 +1,38 @@
+// Reads what vitest reported. Called by itself it prints `N passed, N failed` and fails when anything failed or nothing ran.
+import { existsSync, readFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ROOT } from "./prepare.mjs";
+
+/** Where `npm test` leaves its report. */
+export const REPORT_PATH = join(ROOT, ".pullqueue/test-report.json");
+
+/** How many tests passed and failed; a file that broke before its first test counts as one failure. Left out: tests by file. */
+export function readReport() {
+  const leftOut = new Map();
+  let passed = 0;
+  let failed = 0;
+  const { testResults } = existsSync(REPORT_PATH)
+    ? JSON.parse(readFileSync(REPORT_PATH, "utf8"))
+    : { testResults: [] };
+  for (const { name, status, assertionResults } of testResults) {
+    const failures = count(assertionResults, ["failed"]);
+    passed += count(assertionResults, ["passed"]);
+    failed += status === "failed" && failures === 0 ? 1 : failures;
+    const missing = count(assertionResults, ["pending", "skipped", "todo", "disabled"]);
+    if (missing > 0) leftOut.set(relative(ROOT, name), missing);
+  }
+  return { passed, failed, leftOut };
+}
+
+function count(results, statuses) {
+  return results.filter(({ status }) => statuses.includes(status)).length;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { passed, failed } = readReport();
+  // Checks that are no tests (types, lint) and failed are told by number.
+  const failures = failed + Number(process.argv[2] ?? 0);
+  process.stdout.write(`${passed} passed, ${failures} failed\n`);
+  process.exitCode = failures > 0 || passed === 0 ? 1 : 0;
+}
