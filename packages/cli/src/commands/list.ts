@@ -1,0 +1,109 @@
+import { limits, type PeekQuery, systemClock, type Task, type TaskPage } from "@pullqueue/core";
+import type { Command } from "commander";
+import { parseCount } from "../argument-parsers.js";
+import { type Client, withClient } from "../client.js";
+import { type AddCommand, examples, type GlobalOptions, type Invocation } from "../command.js";
+import { EXIT, type ExitCode } from "../exit-codes.js";
+import { LIST_TASKS_DEFAULT } from "../limits.js";
+import { printable, tableLines } from "../table.js";
+import { isoTime } from "../time.js";
+
+const HEADINGS = ["ID", "STATE", "ETA", "LEASES", "ENQUEUED", "TAG"];
+
+interface ListOptions extends GlobalOptions {
+  readonly limit: number;
+  readonly all?: boolean;
+}
+
+/** Adds `list`: the tasks of a queue, without leasing them. */
+export const addList: AddCommand = (program, run) => {
+  program
+    .command("list")
+    .description("list the tasks of a queue, oldest first, without leasing them")
+    .argument("<queue>", "the queue's name")
+    .option("--limit <n>", "at most so many", parseCount, LIST_TASKS_DEFAULT)
+    .option("--all", "all of them, page by page")
+    .addHelpText(
+      "after",
+      `
+ETA is when a task may next be leased: the end of its lease, or of its delay. Payloads are not shown: see get --keep.
+${examples(
+  ["pullqueue list jobs", `the first ${LIST_TASKS_DEFAULT}`],
+  ["pullqueue list jobs --all --json | wc -l", "how many there are"],
+)}`,
+    )
+    .action((queue: string, _options: unknown, command: Command) =>
+      run(command, (invocation) => listTasks(queue, command.optsWithGlobals(), invocation)),
+    );
+};
+
+async function listTasks(queue: string, options: ListOptions, invocation: Invocation): Promise<ExitCode> {
+  const { output, signal } = invocation;
+  const clock = systemClock();
+  const most = options.all === true ? Number.POSITIVE_INFINITY : options.limit;
+  return withClient(options, invocation, async (client) => {
+    let shown = 0;
+    let hasMore = false;
+    for await (const { tasks, nextPageToken } of pagesOf(client, queue, most, signal)) {
+      if (output.json) {
+        for (const task of tasks) await output.value(taskJson(task, clock.nowUs()));
+      } else if (tasks.length > 0) {
+        const rows = tasks.map((task) => rowOf(task, clock.nowUs()));
+        const [heading = "", ...lines] = tableLines(HEADINGS, rows);
+        if (shown === 0) await output.line(output.bold(heading));
+        for (const line of lines) await output.line(line);
+      }
+      shown += tasks.length;
+      hasMore = nextPageToken !== undefined;
+    }
+    if (shown === 0) output.note(`the queue ${printable(queue)} is empty`);
+    if (hasMore) output.note(`there are more: --limit shows more of them, --all all`);
+    return EXIT.done;
+  });
+}
+
+async function* pagesOf(
+  { store, key }: Client,
+  queue: string,
+  most: number,
+  signal: AbortSignal,
+): AsyncGenerator<TaskPage> {
+  let left = most;
+  let pageToken: string | undefined;
+  do {
+    const query: PeekQuery = { limit: Math.min(left, limits.LIST_TASKS_MAX), pageToken };
+    const page = await store.peek(key(queue), query, { signal });
+    yield page;
+    left -= page.tasks.length;
+    pageToken = page.nextPageToken;
+  } while (pageToken !== undefined && left > 0);
+}
+
+/** A task's state as far as anybody but the server can tell: this machine's clock may differ a little. */
+function stateOf(task: Task, nowUs: number): "available" | "leased" | "delayed" {
+  if (task.etaUs <= nowUs) return "available";
+  return task.retryCount > 0 ? "leased" : "delayed";
+}
+
+function taskJson(task: Task, nowUs: number): object {
+  return {
+    id: task.id,
+    queue: task.queue.queue,
+    tag: task.tag,
+    state: stateOf(task, nowUs),
+    eta: isoTime(task.etaUs),
+    enqueuedAt: isoTime(task.enqueuedAtUs),
+    retryCount: task.retryCount,
+  };
+}
+
+function rowOf(task: Task, nowUs: number): string[] {
+  return [
+    printable(task.id),
+    stateOf(task, nowUs),
+    task.etaUs === 0 ? "" : isoTime(task.etaUs),
+    String(task.retryCount),
+    isoTime(task.enqueuedAtUs),
+    task.tag === undefined ? "" : JSON.stringify(task.tag),
+  ];
+}

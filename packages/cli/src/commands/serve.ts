@@ -1,0 +1,60 @@
+import { once } from "node:events";
+import { QueueError } from "@pullqueue/core";
+import {
+  CONFIG_FILE_OPTION,
+  loadConfig,
+  type RunningServer,
+  SERVE_OPTIONS,
+  startServer,
+} from "@pullqueue/server";
+import { type Command, Option } from "commander";
+import { type AddCommand, examples, type Invocation } from "../command.js";
+import { EXIT, type ExitCode } from "../exit-codes.js";
+
+const HELP = `
+Prints "pullqueue listening on http://127.0.0.1:PORT" on standard output when it is ready; everything else goes to
+standard error. SIGTERM and SIGINT end it: it answers what it has accepted, closes the store and exits with ${EXIT.done}.
+Flags go before environment variables, these before the file of --config, where options are called port, logLevel and so on.
+${examples(
+  ["pullqueue serve", "tasks in .pullqueue/queue.db, queues on first use"],
+  ["pullqueue serve --store memory: --port 0", "nothing is kept; a free port"],
+  ["pullqueue serve --queues queue.yaml --project my_project", "the queues of an App Engine application"],
+)}`;
+
+/** Adds `serve`: the server in the foreground. */
+export const addServe: AddCommand = (program, run) => {
+  const serve = program
+    .command("serve")
+    .description("serve queues over HTTP until stopped")
+    // Those of clients would confuse here; the two that matter follow.
+    .configureHelp({ showGlobalOptions: false });
+  for (const { flag, value, description, variable, default: preset } of Object.values(SERVE_OPTIONS)) {
+    const presetText = preset === undefined ? "" : `; default ${preset === "" ? "nothing" : String(preset)}`;
+    serve.addOption(new Option(`${flag} <${value}>`, `${description} (${variable}${presetText})`));
+  }
+  const { flag, value, description, variable } = CONFIG_FILE_OPTION;
+  serve
+    .addOption(new Option(`${flag} <${value}>`, `${description} (${variable})`))
+    .option("--json", "errors as JSON")
+    .addHelpText("after", HELP)
+    .action((_options: unknown, command: Command) =>
+      run(command, (invocation) => serveUntilStopped(command.optsWithGlobals(), invocation)),
+    );
+};
+
+async function serveUntilStopped(
+  flags: Readonly<Record<string, unknown>>,
+  { output, env, signal }: Invocation,
+): Promise<ExitCode> {
+  if (flags.endpoint !== undefined) {
+    throw new QueueError(
+      "invalid_argument",
+      "--endpoint is the server to talk to; serve takes --host and --port",
+    );
+  }
+  await using server: RunningServer = await startServer(await loadConfig({ flags, env }));
+  for (const notice of server.notices) output.note(notice);
+  await output.line(`pullqueue listening on ${server.url}`);
+  if (!signal.aborted) await once(signal, "abort");
+  return EXIT.done;
+}

@@ -1,0 +1,80 @@
+import { createReadStream } from "node:fs";
+import { addAbortSignal, type Readable } from "node:stream";
+import { limits, QueueError } from "@pullqueue/core";
+
+/** What `put` reads: a whole body, or lines, from a file or from standard input. */
+
+/** Lines that came together, with the number of the first, counted from 1. */
+export interface LineBatch {
+  readonly firstNumber: number;
+  readonly lines: readonly Uint8Array[];
+}
+
+const NEWLINE = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+
+/** Opens a file for reading. What is wrong with it is said when it is read. */
+export function openFile(path: string): Readable {
+  return createReadStream(path);
+}
+
+/** All bytes of a stream. Throws `too_large` as soon as they are more than a payload may have. */
+export async function readBody(input: Readable, signal: AbortSignal): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of chunksOf(input, signal)) {
+    chunks.push(chunk);
+    bytes += chunk.byteLength;
+    if (bytes > limits.PAYLOAD_BYTES_MAX) throw tooLarge("the body");
+  }
+  return Buffer.concat(chunks);
+}
+
+/**
+ * The lines of a stream without their ends (LF or CRLF), each batch as soon as it has come, so that a pipe that is still
+ * written to does not wait. Empty lines are kept: the caller counts. Throws `too_large` for a line longer than a payload.
+ */
+export async function* readLines(input: Readable, signal: AbortSignal): AsyncGenerator<LineBatch> {
+  let rest: Buffer = Buffer.alloc(0);
+  let number = 1;
+  for await (const chunk of chunksOf(input, signal)) {
+    const lines: Uint8Array[] = [];
+    let from = 0;
+    for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, from)) {
+      const line = chunk.subarray(from, end);
+      lines.push(withoutReturn(rest.byteLength === 0 ? line : Buffer.concat([rest, line])));
+      rest = Buffer.alloc(0);
+      from = end + 1;
+    }
+    rest = Buffer.concat([rest, chunk.subarray(from)]);
+    if (rest.byteLength > limits.PAYLOAD_BYTES_MAX) {
+      if (lines.length > 0) yield { firstNumber: number, lines };
+      throw tooLarge(`line ${number + lines.length}`);
+    }
+    if (lines.length > 0) yield { firstNumber: number, lines };
+    number += lines.length;
+  }
+  if (rest.byteLength > 0) yield { firstNumber: number, lines: [withoutReturn(rest)] };
+}
+
+/** A stream's chunks; an abort ends the stream, so that nothing keeps the process from ending. */
+async function* chunksOf(input: Readable, signal: AbortSignal): AsyncGenerator<Buffer> {
+  try {
+    for await (const chunk of addAbortSignal(signal, input)) yield Buffer.from(chunk as Uint8Array);
+  } catch (error) {
+    signal.throwIfAborted();
+    const { code = "unknown error" } = error as NodeJS.ErrnoException;
+    throw new QueueError("invalid_argument", `the input cannot be read (${code})`, { cause: error });
+  }
+}
+
+function withoutReturn(line: Uint8Array): Uint8Array {
+  return line.at(-1) === CARRIAGE_RETURN ? line.subarray(0, -1) : line;
+}
+
+function tooLarge(what: string): QueueError {
+  return new QueueError(
+    "too_large",
+    `${what} has more than ${limits.PAYLOAD_BYTES_MAX} bytes, the most of one task`,
+  );
+}

@@ -1,0 +1,33 @@
+import { limits } from "@pullqueue/core";
+
+/** Every number and default of the command. */
+
+/** Where the server is unless told otherwise: the address that `serve` listens on by itself. */
+export const ENDPOINT_DEFAULT = "http://127.0.0.1:8085";
+
+/** The project of the queues unless told otherwise; the library's stores have the same. */
+export const PROJECT_DEFAULT = "default";
+
+/** How long `get` hides a task from others, in milliseconds; renewed while the output is written. Long enough for a slow pipe. */
+export const LEASE_MS_DEFAULT = 60_000;
+
+/** Shortest lease of `get`, in milliseconds: it must live through a renewal. */
+export const LEASE_MS_MIN = 2_000;
+
+/** Most tasks that `get` leases at once: what is not yet written when it is interrupted goes back. */
+export const LEASE_TASKS = 100;
+
+/** Most tasks that `get --keep` holds; all of them are renewed until the end. */
+export const KEPT_TASKS_MAX = limits.BATCH_ITEMS_MAX;
+
+/** Tasks that `list` shows unless told otherwise: a page of the server. */
+export const LIST_TASKS_DEFAULT = limits.LIST_TASKS_MAX;
+
+/** How often a progress line is drawn, in milliseconds. */
+export const PROGRESS_MS = 100;
+
+/** Longest duration that is taken anywhere, in milliseconds: a task's farthest delay. */
+export const DURATION_MS_MAX = limits.DELAY_MS_MAX;
+
+/** Largest credentials file, in bytes; real ones have a few hundred. */
+export const CREDENTIALS_BYTES_MAX = 64 * 1024;
