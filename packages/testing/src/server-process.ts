@@ -24,7 +24,7 @@ export interface ServerProcessOptions {
 }
 
 /** The line that `pullqueue serve`, and every other server of our tests, prints when it is ready. */
-export const READY_LINE = /^pullqueue listening on (http:\/\/127\.0\.0\.1:\d+)$/;
+const READY_LINE = /^pullqueue listening on (http:\/\/127\.0\.0\.1:\d+)$/;
 
 /** How long a server may take to be ready, in milliseconds: Node, its modules and a file to recover, on a busy machine. */
 export const READY_MS = 30_000;
