@@ -12,8 +12,11 @@ export interface Check {
 /** True or false, not their texts. */
 export const booleanCheck: Check = { expected: "true or false", holds: (v) => typeof v === "boolean" };
 
-/** Any text. */
-export const stringCheck: Check = { expected: "a string", holds: (v) => typeof v === "string" };
+/** Any text that has a form in UTF-8. */
+export const stringCheck: Check = {
+  expected: "a string without lone surrogates",
+  holds: (v) => typeof v === "string" && v.isWellFormed(),
+};
 
 /** Something to call. */
 export const functionCheck: Check = { expected: "a function", holds: (v) => typeof v === "function" };

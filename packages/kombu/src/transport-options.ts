@@ -64,7 +64,7 @@ const projectCheck: Check = {
 
 const pathCheck: Check = {
   expected: "a path that is not empty",
-  holds: (value) => typeof value === "string" && value !== "" && !value.includes("\0"),
+  holds: (value) => stringCheck.holds(value) && value !== "" && !String(value).includes("\0"),
 };
 
 /** An address that is an origin and nothing else: credentials and paths stand elsewhere. */
@@ -96,8 +96,9 @@ export const OPTION_SPECS = {
     {
       name: "accessToken",
       check: {
-        expected: "a string that is not empty, or a function",
-        holds: (value) => (stringCheck.holds(value) && value !== "") || functionCheck.holds(value),
+        // Anything else could not stand in a header.
+        expected: "a string of visible ASCII characters, or a function",
+        holds: (value) => functionCheck.holds(value) || (typeof value === "string" && /^[!-~]+$/.test(value)),
       },
     },
   ],
@@ -119,7 +120,7 @@ export function readOptions(options: object, specs: readonly OptionSpec[]): Read
   for (const spec of specs) {
     const { name, python } = spec;
     if (given.has(name) && python !== undefined && given.has(python)) {
-      complaints.push(`${name} and ${python} are one option; give only one of them`);
+      complaints.push(`${name} and ${python} are one option: give only one of them`);
     }
     for (const spelling of [name, python]) {
       if (spelling === undefined || !given.has(spelling)) continue;
