@@ -1,25 +1,9 @@
 // For programs that send and receive messages.
 
-// For authors of transports.
-export { type BackoffPolicy, backoffMs } from "./backoff.js";
 export { Binding, type BindingOptions, type BindingPlain } from "./binding.js";
-export type {
-  BindingDefinition,
-  ExchangeDefinition,
-  ExchangeType,
-  QueueDefinition,
-  QueueState,
-} from "./definitions.js";
+export type { QueueState } from "./definitions.js";
 export type { Arguments, DeclareOptions, GetOptions } from "./entity.js";
 export {
-  decodeEnvelope,
-  type EnvelopeAddress,
-  encodeEnvelope,
-  rawContent,
-  type StoredMessage,
-} from "./envelope.js";
-export {
-  fromQueueError,
   isClosed,
   isEmpty,
   isKombuError,
@@ -31,7 +15,6 @@ export {
   type KombuErrorDetails,
 } from "./errors.js";
 export { type DeliveryMode, Exchange, type ExchangeOptions, type ExchangePlain } from "./exchange.js";
-export type { MessageContent, MessageProperties } from "./message-content.js";
 export {
   type AccessTokenFunction,
   type AppEngineOptions,
@@ -43,7 +26,6 @@ export {
   type SqliteOptions,
 } from "./options.js";
 export { Queue, type QueueOptions, type QueuePlain } from "./queue.js";
-export { BindingTable, topicMatches } from "./routing.js";
 export {
   type DumpOptions,
   type LoadOptions,
@@ -51,3 +33,24 @@ export {
   type Serializer,
   SerializerRegistry,
 } from "./serialization.js";
+
+// For authors of transports.
+
+export { type BackoffPolicy, backoffMs } from "./backoff.js";
+export { decompress } from "./compression.js";
+export type {
+  BindingDefinition,
+  ExchangeDefinition,
+  ExchangeType,
+  QueueDefinition,
+} from "./definitions.js";
+export {
+  decodeEnvelope,
+  type EnvelopeAddress,
+  encodeEnvelope,
+  rawContent,
+  type StoredMessage,
+} from "./envelope.js";
+export { fromQueueError } from "./errors.js";
+export type { MessageContent, MessageProperties } from "./message-content.js";
+export { BindingTable, topicMatches } from "./routing.js";
