@@ -63,6 +63,9 @@ export const LEASE_QUEUES_MAX = 100;
 /** Longest idempotency key, in characters. A UUID has 36. */
 export const IDEMPOTENCY_KEY_LENGTH_MAX = 128;
 
+/** Longest name of a waiting lease (`callId`), in characters. A UUID has 36. */
+export const CALL_ID_LENGTH_MAX = 128;
+
 /** How long an idempotency key is remembered at least, in milliseconds. */
 export const IDEMPOTENCY_MS = 10 * 60 * 1000;
 

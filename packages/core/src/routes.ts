@@ -39,6 +39,8 @@ export const ROUTES = {
   "taskqueues.list": { method: "GET", path: "{project}/taskqueues" },
   "taskqueues.insert": { method: "POST", path: "{project}/taskqueues" },
   "taskqueues.lease": { method: "POST", path: "{project}/taskqueues:lease" },
+  "taskqueues.cancelLease": { method: "POST", path: "{project}/taskqueues:cancelLease" },
+  "taskqueues.wait": { method: "POST", path: "{project}/taskqueues:wait" },
   "taskqueues.update": { method: "PUT", path: "{project}/taskqueues/{taskqueue}" },
   "taskqueues.delete": { method: "DELETE", path: "{project}/taskqueues/{taskqueue}" },
   "taskqueues.purge": { method: "POST", path: "{project}/taskqueues/{taskqueue}:purge" },

@@ -19,6 +19,7 @@ import type { RequestRecord } from "./request-record.js";
 import { errorResponse, jsonResponse } from "./responses.js";
 import { readAnswerForm } from "./standard-parameters.js";
 import { Turns } from "./turns.js";
+import { WaitingCalls } from "./waiting-calls.js";
 
 /** What a handler needs. */
 export interface HandlerOptions {
@@ -65,6 +66,7 @@ function createApp(options: HandlerOptions): App {
     store: options.store,
     prefix: options.prefix ?? "s~",
     closing: options.closing ?? new AbortController().signal,
+    waitingCalls: new WaitingCalls(),
     managesQueues: options.managesQueues ?? true,
     turns: new Turns(),
   };

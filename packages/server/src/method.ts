@@ -10,6 +10,7 @@ import type {
 import type { ParameterTable, Values } from "./parameters.js";
 import type { SchemaName } from "./schemas.js";
 import type { Turns } from "./turns.js";
+import type { WaitingCalls } from "./waiting-calls.js";
 
 /** What a method of the API is: its description, its parameters, and what it does. One table of them is the whole API. */
 
@@ -20,6 +21,8 @@ export interface Service {
   readonly prefix: ProjectPrefix;
   /** Aborted when the server closes: leases that wait are answered at once. */
   readonly closing: AbortSignal;
+  /** Leases that wait, by the names that their clients gave them. */
+  readonly waitingCalls: WaitingCalls;
   /** False when a queue.yaml names the queues: then they are not created, changed or deleted over HTTP. */
   readonly managesQueues: boolean;
   /** Changes of queues, one after the other: "create unless it exists" is two calls on the store. */

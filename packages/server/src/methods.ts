@@ -1,7 +1,7 @@
 import type { RouteName } from "@pullqueue/core";
 import type { Method } from "./method.js";
 import { batchDelete, batchInsert, batchUpdate } from "./routes/batches.js";
-import { leaseFromQueues, leaseTasks } from "./routes/leases.js";
+import { cancelLease, leaseFromQueues, leaseTasks, waitForTasks } from "./routes/leases.js";
 import {
   deleteQueue,
   getQueue,
@@ -28,6 +28,8 @@ export const METHODS: Readonly<Record<RouteName, Method>> = {
   "taskqueues.list": listQueues,
   "taskqueues.insert": insertQueue,
   "taskqueues.lease": leaseFromQueues,
+  "taskqueues.cancelLease": cancelLease,
+  "taskqueues.wait": waitForTasks,
   "taskqueues.update": updateQueue,
   "taskqueues.delete": deleteQueue,
   "taskqueues.purge": purgeQueue,

@@ -33,7 +33,9 @@ export type SchemaName =
   | "TaskRenewals"
   | "TaskFences"
   | "BatchResult"
-  | "PurgeResult";
+  | "PurgeResult"
+  | "CancelResult"
+  | "WaitResult";
 
 const kind = (value: string): PropertySchema => ({
   type: "string",
@@ -194,6 +196,14 @@ export const SCHEMAS: Readonly<Record<SchemaName, ResourceSchema>> = {
   PurgeResult: resource("PurgeResult", {
     kind: kind("taskqueues#purgeResult"),
     purged: int32("How many tasks were removed."),
+  }),
+  CancelResult: resource("CancelResult", {
+    kind: kind("taskqueues#cancelResult"),
+    cancelled: flag("Whether such a lease was waiting; it is answered now."),
+  }),
+  WaitResult: resource("WaitResult", {
+    kind: kind("taskqueues#waitResult"),
+    available: flag("Whether a task is or may be available; false when the time was up."),
   }),
 };
 

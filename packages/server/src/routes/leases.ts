@@ -1,8 +1,30 @@
 import { limits, QueueError, type QueueKey, type TaskWithPayload, taskToWire } from "@pullqueue/core";
 import { type Call, defineMethod, type Service } from "../method.js";
-import type { ParameterTable } from "../parameters.js";
+import type { IntegerParameter, ParameterTable, StringParameter } from "../parameters.js";
+import { absentIfNotFound } from "./taskqueues.js";
 
 /** Leasing, which may wait. */
+
+const WAIT_MS = {
+  type: "integer",
+  format: "int32",
+  minimum: 0,
+  maximum: limits.WAIT_MS_MAX,
+  description: "Addition. How long the answer may wait for a first task, in milliseconds; 0 when absent.",
+} as const satisfies IntegerParameter;
+
+const CALL_ID = {
+  type: "string",
+  lengthMax: limits.CALL_ID_LENGTH_MAX,
+  description: "Addition. A name for this call, unique in its project, for taskqueues.cancelLease.",
+} as const satisfies StringParameter;
+
+const QUEUE_NAMES = {
+  type: "string",
+  required: true,
+  repeated: true,
+  description: "A queue; given once for each.",
+} as const satisfies StringParameter;
 
 const LEASE_PARAMETERS = {
   numTasks: {
@@ -26,13 +48,8 @@ const LEASE_PARAMETERS = {
     description: "Lease only tasks that share one tag: the one given, or that of the oldest available task.",
   },
   tag: { type: "string", description: "The tag to lease; only together with groupByTag." },
-  waitMs: {
-    type: "integer",
-    format: "int32",
-    minimum: 0,
-    maximum: limits.WAIT_MS_MAX,
-    description: "Addition. How long the answer may wait for a first task, in milliseconds; 0 when absent.",
-  },
+  waitMs: WAIT_MS,
+  callId: CALL_ID,
   payloadBytesMax: {
     type: "integer",
     format: "int32",
@@ -54,36 +71,72 @@ export const leaseTasks = defineMethod({
 /** POST …/taskqueues:lease */
 export const leaseFromQueues = defineMethod({
   description: "Addition. Leases the oldest available tasks of several queues taken together.",
-  parameters: {
-    taskqueue: {
-      type: "string",
-      required: true,
-      repeated: true,
-      description: "A queue to lease from; given once for each.",
-    },
-    ...LEASE_PARAMETERS,
-  },
+  parameters: { taskqueue: QUEUE_NAMES, ...LEASE_PARAMETERS },
   response: "Tasks",
-  run(call) {
-    const names = [...new Set(call.parameters.taskqueue)];
-    if (names.length > limits.LEASE_QUEUES_MAX) {
-      throw new QueueError(
-        "invalid_argument",
-        `at most ${limits.LEASE_QUEUES_MAX} queues can be leased from in one call, got ${names.length}`,
-        { location: "taskqueue", reason: "invalidParameter" },
-      );
-    }
-    return lease(
-      call,
-      names.map((queue) => ({ project: call.queue.project, queue })),
-    );
+  run: (call) => lease(call, namedQueues(call.queue, call.parameters.taskqueue)),
+});
+
+/** POST …/taskqueues:cancelLease */
+export const cancelLease = defineMethod({
+  description:
+    "Addition. Ends the wait of a lease by its name: it is answered at once, mostly without tasks.",
+  parameters: { callId: { ...CALL_ID, required: true } },
+  response: "CancelResult",
+  async run({ service, queue, parameters }) {
+    const cancelled = service.waitingCalls.cancel(callName(queue, parameters.callId));
+    return { kind: "taskqueues#cancelResult", cancelled };
   },
 });
 
+/** POST …/taskqueues:wait */
+export const waitForTasks = defineMethod({
+  description: "Addition. Answers when a task of one of the queues is available, or when time is up.",
+  parameters: { taskqueue: QUEUE_NAMES, waitMs: WAIT_MS },
+  response: "WaitResult",
+  async run({ service, queue, parameters, request }) {
+    const queues = namedQueues(queue, parameters.taskqueue);
+    const found = new AbortController();
+    const waiting = unlessEnded(request.signal, [service.closing, found.signal], false, (signal) =>
+      service.store.wait(queues, parameters.waitMs ?? 0, { signal }),
+    );
+    // The client looked before this request arrived; what came in between is seen by looking again.
+    const looking = anyAvailable(service, queues).then((any) => {
+      if (any) found.abort();
+    });
+    const [woken] = await Promise.all([waiting, looking]);
+    return { kind: "taskqueues#waitResult", available: woken || found.signal.aborted };
+  },
+});
+
+async function anyAvailable({ store }: Service, queues: readonly QueueKey[]): Promise<boolean> {
+  for (const queue of queues) {
+    const info = await store.getQueue(queue, { stats: true }).catch(absentIfNotFound);
+    if ((info?.stats?.availableTasks ?? 0) > 0) return true;
+  }
+  return false;
+}
+
+/** The queues of a call on several. */
+function namedQueues({ project }: QueueKey, repeated: readonly string[]): readonly QueueKey[] {
+  const names = [...new Set(repeated)];
+  if (names.length > limits.LEASE_QUEUES_MAX) {
+    throw new QueueError(
+      "invalid_argument",
+      `at most ${limits.LEASE_QUEUES_MAX} queues can be leased from in one call, got ${names.length}`,
+      { location: "taskqueue", reason: "invalidParameter" },
+    );
+  }
+  return names.map((queue) => ({ project, queue }));
+}
+
+/** Names of calls are kept apart by project: nobody ends another's lease by guessing. */
+function callName({ project }: QueueKey, callId: string): string {
+  return `${project}/${callId}`;
+}
+
 async function lease(call: Call<typeof LEASE_PARAMETERS>, queues: readonly QueueKey[]): Promise<object> {
-  const { service, parameters } = call;
-  const caller = call.request.signal;
-  const tasks = await leaseUnlessClosing(service, caller, parameters.waitMs ?? 0, (waitMs, signal) =>
+  const { service, parameters, request } = call;
+  const leaseTasks = (waitMs: number, signal: AbortSignal) =>
     service.store.lease(
       queues,
       {
@@ -95,37 +148,43 @@ async function lease(call: Call<typeof LEASE_PARAMETERS>, queues: readonly Queue
         waitMs,
       },
       { signal },
-    ),
-  );
-  if (caller.aborted) await giveBack(service, tasks);
+    );
+  const waitMs = parameters.waitMs ?? 0;
+  const leaseWaiting = (...ends: AbortSignal[]) =>
+    unlessEnded<readonly TaskWithPayload[]>(request.signal, [service.closing, ...ends], [], (signal) =>
+      leaseTasks(waitMs, signal),
+    );
+  let tasks: readonly TaskWithPayload[];
+  if (waitMs === 0 || service.closing.aborted) tasks = await leaseTasks(0, request.signal);
+  else if (parameters.callId === undefined) tasks = await leaseWaiting();
+  else tasks = await service.waitingCalls.run(callName(call.queue, parameters.callId), leaseWaiting);
+  if (request.signal.aborted) await giveBack(service, tasks);
   return {
     kind: "taskqueue#tasks",
     ...(tasks.length === 0 ? {} : { items: tasks.map((task) => taskToWire(task, service.prefix)) }),
   };
 }
 
-/** Leases; a wait that the server's closing cuts short has leased nothing, which is an answer and not an error. */
-async function leaseUnlessClosing(
-  { closing }: Service,
+/** Waits; when one of `ends` cuts it short, nothing came of it, which is an answer and not an error. */
+async function unlessEnded<T>(
   caller: AbortSignal,
-  waitMs: number,
-  leaseTasks: (waitMs: number, signal: AbortSignal) => Promise<readonly TaskWithPayload[]>,
-): Promise<readonly TaskWithPayload[]> {
-  if (waitMs === 0 || closing.aborted) return leaseTasks(0, caller);
+  ends: readonly AbortSignal[],
+  nothing: T,
+  wait: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   // One controller for each wait: AbortSignal.any would tie every request to the server's long-lived signal.
   const either = new AbortController();
-  const abort = () => either.abort(caller.aborted ? caller.reason : closing.reason);
-  caller.addEventListener("abort", abort, { once: true });
-  closing.addEventListener("abort", abort, { once: true });
-  if (caller.aborted) abort();
+  const signals = [caller, ...ends];
+  const abort = () => either.abort(signals.find((signal) => signal.aborted)?.reason);
+  for (const signal of signals) signal.addEventListener("abort", abort, { once: true });
+  if (signals.some((signal) => signal.aborted)) abort();
   try {
-    return await leaseTasks(waitMs, either.signal);
+    return await wait(either.signal);
   } catch (error) {
-    if (closing.aborted && !caller.aborted && error === closing.reason) return [];
+    if (!caller.aborted && ends.some((end) => end.aborted && end.reason === error)) return nothing;
     throw error;
   } finally {
-    caller.removeEventListener("abort", abort);
-    closing.removeEventListener("abort", abort);
+    for (const signal of signals) signal.removeEventListener("abort", abort);
   }
 }
 

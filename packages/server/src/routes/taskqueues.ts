@@ -149,7 +149,8 @@ async function createQueue({ store }: Service, key: QueueKey, settings: ReturnTy
   );
 }
 
-function absentIfNotFound(error: unknown): undefined {
+/** For `catch`: a queue that is not there is none; other failures go on. */
+export function absentIfNotFound(error: unknown): undefined {
   if (error instanceof QueueError && error.code === "not_found") return undefined;
   throw error;
 }
