@@ -1,5 +1,5 @@
 import { type DestinationStream, destination, type Logger, pino } from "pino";
-import pretty from "pino-pretty";
+import { prettyFactory } from "pino-pretty";
 
 /** Logging with pino: to standard error, for people on a terminal and as JSON otherwise. */
 
@@ -27,16 +27,12 @@ export function createLog(options: {
   readonly format: LogFormat;
   readonly stream?: DestinationStream;
 }): Log {
-  const human = options.format === "pretty" || (options.format === "auto" && process.stderr.isTTY === true);
+  const terminal = options.stream === undefined && process.stderr.isTTY === true;
   const stream = options.stream ?? destination({ dest: STDERR, sync: true });
   const settings = { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  const human = options.format === "pretty" || (options.format === "auto" && terminal);
   if (!human) return pino(settings, stream);
-  return pino(
-    settings,
-    pretty({
-      destination: options.stream === undefined ? STDERR : (options.stream as never),
-      sync: true,
-      singleLine: true,
-    }),
-  );
+  const colorize = terminal && !process.env.NO_COLOR;
+  const format = prettyFactory({ colorize, singleLine: true });
+  return pino(settings, { write: (line) => stream.write(format(line)) });
 }

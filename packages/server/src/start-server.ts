@@ -49,23 +49,23 @@ export interface StartOptions {
 export async function startServer(config: ServerConfig, options: StartOptions = {}): Promise<RunningServer> {
   const log = options.log ?? createLog({ level: config.logLevel, format: config.logFormat });
   const clock = options.clock ?? systemClock();
-  const queueFile = await readQueueFile(config);
+  const configured = await readConfiguredQueues(config);
   const store =
     options.store ??
     (await openConfiguredStore(config, {
       clock,
-      createQueues: queueFile === undefined,
+      createQueues: configured === undefined,
       observer: watch(log),
     }));
   try {
-    const notices = await applyConfiguredQueues(config, queueFile, store);
+    const notices = await applyConfiguredQueues(configured, store);
     const closing = new AbortController();
     const handler = createHandler({
       store,
       prefix: config.prefix,
       publicUrl: config.publicUrl,
       closing: closing.signal,
-      managesQueues: queueFile === undefined,
+      managesQueues: configured === undefined,
       log,
       clock,
     });
@@ -78,27 +78,33 @@ export async function startServer(config: ServerConfig, options: StartOptions = 
   }
 }
 
-async function readQueueFile(config: ServerConfig): Promise<QueueFile | undefined> {
-  if (config.queues === undefined) return undefined;
-  return parseQueueYaml(await readTextFile(config.queues, "--queues (PULLQUEUE_QUEUES)"), config.queues);
+/** A queue.yaml, the project it is for, and where it was found. */
+interface ConfiguredQueues {
+  readonly file: QueueFile;
+  readonly fileName: string;
+  readonly project: string;
+}
+
+async function readConfiguredQueues(config: ServerConfig): Promise<ConfiguredQueues | undefined> {
+  const fileName = config.queues;
+  if (fileName === undefined) return undefined;
+  const file = parseQueueYaml(await readTextFile(fileName, "--queues (PULLQUEUE_QUEUES)"), fileName);
+  return { file, fileName, project: projectOfFile(file, config.project) };
 }
 
 async function applyConfiguredQueues(
-  config: ServerConfig,
-  file: QueueFile | undefined,
+  configured: ConfiguredQueues | undefined,
   store: QueueAdmin,
 ): Promise<readonly string[]> {
-  if (file === undefined) {
+  if (configured === undefined) {
     return ["no queue.yaml: any project is served, and queues come into being on first use (see --queues)"];
   }
-  const project = projectOfFile(file, config.project);
+  const { file, fileName, project } = configured;
   const disabled = await applyQueueFile(store, project, file);
   return [
-    `serving the ${file.queues.size} queues of ${config.queues} for the project "${project}"`,
+    `serving the ${file.queues.size} queues of ${fileName} for the project "${project}"`,
     ...file.warnings,
-    ...disabled.map(
-      (queue) => `the queue "${queue}" is not in ${config.queues} any more and is disabled now`,
-    ),
+    ...disabled.map((queue) => `the queue "${queue}" is not in ${fileName} and is disabled now`),
   ];
 }
 

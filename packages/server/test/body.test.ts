@@ -1,7 +1,10 @@
 import { expect, test } from "vitest";
 import { parseBody, readBody } from "../src/body.js";
 
-function request(body: BodyInit | null, headers: Record<string, string> = {}): Request {
+function request(
+  body: string | Uint8Array<ArrayBuffer> | ReadableStream,
+  headers: Record<string, string> = {},
+): Request {
   return new Request("http://127.0.0.1/", { method: "POST", body, headers, duplex: "half" } as RequestInit);
 }
 

@@ -11,13 +11,14 @@ import { openMemoryStore } from "@pullqueue/core/stores/memory";
 import { createHandler, type HandlerOptions } from "../src/handler.js";
 
 /** Every field that an answer may have; a test asserts those that its answer must have. */
-export type AnswerJson = Omit<WireTask & WireTaskQueue, "kind"> & {
-  readonly kind: string;
-  readonly items: readonly (WireTask & WireItemResult & { readonly maxLeases?: number })[];
-  readonly error: WireError;
-  readonly nextPageToken?: string;
-  readonly purged: number;
-};
+export type AnswerJson = Omit<WireTask, "kind"> &
+  Omit<WireTaskQueue, "kind"> & {
+    readonly kind: string;
+    readonly items: readonly (WireTask & WireItemResult & { readonly maxLeases?: number })[];
+    readonly error: WireError;
+    readonly nextPageToken?: string;
+    readonly purged: number;
+  };
 
 /** An answer with its JSON read. */
 export interface Answer {
