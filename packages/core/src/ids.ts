@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomBytes, randomInt, randomUUID } from "node:crypto";
 
 /** The only module that makes random values. */
 
@@ -35,4 +35,9 @@ function randomSequence(): number {
 /** A key that makes a repeated insert harmless: 36 characters, unique. */
 export function newIdempotencyKey(): string {
   return randomUUID();
+}
+
+/** A number from 0 to below 1, for the part of a pause that is left to chance. */
+export function randomFraction(): number {
+  return randomInt(2 ** 32) / 2 ** 32;
 }

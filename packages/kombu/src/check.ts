@@ -33,6 +33,14 @@ export const objectCheck: Check = {
   holds: (v) => typeof v === "object" && v !== null && !Array.isArray(v),
 };
 
+/** A number within limits, both included. */
+export function numberCheck(min: number, max: number, unit: string): Check {
+  return {
+    expected: `a number of ${unit} from ${min} to ${max}`,
+    holds: (v) => typeof v === "number" && v >= min && v <= max,
+  };
+}
+
 /** A whole number within limits, both included. */
 export function integerCheck(min: number, max: number, unit: string): Check {
   return {

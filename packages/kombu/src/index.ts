@@ -1,6 +1,11 @@
 // For programs that send and receive messages.
 
 export { Binding, type BindingOptions, type BindingPlain } from "./binding.js";
+export type { Channel } from "./channel.js";
+export { Connection, type DrainOptions } from "./connection.js";
+export { Consumer } from "./consumer.js";
+export type { ConsumerOptions, MessageCallback, RunOptions } from "./consumer-options.js";
+export type { MessageHandler } from "./consumer-run.js";
 export type { QueueState } from "./definitions.js";
 export type { Arguments, DeclareOptions, GetOptions } from "./entity.js";
 export {
@@ -15,6 +20,8 @@ export {
   type KombuErrorDetails,
 } from "./errors.js";
 export { type DeliveryMode, Exchange, type ExchangeOptions, type ExchangePlain } from "./exchange.js";
+export { Message, type MessageDeliveryInfo } from "./message.js";
+export type { MessageIterator } from "./message-iterator.js";
 export {
   type AccessTokenFunction,
   type AppEngineOptions,
@@ -25,6 +32,8 @@ export {
   type MemoryOptions,
   type SqliteOptions,
 } from "./options.js";
+export { Producer, type ProducerOptions, type Receipt } from "./producer.js";
+export type { PublishOptions } from "./publish-options.js";
 export { Queue, type QueueOptions, type QueuePlain } from "./queue.js";
 export {
   type DumpOptions,
@@ -33,6 +42,7 @@ export {
   type Serializer,
   SerializerRegistry,
 } from "./serialization.js";
+export { type SimpleGetOptions, SimpleQueue, type SimpleQueueOptions } from "./simple-queue.js";
 
 // For authors of transports.
 
@@ -54,3 +64,17 @@ export {
 export { fromQueueError } from "./errors.js";
 export type { MessageContent, MessageProperties } from "./message-content.js";
 export { BindingTable, topicMatches } from "./routing.js";
+export type {
+  Delivery,
+  DeliveryInfo,
+  PublishReceipt,
+  ReceiveRequest,
+  ReleaseOptions,
+  Route,
+  Support,
+  Topology,
+  Transport,
+  TransportContext,
+  TransportManifest,
+} from "./transport.js";
+export { VirtualTransport, type VirtualTransportOptions } from "./transports/virtual.js";

@@ -66,3 +66,6 @@ export const TIMEOUT_MS_MAX = 2_147_483_647;
 
 /** How long one receive waits at most when its caller waits without end, in milliseconds. It is begun again after that. */
 export const RECEIVE_MS_MAX = 60_000;
+
+/** Largest credentials file that is read, in bytes. The largest kind known, a service account's key, has 3 KiB. */
+export const CREDENTIALS_FILE_BYTES_MAX = 65_536;

@@ -1,0 +1,235 @@
+import { type Clock, randomFraction } from "@pullqueue/core";
+import { backoffMs } from "./backoff.js";
+import type { BindingDefinition, ExchangeDefinition, QueueDefinition, QueueState } from "./definitions.js";
+import type { EntityChannel, GetOptions } from "./entity.js";
+import { isKombuError } from "./errors.js";
+import type { Exchange } from "./exchange.js";
+import { Holding } from "./holding.js";
+import { LeaseKeeper } from "./lease-keeper.js";
+import { RECONNECT_BACKOFF, RECONNECT_MS } from "./limits.js";
+import { Message } from "./message.js";
+import type { MessageContent } from "./message-content.js";
+import type { Queue } from "./queue.js";
+import type { SerializerRegistry } from "./serialization.js";
+import { closedError, type Session } from "./session.js";
+import type { Delivery, PublishReceipt, ReceiveRequest, Route, Transport } from "./transport.js";
+import { linkSignals, type Notifier, orAbort, pause, Running } from "./waiting.js";
+
+/** Somebody from whom `drainEvents` can get an event: a consumer that has been started. */
+export interface EventSource {
+  /** Whether a message may be received now. */
+  readonly canReceive: boolean;
+  /** Throws when events could not be handled, before one is received in vain. */
+  checkReady(): void;
+  /** Receives what there is into the source's own buffer, waiting up to `waitMs` for the first. */
+  fill(request: { readonly waitMs: number; readonly signal: AbortSignal }): Promise<void>;
+  /** Handles one buffered event; false when there is none. */
+  dispatch(): Promise<boolean>;
+}
+
+const US_PER_MS = 1000;
+
+/**
+ * A conversation with the broker: it holds what its consumers received, renews the leases of that, and gives it back when it
+ * closes. Channels of one connection share nothing but the transport.
+ */
+export class Channel implements EntityChannel, AsyncDisposable {
+  readonly #session: Session;
+  readonly #onClosed: (channel: Channel) => void;
+  readonly #stop = new AbortController();
+  readonly #running: Running;
+  readonly #held = new Set<Holding>();
+  readonly #sources = new Set<EventSource>();
+  #keeper: LeaseKeeper | undefined;
+  #closing: Promise<void> | undefined;
+
+  /** Made by `connection.channel()`. */
+  constructor(session: Session, onClosed: (channel: Channel) => void) {
+    this.#session = session;
+    this.#onClosed = onClosed;
+    this.#running = new Running(session.clock);
+  }
+
+  get clock(): Clock {
+    return this.#session.clock;
+  }
+
+  get serializers(): SerializerRegistry {
+    return this.#session.serializers;
+  }
+
+  /** Fires with `closed` when the channel closes. */
+  get closing(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /** Told when a consumer of the connection starts or has room again. */
+  get changed(): Notifier {
+    return this.#session.changed;
+  }
+
+  /** Consumers that have been started here. */
+  get sources(): ReadonlySet<EventSource> {
+    return this.#sources;
+  }
+
+  /** Lets `drainEvents` look at a consumer; the returned function ends that. */
+  attach(source: EventSource): () => void {
+    this.#sources.add(source);
+    this.#session.changed.notify();
+    return () => void this.#sources.delete(source);
+  }
+
+  /** Declares an exchange or a queue with its bindings, unless this connection did so before. */
+  async declareOnce(entity: Exchange | Queue, signal?: AbortSignal): Promise<void> {
+    const declare = () => this.#running.during(async () => void (await entity.bind(this).declare()));
+    await orAbort(this.#session.declareOnce(entity, declare), signal);
+  }
+
+  /** Sends a message that is ready. Closing waits for it. */
+  async publish(content: MessageContent, route: Route, signal?: AbortSignal): Promise<PublishReceipt> {
+    return this.#call(signal, (transport) => transport.publish(content, route, signal));
+  }
+
+  /**
+   * Receives and holds. A broker that is unreachable is tried again for as long as there is time, at most `RECONNECT_MS`
+   * in a row. After an abort nothing stays held.
+   */
+  async receive(request: ReceiveRequest, onEnd: (holding: Holding) => void): Promise<Holding[]> {
+    const link = linkSignals(this.#stop.signal, request.signal);
+    const { signal } = link;
+    try {
+      return await this.#call(signal, async (transport) => {
+        const deliveries = await this.#receiveFrom(transport, { ...request, signal });
+        const holdings = deliveries.map((delivery) => this.#hold(delivery, transport, onEnd));
+        if (!signal.aborted) return holdings;
+        await giveBackAll(holdings);
+        throw signal.reason;
+      });
+    } finally {
+      link.end();
+    }
+  }
+
+  /** One message of the queue, or null when there is none now. */
+  async get(queue: string, { noAck = false, accept, signal }: GetOptions): Promise<Message | null> {
+    const [holding] = await this.receive({ queues: [queue], max: 1, waitMs: 0, signal }, () => {});
+    if (holding === undefined) return null;
+    holding.handedOut = true;
+    if (noAck) await holding.settle({ kind: "acknowledged" });
+    return new Message(holding, { serializers: this.serializers, accept, noAck });
+  }
+
+  declareExchange(exchange: ExchangeDefinition, passive: boolean, signal?: AbortSignal): Promise<void> {
+    return this.#call(signal, ({ topology }) => topology.declareExchange(exchange, passive, signal));
+  }
+
+  declareQueue(queue: QueueDefinition, passive: boolean, signal?: AbortSignal): Promise<QueueState> {
+    return this.#call(signal, ({ topology }) => topology.declareQueue(queue, passive, signal));
+  }
+
+  bind(binding: BindingDefinition): Promise<void> {
+    return this.#call(undefined, ({ topology }) => topology.bind(binding));
+  }
+
+  unbind(binding: BindingDefinition): Promise<void> {
+    this.#session.forgetDeclared();
+    return this.#call(undefined, ({ topology }) => topology.unbind(binding));
+  }
+
+  deleteExchange(name: string): Promise<void> {
+    this.#session.forgetDeclared();
+    return this.#call(undefined, ({ topology }) => topology.deleteExchange(name));
+  }
+
+  deleteQueue(
+    name: string,
+    options: { readonly ifEmpty?: boolean; readonly signal?: AbortSignal } = {},
+  ): Promise<number> {
+    this.#session.forgetDeclared();
+    return this.#call(options.signal, ({ topology }) => topology.deleteQueue(name, options));
+  }
+
+  purge(queue: string, signal?: AbortSignal): Promise<number> {
+    return this.#call(signal, ({ topology }) => topology.purge(queue, signal));
+  }
+
+  count(queue: string, signal?: AbortSignal): Promise<number> {
+    return this.#call(signal, ({ topology }) => topology.count(queue, signal));
+  }
+
+  /** Gives back everything that is held: what no handler has seen does not count as an attempt. */
+  async recover(): Promise<void> {
+    await giveBackAll([...this.#held]);
+  }
+
+  /**
+   * Stops receiving, tells handlers to stop (`message.signal`), waits for running publishes and acknowledgements, and gives
+   * back what is held. Waiting calls end with `closed`. Idempotent; calls at the same time share one promise.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    const reason = closedError("channel");
+    this.#stop.abort(reason);
+    for (const holding of this.#held) holding.interrupt(reason);
+    await this.#running.idle();
+    await this.recover();
+    this.#onClosed(this);
+  }
+
+  /** Every call on the transport passes here: refused when closed, counted while it runs. */
+  async #call<T>(signal: AbortSignal | undefined, work: (transport: Transport) => Promise<T>): Promise<T> {
+    this.#stop.signal.throwIfAborted();
+    signal?.throwIfAborted();
+    return this.#running.during(async () => work(await orAbort(this.#session.transport(), signal)));
+  }
+
+  async #receiveFrom(transport: Transport, request: ReceiveRequest): Promise<Delivery[]> {
+    const { waitMs, signal } = request;
+    const untilUs = this.clock.nowUs() + waitMs * US_PER_MS;
+    let failedSinceUs: number | undefined;
+    for (let attempt = 1; ; attempt++) {
+      const leftMs = Math.max(0, (untilUs - this.clock.nowUs()) / US_PER_MS);
+      try {
+        return await transport.receive({ ...request, waitMs: leftMs });
+      } catch (error) {
+        const nowUs = this.clock.nowUs();
+        failedSinceUs ??= nowUs;
+        const pauseMs = backoffMs(attempt, RECONNECT_BACKOFF, randomFraction());
+        const endUs = Math.min(untilUs, failedSinceUs + RECONNECT_MS * US_PER_MS);
+        const isHopeless = !isKombuError(error, "unavailable") || nowUs + pauseMs * US_PER_MS > endUs;
+        if (isHopeless) throw error;
+        await pause(this.clock, pauseMs, signal);
+      }
+    }
+  }
+
+  #hold(delivery: Delivery, transport: Transport, onEnd: (holding: Holding) => void): Holding {
+    const track = <T>(work: () => Promise<T>) => this.#running.during(work);
+    const holding = new Holding(delivery, { transport, track }, (ended) => {
+      this.#held.delete(ended);
+      this.#keeper?.drop(ended);
+      onEnd(ended);
+    });
+    this.#keeper ??= new LeaseKeeper(this.clock, transport, this.#session.holdMsMax);
+    this.#held.add(holding);
+    this.#keeper.keep(holding);
+    return holding;
+  }
+}
+
+/** Gives back what is still ours, oldest first. What cannot be given back now returns when its lease ends. */
+export async function giveBackAll(holdings: readonly Holding[]): Promise<void> {
+  const open = holdings.filter((holding) => holding.isOpen);
+  await Promise.allSettled(
+    open.map((holding) => holding.settle({ kind: "requeued", uncounted: !holding.handedOut })),
+  );
+}

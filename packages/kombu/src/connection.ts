@@ -1,0 +1,180 @@
+import { inspect } from "node:util";
+import { type Clock, systemClock } from "@pullqueue/core";
+import { Channel, type EventSource } from "./channel.js";
+import { type Check, checkOptions } from "./check.js";
+import { resolveConnection } from "./connection-options.js";
+import { Consumer } from "./consumer.js";
+import type { ConsumerOptions } from "./consumer-options.js";
+import { drainOne } from "./drain.js";
+import { KombuError } from "./errors.js";
+import type { ConnectionExtras, ConnectionOptions, TransportSettings } from "./options.js";
+import { Producer, type ProducerOptions } from "./producer.js";
+import { signalCheck, timeoutCheck } from "./publish-options.js";
+import type { Queue } from "./queue.js";
+import { SerializerRegistry } from "./serialization.js";
+import { closedError, Session } from "./session.js";
+import { SimpleQueue, type SimpleQueueOptions, simpleBufferOptions } from "./simple-queue.js";
+import { openTransport } from "./transport-registry.js";
+import { formatTransportUrl } from "./transport-uri.js";
+import { linkSignals } from "./waiting.js";
+
+/** How long `drainEvents` waits. */
+export interface DrainOptions {
+  /** `timeout` after this long, in milliseconds; 0 looks once. Default: wait without end. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+const DRAIN_CHECKS: Readonly<Record<keyof DrainOptions, Check>> = {
+  timeoutMs: timeoutCheck,
+  signal: signalCheck,
+};
+
+/**
+ * A connection to a broker, from options or a URL. Nothing is opened until first use. Producers, consumers and simple queues
+ * share its default channel; `channel()` makes another, with which they share only the transport.
+ */
+export class Connection implements AsyncDisposable {
+  readonly #settings: TransportSettings;
+  readonly #clock: Clock;
+  readonly #session: Session;
+  readonly #stop = new AbortController();
+  readonly #channels = new Set<Channel>();
+  #defaultChannel: Channel | undefined;
+  #turn = 0;
+  #closing: Promise<void> | undefined;
+
+  /** Throws one `invalid_argument` with every complaint. */
+  constructor(target: ConnectionOptions | string | URL, extras: ConnectionExtras = {}) {
+    const settings = resolveConnection(target);
+    const isOptions = typeof target === "object" && !(target instanceof URL);
+    const { clock = systemClock(), serializers = new SerializerRegistry() } = isOptions ? target : extras;
+    this.#settings = settings;
+    this.#clock = clock;
+    this.#session = new Session({
+      clock,
+      serializers,
+      holdMsMax: settings.settings.holdMsMax,
+      open: () => openTransport(settings, { clock }),
+    });
+  }
+
+  /** The transport's name. */
+  get transport(): string {
+    return this.#settings.transport;
+  }
+
+  /** The serializers of its producers and consumers. */
+  get serializers(): SerializerRegistry {
+    return this.#session.serializers;
+  }
+
+  /** A new channel, on the opened transport. Errors: `closed`, and what opening says. */
+  async channel(): Promise<Channel> {
+    const channel = this.#newChannel();
+    await this.#session.transport();
+    return channel;
+  }
+
+  /** A producer on the default channel. */
+  producer(options: ProducerOptions = {}): Producer {
+    return new Producer(this.#default(), options);
+  }
+
+  /** A consumer on the default channel. */
+  consumer(queues: Queue | readonly Queue[], options: ConsumerOptions = {}): Consumer {
+    return new Consumer(this.#default(), queues, options);
+  }
+
+  /** A queue as programs know them, on the default channel. */
+  simpleQueue(queue: Queue | string, options: SimpleQueueOptions = {}): SimpleQueue {
+    return new SimpleQueue(this.#default(), queue, options);
+  }
+
+  /** A simple queue whose messages may be lost with the broker and are acknowledged before they are handed over. */
+  simpleBuffer(queue: Queue | string, options: SimpleQueueOptions = {}): SimpleQueue {
+    return new SimpleQueue(this.#default(), queue, simpleBufferOptions(options));
+  }
+
+  /**
+   * Waits for one message of the consumers that have been started, hands it to its consumer's callbacks and awaits them.
+   * Consumers have turns. Errors: `timeout`, `closed`, the signal's reason; what a callback throws, and its message stays held.
+   */
+  async drainEvents(options: DrainOptions = {}): Promise<void> {
+    checkOptions("drainEvents", options, DRAIN_CHECKS);
+    const { timeoutMs, signal } = options;
+    this.#stop.signal.throwIfAborted();
+    const sources = () => this.#sourcesInTurn();
+    if (timeoutMs === undefined && sources().length === 0) throw nothingToDrain();
+    const link = linkSignals(this.#stop.signal, signal);
+    const { changed } = this.#session;
+    try {
+      await drainOne({ clock: this.#clock, sources, changed, timeoutMs, signal: link.signal });
+    } finally {
+      link.end();
+    }
+  }
+
+  /**
+   * Stops receiving, waits for running publishes and acknowledgements, gives back what is held, and closes the transport.
+   * Waiting calls end with `closed`. Idempotent; calls at the same time share one promise.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** The connection as a URL; a token is masked unless asked for. */
+  asUri(options: { readonly includePassword?: boolean } = {}): string {
+    return formatTransportUrl(this.#settings, options);
+  }
+
+  toString(): string {
+    return this.asUri();
+  }
+
+  toJSON(): { readonly transport: string; readonly uri: string } {
+    return { transport: this.transport, uri: this.asUri() };
+  }
+
+  [inspect.custom](): string {
+    return `Connection <${this.asUri()}>`;
+  }
+
+  async #close(): Promise<void> {
+    this.#stop.abort(closedError());
+    await Promise.all([...this.#channels].map((channel) => channel.close()));
+    await this.#session.close();
+  }
+
+  #default(): Channel {
+    this.#defaultChannel ??= this.#newChannel();
+    return this.#defaultChannel;
+  }
+
+  #newChannel(): Channel {
+    this.#stop.signal.throwIfAborted();
+    const channel = new Channel(this.#session, (closed) => this.#channels.delete(closed));
+    this.#channels.add(channel);
+    return channel;
+  }
+
+  /** Another one is first each time, so that a busy consumer does not starve the others. */
+  #sourcesInTurn(): readonly EventSource[] {
+    const sources = [...this.#channels].flatMap((channel) => [...channel.sources]);
+    if (sources.length < 2) return sources;
+    this.#turn = (this.#turn + 1) % sources.length;
+    return [...sources.slice(this.#turn), ...sources.slice(0, this.#turn)];
+  }
+}
+
+function nothingToDrain(): KombuError {
+  return new KombuError(
+    "invalid_argument",
+    "no consumer has been started, so that drainEvents would wait for ever; call consume() first, or give timeoutMs",
+  );
+}

@@ -1,0 +1,86 @@
+import type { BackoffPolicy } from "./backoff.js";
+import {
+  booleanCheck,
+  type Check,
+  functionCheck,
+  integerCheck,
+  numberCheck,
+  objectCheck,
+  stringCheck,
+} from "./check.js";
+import { CONCURRENCY_MAX, PREFETCH_MAX, TIMEOUT_MS_MAX } from "./limits.js";
+import type { Message } from "./message.js";
+import { signalCheck } from "./publish-options.js";
+
+/** Handles a message; called with its decoded body. What it throws leaves `drainEvents`, and the message stays held. */
+export type MessageCallback = (body: unknown, message: Message) => unknown;
+
+/** How a consumer behaves. */
+export interface ConsumerOptions {
+  /** Called in order for each message, each awaited. */
+  readonly callbacks?: readonly MessageCallback[];
+  /** Called instead of `callbacks`, without decoding the body. */
+  readonly onMessage?: (message: Message) => unknown;
+  /** Called when a body cannot be decoded or may not be. Without it the error surfaces, and the message stays held. */
+  readonly onDecodeError?: (message: Message, error: unknown) => unknown;
+  /** Messages are acknowledged before they are handed over. Default: each queue's own. */
+  readonly noAck?: boolean;
+  /** Most messages held at the same time. Default 0: no limit, and one lease takes what the transport was configured with. */
+  readonly prefetchCount?: number;
+  /** Serializer names or content types that may be decoded; raw data always may. Default: all that are registered. */
+  readonly accept?: readonly string[];
+  /** Declare the queues at the start. Default true. */
+  readonly autoDeclare?: boolean;
+  /** Before the number in a consumer tag. Default `consumer-`. */
+  readonly tagPrefix?: string;
+}
+
+/** A list of serializer names or content types. */
+export const acceptCheck: Check = {
+  expected: "an array of serializer names or content types",
+  holds: (v) => Array.isArray(v) && v.every((item) => typeof item === "string"),
+};
+
+/** How many messages may be held. */
+export const prefetchCheck: Check = integerCheck(0, PREFETCH_MAX, "messages");
+
+/** What a consumer's options must be. */
+export const CONSUMER_CHECKS: Readonly<Record<keyof ConsumerOptions, Check>> = {
+  callbacks: {
+    expected: "an array of functions",
+    holds: (v) => Array.isArray(v) && v.every((item) => typeof item === "function"),
+  },
+  onMessage: functionCheck,
+  onDecodeError: functionCheck,
+  noAck: booleanCheck,
+  prefetchCount: prefetchCheck,
+  accept: acceptCheck,
+  autoDeclare: booleanCheck,
+  tagPrefix: stringCheck,
+};
+
+/** How `run` works. */
+export interface RunOptions {
+  /** Most handlers at the same time. Default 1. */
+  readonly concurrency?: number;
+  /** Ends `run`: nothing more is received, running handlers are told by `message.signal` and finished, the rest is given back. */
+  readonly signal?: AbortSignal;
+  /** A message is rejected when its handler was started this often without success. Default: it comes back for ever. */
+  readonly attemptsMax?: number;
+  /** How long a message waits after its handler threw. Default: 1 second, doubled each time, at most 5 minutes. */
+  readonly backoff?: BackoffPolicy;
+  /** After this long a handler is told by `message.signal` to stop, in milliseconds. Default: never. */
+  readonly timeoutMs?: number;
+  /** Told of every failure: of handlers, of acknowledgements, of the broker. `message` is undefined for the broker's. Default: a process warning. */
+  readonly onError?: (error: unknown, message: Message | undefined) => void;
+}
+
+/** What the options of `run` must be. */
+export const RUN_CHECKS: Readonly<Record<keyof RunOptions, Check>> = {
+  concurrency: integerCheck(1, CONCURRENCY_MAX, "handlers"),
+  signal: signalCheck,
+  attemptsMax: integerCheck(1, Number.MAX_SAFE_INTEGER, "attempts"),
+  backoff: objectCheck,
+  timeoutMs: numberCheck(1, TIMEOUT_MS_MAX, "milliseconds"),
+  onError: functionCheck,
+};

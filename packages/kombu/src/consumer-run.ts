@@ -1,0 +1,182 @@
+import { type Clock, randomFraction } from "@pullqueue/core";
+import { backoffMs } from "./backoff.js";
+import type { RunOptions } from "./consumer-options.js";
+import type { DeliveryQueue } from "./delivery-queue.js";
+import { isLeaseLost, KombuError } from "./errors.js";
+import type { Holding, Settlement } from "./holding.js";
+import { RECEIVE_MS_MAX, RECONNECT_BACKOFF, REQUEUE_BACKOFF } from "./limits.js";
+import type { Message } from "./message.js";
+import { pause, Running } from "./waiting.js";
+
+/** Handles a message. Returning acknowledges it, throwing gives it back; it may settle the message itself instead. */
+export type MessageHandler = (message: Message) => unknown;
+
+/** What a run needs of its consumer. */
+export interface RunContext {
+  readonly clock: Clock;
+  readonly received: DeliveryQueue;
+  readonly message: (holding: Holding) => Message;
+  readonly onDecodeError: ((message: Message, error: unknown) => unknown) | undefined;
+  /** Ends the run. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * One `consumer.run`: a loop that receives while there is room, and handlers that make room when they end. While one receive is
+ * on its way several handlers end, so that the next receive asks for several messages: batches grow with the load.
+ */
+export class ConsumerRun {
+  readonly #handler: MessageHandler;
+  readonly #options: RunOptions;
+  readonly #context: RunContext;
+  readonly #concurrency: number;
+  readonly #running: Running;
+  readonly #inHand = new Set<Holding>();
+  #active = 0;
+
+  constructor(handler: MessageHandler, options: RunOptions, context: RunContext) {
+    this.#handler = handler;
+    this.#options = options;
+    this.#context = context;
+    this.#concurrency = options.concurrency ?? 1;
+    this.#running = new Running(context.clock);
+  }
+
+  /** Resolves when the signal has fired and the last handler has ended. */
+  async untilStopped(): Promise<void> {
+    const { signal, received } = this.#context;
+    const interrupt = () => {
+      for (const holding of this.#inHand) holding.interrupt(signal.reason);
+    };
+    signal.addEventListener("abort", interrupt);
+    try {
+      await this.#receiveUntilStopped();
+      await received.giveBack();
+      await this.#running.idle();
+    } finally {
+      signal.removeEventListener("abort", interrupt);
+    }
+  }
+
+  async #receiveUntilStopped(): Promise<void> {
+    const { signal, received, clock } = this.#context;
+    for (let failures = 0; !signal.aborted; ) {
+      try {
+        this.#startHandlers();
+        const room = received.room ?? this.#concurrency - this.#active - received.waiting;
+        if (room <= 0 || !received.canReceive) await received.changed.wait(undefined, signal);
+        else await received.fill({ max: room, waitMs: RECEIVE_MS_MAX, signal });
+        failures = 0;
+      } catch (error) {
+        if (signal.aborted) return;
+        // A worker outlives its broker: it says what is wrong and tries again.
+        this.#report(error, undefined);
+        failures += 1;
+        const pauseMs = backoffMs(failures, RECONNECT_BACKOFF, randomFraction());
+        await pause(clock, pauseMs, signal).catch(() => {}); // The loop looks at the signal itself.
+      }
+    }
+  }
+
+  #startHandlers(): void {
+    const { received, signal } = this.#context;
+    const free = Math.min(this.#concurrency - this.#active, received.waiting);
+    for (let started = 0; started < free && !signal.aborted; started++) {
+      void this.#running.during(() => this.#handleNext());
+    }
+  }
+
+  async #handleNext(): Promise<void> {
+    const { received } = this.#context;
+    this.#active += 1;
+    try {
+      const holding = await received.take();
+      if (holding !== undefined) await this.#handle(holding);
+    } catch (error) {
+      this.#report(error, undefined); // It could not be acknowledged before its handler; it waits to be taken again.
+    }
+    this.#active -= 1;
+    received.changed.notify();
+    this.#startHandlers();
+  }
+
+  async #handle(holding: Holding): Promise<void> {
+    const message = this.#context.message(holding);
+    this.#inHand.add(holding);
+    const stopTimer = this.#startTimer(holding);
+    const failure = await this.#failureOf(holding, message);
+    stopTimer?.();
+    this.#inHand.delete(holding);
+    if (failure !== undefined) this.#report(failure.error, message);
+    try {
+      if (holding.isOpen) await holding.settle(this.#outcome(holding, failure !== undefined));
+    } catch (error) {
+      this.#report(error, message);
+      // Nobody will try again, so that it is not kept: it returns when its lease ends.
+      if (!isLeaseLost(error)) holding.lose(notSettled(holding, error));
+    }
+  }
+
+  /** Starts the handler, and says what it threw. */
+  async #failureOf(holding: Holding, message: Message): Promise<{ readonly error: unknown } | undefined> {
+    const { attempts = 0 } = holding.delivery.info;
+    const { attemptsMax = Number.POSITIVE_INFINITY } = this.#options;
+    // Its last handler never came to an end: the process died, or the lease was lost.
+    if (attempts > attemptsMax) return { error: tooManyAttempts(holding, attemptsMax) };
+    try {
+      if (await this.#isReadable(message)) await this.#handler(message);
+      else if (holding.isOpen) await message.reject();
+      return undefined;
+    } catch (error) {
+      return { error };
+    }
+  }
+
+  /** Whether the handler can be called; if not, `onDecodeError` was. */
+  async #isReadable(message: Message): Promise<boolean> {
+    const { onDecodeError } = this.#context;
+    if (onDecodeError === undefined) return true;
+    try {
+      void message.payload;
+      return true;
+    } catch (error) {
+      await onDecodeError(message, error);
+      return false;
+    }
+  }
+
+  #outcome(holding: Holding, hasFailed: boolean): Settlement {
+    if (!hasFailed) return { kind: "acknowledged" };
+    const { attempts = 0 } = holding.delivery.info;
+    const { attemptsMax = Number.POSITIVE_INFINITY, backoff = REQUEUE_BACKOFF } = this.#options;
+    if (attempts >= attemptsMax) return { kind: "rejected" };
+    // Who fails because the run ends has not failed: somebody else may try at once.
+    const isStopped = this.#context.signal.aborted;
+    return { kind: "requeued", delayMs: isStopped ? 0 : backoffMs(attempts, backoff, randomFraction()) };
+  }
+
+  #startTimer(holding: Holding): (() => void) | undefined {
+    const { timeoutMs } = this.#options;
+    if (timeoutMs === undefined) return undefined;
+    const text = `the handler of message ${holding.delivery.deliveryTag} was not done within ${timeoutMs} ms (timeoutMs)`;
+    return this.#context.clock.timer(timeoutMs, () => holding.interrupt(new KombuError("timeout", text)));
+  }
+
+  #report(error: unknown, message: Message | undefined): void {
+    if (this.#options.onError !== undefined) this.#options.onError(error, message);
+    else process.emitWarning(error instanceof Error ? error : String(error));
+  }
+}
+
+function tooManyAttempts({ delivery }: Holding, attemptsMax: number): KombuError {
+  const { attempts, taskId } = delivery.info;
+  return new KombuError(
+    "resource_exhausted",
+    `message ${delivery.deliveryTag} (task ${taskId}) was started ${attempts} times, more than attemptsMax ${attemptsMax}; it is rejected`,
+  );
+}
+
+function notSettled({ delivery }: Holding, cause: unknown): KombuError {
+  const text = `message ${delivery.deliveryTag} could not be settled; it comes back when its lease ends`;
+  return new KombuError("lease_lost", text, { cause });
+}

@@ -1,0 +1,276 @@
+import { type Channel, type EventSource, giveBackAll } from "./channel.js";
+import { type Check, checkOptions, checkValue, functionCheck } from "./check.js";
+import {
+  CONSUMER_CHECKS,
+  type ConsumerOptions,
+  type MessageCallback,
+  prefetchCheck,
+  RUN_CHECKS,
+  type RunOptions,
+} from "./consumer-options.js";
+import { ConsumerRun, type MessageHandler } from "./consumer-run.js";
+import { DeliveryQueue } from "./delivery-queue.js";
+import { KombuError } from "./errors.js";
+import type { Holding } from "./holding.js";
+import { Message } from "./message.js";
+import { MessageIterator } from "./message-iterator.js";
+import { Queue } from "./queue.js";
+import { closedError } from "./session.js";
+import { linkSignals } from "./waiting.js";
+
+const queuesCheck: Check = {
+  expected: "a Queue or an array of them",
+  holds: (v) => Array.isArray(v) && v.length > 0 && v.every((item) => item instanceof Queue),
+};
+
+const DEFAULT_TAG_PREFIX = "consumer-";
+
+/**
+ * Receives the messages of queues: by `drainEvents` of its connection (with `callbacks` or `onMessage`), by
+ * `for await (const message of consumer)`, or by `run`. Two consumers never share anything, not even on one queue.
+ */
+export class Consumer implements EventSource, AsyncDisposable {
+  readonly #channel: Channel;
+  readonly #options: ConsumerOptions;
+  readonly #queues = new Map<string, Queue>();
+  readonly #tags = new Map<string, string>();
+  readonly #callbacks: MessageCallback[];
+  readonly #received: DeliveryQueue;
+  #noAck: boolean | undefined;
+  #detach: (() => void) | undefined;
+  #stop = new AbortController();
+  #busy: string | undefined;
+  #tagCount = 0;
+
+  /** Throws `invalid_argument`. Nothing is declared or received until `consume`, a `for await` or `run`. */
+  constructor(channel: Channel, queues: Queue | readonly Queue[], options: ConsumerOptions = {}) {
+    const list = checkValue("the queues of a consumer", [queues].flat(), queuesCheck);
+    checkOptions("a consumer", options, CONSUMER_CHECKS);
+    this.#channel = channel;
+    this.#options = { ...options };
+    this.#noAck = options.noAck;
+    this.#callbacks = [...(options.callbacks ?? [])];
+    for (const queue of list) this.#queues.set(queue.name, queue);
+    this.#received = new DeliveryQueue(channel, {
+      queueNames: () => [...this.#tags.keys()],
+      noAck: (name) => this.#noAck ?? this.#queues.get(name)?.noAck ?? false,
+    });
+    this.#received.prefetchCount = options.prefetchCount ?? 0;
+  }
+
+  /** The queues it is for, started or not. */
+  get queues(): readonly Queue[] {
+    return [...this.#queues.values()];
+  }
+
+  /** The consumer tag of each started queue. */
+  get tags(): ReadonlyMap<string, string> {
+    return this.#tags;
+  }
+
+  /** Adds a callback behind those that are there. */
+  registerCallback(callback: MessageCallback): void {
+    this.#callbacks.push(checkValue("a callback", callback, functionCheck));
+  }
+
+  /** Starts the queues that are not started yet. Repeating it does nothing. */
+  async consume(options: { readonly noAck?: boolean; readonly signal?: AbortSignal } = {}): Promise<void> {
+    if (options.noAck !== undefined) this.#noAck = options.noAck;
+    if (this.#options.autoDeclare ?? true) await this.declare(options);
+    options.signal?.throwIfAborted();
+    this.#channel.closing.throwIfAborted();
+    if (this.#stop.signal.aborted) this.#stop = new AbortController();
+    for (const name of this.#queues.keys()) if (!this.#tags.has(name)) this.#tags.set(name, this.#newTag());
+    this.#detach ??= this.#channel.attach(this);
+  }
+
+  /** Declares its queues with their exchanges and bindings, each once in a connection. */
+  async declare(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    for (const queue of this.#queues.values()) await this.#channel.declareOnce(queue, options.signal);
+  }
+
+  /** Adds a queue and declares it; `consume` starts it. */
+  async addQueue(queue: Queue, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    checkValue("a consumer's queue", [queue], queuesCheck);
+    if (this.#options.autoDeclare ?? true) await this.#channel.declareOnce(queue, options.signal);
+    this.#queues.set(queue.name, queue);
+  }
+
+  /** Whether a queue is started. */
+  consumingFrom(queue: Queue | string): boolean {
+    return this.#tags.has(typeof queue === "string" ? queue : queue.name);
+  }
+
+  /** Sets how many messages may be held at the same time; 0 is no limit. More that are held stay. */
+  qos({ prefetchCount }: { readonly prefetchCount: number }): void {
+    this.#received.prefetchCount = checkValue("prefetchCount", prefetchCount, prefetchCheck);
+    this.#received.changed.notify();
+    this.#channel.changed.notify();
+  }
+
+  /** Stops one queue and forgets it; quiet when it is not there. Messages that were handed over stay held. */
+  async cancelByQueue(queue: Queue | string): Promise<void> {
+    const name = typeof queue === "string" ? queue : queue.name;
+    this.#queues.delete(name);
+    this.#tags.delete(name);
+    if (this.#tags.size === 0) await this.cancel();
+    else await this.#received.giveBack(name);
+  }
+
+  /**
+   * Stops all queues, ends a running `for await` or `run`, and gives back what nobody has seen. Messages that were handed over
+   * stay held, to be settled. `consume` starts again.
+   */
+  async cancel(): Promise<void> {
+    this.#tags.clear();
+    this.#detach?.();
+    this.#detach = undefined;
+    this.#stop.abort(closedError("consumer"));
+    await this.#received.giveBack();
+  }
+
+  /** The same as `cancel`. */
+  close(): Promise<void> {
+    return this.cancel();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.cancel();
+  }
+
+  /** Removes the messages of its queues, and returns how many went. */
+  async purge(options: { readonly signal?: AbortSignal } = {}): Promise<number> {
+    let removed = 0;
+    for (const name of this.#queues.keys()) removed += await this.#channel.purge(name, options.signal);
+    return removed;
+  }
+
+  [Symbol.asyncIterator](): MessageIterator {
+    return this.messages();
+  }
+
+  /**
+   * Its messages one by one; what becomes of each is up to the loop's body. Leaving the loop, in whatever way, gives back
+   * what was not settled. Starts the consumer if that was not done. One loop at a time: another is `invalid_argument`.
+   */
+  messages(options: { readonly signal?: AbortSignal } = {}): MessageIterator {
+    return new MessageIterator({
+      begin: () => this.#begin("a for await", options.signal),
+      next: (signal) => this.#next(signal),
+      end: (handedOut) => this.#end(handedOut),
+      stopping: () => this.#stop.signal,
+      signal: options.signal,
+    });
+  }
+
+  /**
+   * Calls the handler for each message, several at a time, until the signal fires or the consumer is cancelled; then resolves
+   * when the last handler has ended. A handler that returns acknowledges its message unless it settled it; one that throws
+   * gives it back, to come again after a pause. An unreachable broker is tried again for ever. Error: `closed`.
+   */
+  async run(handler: MessageHandler, options: RunOptions = {}): Promise<void> {
+    checkValue("the handler of run", handler, functionCheck);
+    checkOptions("run", options, RUN_CHECKS);
+    await this.#begin("run", undefined);
+    const link = linkSignals(this.#stop.signal, options.signal, this.#channel.closing);
+    try {
+      await new ConsumerRun(handler, options, {
+        clock: this.#channel.clock,
+        received: this.#received,
+        message: (holding) => this.#message(holding),
+        onDecodeError: this.#options.onDecodeError,
+        signal: link.signal,
+      }).untilStopped();
+      this.#channel.closing.throwIfAborted();
+    } finally {
+      link.end();
+      await this.#end([]);
+    }
+  }
+
+  /** For `drainEvents`. */
+  get canReceive(): boolean {
+    return this.#busy === undefined && this.#received.canReceive;
+  }
+
+  /** For `drainEvents`. */
+  checkReady(): void {
+    if (this.#busy !== undefined || this.#callbacks.length > 0 || this.#options.onMessage !== undefined) {
+      return;
+    }
+    throw new KombuError(
+      "invalid_argument",
+      "a consumer without callbacks cannot handle events; give callbacks or onMessage, or use for await or run",
+    );
+  }
+
+  /** For `drainEvents`. */
+  fill(request: { readonly waitMs: number; readonly signal: AbortSignal }): Promise<void> {
+    return this.#received.fill(request);
+  }
+
+  /** For `drainEvents`: hands one message to the callbacks. */
+  async dispatch(): Promise<boolean> {
+    if (this.#busy !== undefined) return false;
+    const holding = await this.#received.take();
+    if (holding === undefined) return false;
+    await this.receive(this.#message(holding));
+    return true;
+  }
+
+  /** Handles a message as `drainEvents` would: `onMessage`, or its body decoded and the callbacks in order. */
+  async receive(message: Message): Promise<void> {
+    const { onMessage, onDecodeError } = this.#options;
+    if (onMessage !== undefined) {
+      await onMessage(message);
+      return;
+    }
+    let body: unknown;
+    try {
+      body = message.payload;
+    } catch (error) {
+      if (onDecodeError === undefined) throw error; // The message stays held, as after a callback's error.
+      await onDecodeError(message, error);
+      return;
+    }
+    for (const callback of this.#callbacks) await callback(body, message);
+  }
+
+  async #begin(what: string, signal: AbortSignal | undefined): Promise<void> {
+    if (this.#busy !== undefined) {
+      throw new KombuError(
+        "invalid_argument",
+        `this consumer is in use by ${this.#busy}; end that first, or make another consumer`,
+      );
+    }
+    this.#busy = what;
+    try {
+      await this.consume({ ...(signal && { signal }) });
+    } catch (error) {
+      this.#busy = undefined; // It did not begin.
+      throw error;
+    }
+  }
+
+  async #next(signal: AbortSignal): Promise<{ holding: Holding; message: Message } | undefined> {
+    const holding = await this.#received.next({ signal });
+    return holding === undefined ? undefined : { holding, message: this.#message(holding) };
+  }
+
+  async #end(handedOut: readonly Holding[]): Promise<void> {
+    this.#busy = undefined;
+    await this.#received.giveBack();
+    await giveBackAll(handedOut);
+  }
+
+  #message(holding: Holding): Message {
+    const { serializers } = this.#channel;
+    const noAck = holding.state === "acknowledged";
+    return new Message(holding, { serializers, accept: this.#options.accept, noAck });
+  }
+
+  #newTag(): string {
+    this.#tagCount += 1;
+    return `${this.#options.tagPrefix ?? DEFAULT_TAG_PREFIX}${this.#tagCount}`;
+  }
+}

@@ -1,0 +1,157 @@
+import { type Channel, giveBackAll } from "./channel.js";
+import { isLeaseLost } from "./errors.js";
+import type { Holding } from "./holding.js";
+import { RECEIVE_MS_MAX } from "./limits.js";
+import { linkSignals, Notifier } from "./waiting.js";
+
+/** What a delivery queue asks its owner. */
+export interface DeliveryQueueOwner {
+  /** The queues to receive from now. */
+  queueNames(): readonly string[];
+  /** Whether messages of a queue are acknowledged before they are handed over. */
+  noAck(queue: string): boolean;
+}
+
+/** How long to wait for a message. */
+export interface NextRequest {
+  /** In milliseconds; 0 looks once. Undefined: without end. */
+  readonly waitMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const US_PER_MS = 1000;
+
+/** Received messages that nobody has asked for yet, oldest first, and how many more may be received. */
+export class DeliveryQueue {
+  /** Most messages held at the same time, waiting ones included; 0 is no limit. */
+  prefetchCount = 0;
+  readonly #channel: Channel;
+  readonly #owner: DeliveryQueueOwner;
+  readonly #changed: Notifier;
+  readonly #held = new Set<Holding>();
+  #waiting: Holding[] = [];
+  #requested = 0;
+
+  constructor(channel: Channel, owner: DeliveryQueueOwner) {
+    this.#channel = channel;
+    this.#owner = owner;
+    this.#changed = new Notifier(channel.clock);
+  }
+
+  /** Messages held: waiting ones, and those handed over and not settled. */
+  get held(): number {
+    return this.#held.size;
+  }
+
+  /** Messages that nobody has asked for yet. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** How many messages may be received now. Undefined: no limit, so that the transport decides. */
+  get room(): number | undefined {
+    if (this.prefetchCount === 0) return undefined;
+    return Math.max(0, this.prefetchCount - this.#held.size - this.#requested);
+  }
+
+  get canReceive(): boolean {
+    return this.room !== 0 && this.#owner.queueNames().length > 0;
+  }
+
+  /** Told when a message came or went. */
+  get changed(): Notifier {
+    return this.#changed;
+  }
+
+  /** Receives once, waiting up to `waitMs` for the first message. `max` further limits how many. */
+  async fill(request: {
+    readonly waitMs: number;
+    readonly signal?: AbortSignal | undefined;
+    readonly max?: number;
+  }): Promise<void> {
+    const { waitMs, signal, max = this.room } = request;
+    const queues = this.#owner.queueNames();
+    this.#requested += max ?? 0;
+    try {
+      const onEnd = (holding: Holding) => this.#freed(holding);
+      for (const holding of await this.#channel.receive({ queues, max, waitMs, signal }, onEnd)) {
+        this.#held.add(holding);
+        this.#waiting.push(holding);
+      }
+    } finally {
+      this.#requested -= max ?? 0;
+      this.#tellChange();
+    }
+  }
+
+  /** The oldest waiting message, acknowledged if its queue wants that; undefined when none is waiting. */
+  async take(): Promise<Holding | undefined> {
+    for (let holding = this.#waiting.shift(); holding !== undefined; holding = this.#waiting.shift()) {
+      if (!holding.isOpen) continue; // Lost while it waited.
+      const { expiresAtUs = Number.POSITIVE_INFINITY, info } = holding.delivery;
+      const isExpired = expiresAtUs <= this.#channel.clock.nowUs();
+      if (!isExpired && !this.#owner.noAck(info.queue)) return handOut(holding);
+      const isOurs = await this.#finish(holding, isExpired ? "rejected" : "acknowledged");
+      if (isOurs && !isExpired) return handOut(holding);
+    }
+    return undefined;
+  }
+
+  /** The next message, or undefined when none came in time. Errors: the signal's reason, `closed`, the broker's. */
+  async next({ waitMs = Number.POSITIVE_INFINITY, signal }: NextRequest): Promise<Holding | undefined> {
+    const untilUs = this.#channel.clock.nowUs() + waitMs * US_PER_MS;
+    for (let hasLooked = false; ; hasLooked = true) {
+      signal?.throwIfAborted();
+      const holding = await this.take();
+      if (holding !== undefined) return holding;
+      const leftMs = (untilUs - this.#channel.clock.nowUs()) / US_PER_MS;
+      if (hasLooked && leftMs <= 0) return undefined;
+      const stepMs = Math.min(Math.max(0, leftMs), RECEIVE_MS_MAX);
+      if (this.canReceive) await this.fill({ waitMs: stepMs, signal });
+      else await this.#waitForRoom(stepMs, signal);
+    }
+  }
+
+  /** Gives back the messages that nobody has asked for, or those of one queue. */
+  async giveBack(queue?: string): Promise<void> {
+    const isMeant = ({ delivery }: Holding) => queue === undefined || delivery.info.queue === queue;
+    const meant = this.#waiting.filter(isMeant);
+    this.#waiting = this.#waiting.filter((holding) => !isMeant(holding));
+    await giveBackAll(meant);
+  }
+
+  /** Settles before anybody sees the message; false when it was not ours any more. */
+  async #finish(holding: Holding, kind: "rejected" | "acknowledged"): Promise<boolean> {
+    try {
+      await holding.settle({ kind });
+      return true;
+    } catch (error) {
+      if (isLeaseLost(error)) return false;
+      this.#waiting.unshift(holding); // Unclear: the next caller tries again.
+      throw error;
+    }
+  }
+
+  async #waitForRoom(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    const link = linkSignals(this.#channel.closing, signal);
+    try {
+      await this.#changed.wait(ms, link.signal);
+    } finally {
+      link.end();
+    }
+  }
+
+  #freed(holding: Holding): void {
+    if (this.#held.delete(holding)) this.#tellChange();
+  }
+
+  #tellChange(): void {
+    this.#changed.notify();
+    this.#channel.changed.notify();
+  }
+}
+
+function handOut(holding: Holding): Holding {
+  holding.handedOut = true;
+  return holding;
+}

@@ -1,0 +1,79 @@
+import type { Holding } from "./holding.js";
+import type { Message } from "./message.js";
+import { linkSignals } from "./waiting.js";
+
+/** What the loop over messages needs of its consumer. */
+export interface MessageIteration {
+  readonly begin: () => Promise<void>;
+  readonly next: (signal: AbortSignal) => Promise<{ holding: Holding; message: Message } | undefined>;
+  /** Gives back what is left. */
+  readonly end: (handedOut: readonly Holding[]) => Promise<void>;
+  /** Fires when the consumer is cancelled, which ends the loop without an error. */
+  readonly stopping: () => AbortSignal;
+  readonly signal: AbortSignal | undefined;
+}
+
+const DONE: IteratorReturnResult<undefined> = Object.freeze({ done: true, value: undefined });
+
+/**
+ * Messages one by one, for `for await`. Ends when the consumer is cancelled; fails with the signal's reason, with `closed`, or
+ * with what the broker says. However it ends, what was not settled is given back.
+ */
+export class MessageIterator implements AsyncIterableIterator<Message, undefined> {
+  readonly #iteration: MessageIteration;
+  readonly #left = new AbortController();
+  readonly #handedOut = new Set<Holding>();
+  #begun: Promise<void> | undefined;
+  #ended: Promise<void> | undefined;
+
+  constructor(iteration: MessageIteration) {
+    this.#iteration = iteration;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async next(): Promise<IteratorResult<Message, undefined>> {
+    if (this.#ended !== undefined) return DONE;
+    this.#begun ??= this.#iteration.begin();
+    await this.#begun;
+    this.#forgetSettled();
+    const stopping = this.#iteration.stopping();
+    const link = linkSignals(stopping, this.#left.signal, this.#iteration.signal);
+    try {
+      const received = await this.#iteration.next(link.signal);
+      if (received === undefined) return await this.return();
+      this.#handedOut.add(received.holding);
+      return { done: false, value: received.message };
+    } catch (error) {
+      await this.#end();
+      const isStop = (stopping.aborted && error === stopping.reason) || this.#left.signal.aborted;
+      if (isStop) return DONE;
+      throw error;
+    } finally {
+      link.end();
+    }
+  }
+
+  /** Leaves the loop; a `next` that waits ends too. */
+  async return(): Promise<IteratorReturnResult<undefined>> {
+    this.#left.abort();
+    if (this.#begun !== undefined) await this.#end();
+    return DONE;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.return().then(() => undefined);
+  }
+
+  #end(): Promise<void> {
+    this.#ended ??= this.#iteration.end([...this.#handedOut]);
+    return this.#ended;
+  }
+
+  /** A loop without end must not remember all that it has seen. */
+  #forgetSettled(): void {
+    for (const holding of this.#handedOut) if (!holding.isOpen) this.#handedOut.delete(holding);
+  }
+}

@@ -1,0 +1,89 @@
+import type { Clock } from "@pullqueue/core";
+import { KombuError } from "./errors.js";
+import type { Exchange } from "./exchange.js";
+import type { Queue } from "./queue.js";
+import type { SerializerRegistry } from "./serialization.js";
+import type { Transport } from "./transport.js";
+import { Notifier } from "./waiting.js";
+
+/** What a session is made of. */
+export interface SessionOptions {
+  readonly clock: Clock;
+  readonly serializers: SerializerRegistry;
+  /** Opens the transport; called at first use, and again after a failure. */
+  readonly open: () => Promise<Transport>;
+  /** Longest time one message is held by renewals, in milliseconds. Undefined: as long as it is held. */
+  readonly holdMsMax: number | undefined;
+}
+
+/**
+ * What all channels of one connection share: the transport, opened at first use, and what was declared through it.
+ *
+ *     new ──use──> opening ──> open ──close──> closed
+ *      └──────────────close────────────────────^
+ */
+export class Session {
+  readonly clock: Clock;
+  readonly serializers: SerializerRegistry;
+  readonly holdMsMax: number | undefined;
+  /** Told when a consumer starts or has room again. */
+  readonly changed: Notifier;
+  readonly #open: () => Promise<Transport>;
+  #transport: Promise<Transport> | undefined;
+  #declared = new WeakMap<Exchange | Queue, Promise<unknown>>();
+  #closed = false;
+
+  constructor({ clock, serializers, open, holdMsMax }: SessionOptions) {
+    this.clock = clock;
+    this.serializers = serializers;
+    this.holdMsMax = holdMsMax;
+    this.changed = new Notifier(clock);
+    this.#open = open;
+  }
+
+  /** The transport, opened if it is not yet. Errors: `closed`, and what opening says. */
+  transport(): Promise<Transport> {
+    if (this.#closed) return Promise.reject(closedError());
+    this.#transport ??= this.#openOnce();
+    return this.#transport;
+  }
+
+  /** Runs a declaration unless this entity was declared before; calls at the same time share one. */
+  declareOnce(entity: Exchange | Queue, declare: () => Promise<unknown>): Promise<unknown> {
+    const declared = this.#declared;
+    const known = declared.get(entity);
+    if (known !== undefined) return known;
+    const declaring = declare();
+    declared.set(entity, declaring);
+    const forget = () => void declared.delete(entity);
+    const stays = "staysDeclared" in entity ? entity.staysDeclared : !entity.autoDelete;
+    declaring.then(stays ? () => {} : forget, forget);
+    return declaring;
+  }
+
+  /** After something was deleted, nothing is known to be there. */
+  forgetDeclared(): void {
+    this.#declared = new WeakMap();
+  }
+
+  /** Closes the transport. What uses it must have ended before. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const transport = await this.#transport?.catch(() => undefined); // Never opened: nothing to close.
+    await transport?.close();
+  }
+
+  async #openOnce(): Promise<Transport> {
+    try {
+      return await this.#open();
+    } catch (error) {
+      this.#transport = undefined; // So that the next use tries again.
+      throw error;
+    }
+  }
+}
+
+/** What calls get that wait, or come, when the connection, channel or consumer has been closed. */
+export function closedError(what = "connection"): KombuError {
+  return new KombuError("closed", `the ${what} is closed; make a new one`);
+}

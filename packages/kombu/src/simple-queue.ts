@@ -1,0 +1,202 @@
+import type { Channel } from "./channel.js";
+import {
+  booleanCheck,
+  type Check,
+  checkOptions,
+  checkValue,
+  nameCheck,
+  objectCheck,
+  oneOfCheck,
+  stringCheck,
+} from "./check.js";
+import { acceptCheck } from "./consumer-options.js";
+import { DeliveryQueue } from "./delivery-queue.js";
+import { KombuError } from "./errors.js";
+import { Exchange, type ExchangeOptions } from "./exchange.js";
+import { Message } from "./message.js";
+import { Producer, type Receipt } from "./producer.js";
+import { type PublishOptions, signalCheck, timeoutCheck } from "./publish-options.js";
+import { Queue, type QueueOptions } from "./queue.js";
+import { closedError } from "./session.js";
+import { linkSignals, orAbort } from "./waiting.js";
+
+/** How a simple queue is made and used. */
+export interface SimpleQueueOptions {
+  /** Messages are acknowledged before they are handed over. Default: a given queue's own, else false. */
+  readonly noAck?: boolean;
+  /** Of `put`. Default: bytes and text as they are, anything else as JSON. */
+  readonly serializer?: string;
+  /** Of `put`: `gzip` or `brotli`. Default: none. */
+  readonly compression?: string;
+  /** `raw` puts bodies alone, for consumers that are not kombu. Default `kombu`. */
+  readonly envelope?: "kombu" | "raw";
+  /** Serializer names or content types that `get` may decode. Default: all that are registered. */
+  readonly accept?: readonly string[];
+  /** Of the queue that is made from a name. */
+  readonly queueOptions?: Omit<QueueOptions, "exchange" | "routingKey" | "bindings">;
+  /** Of the exchange that is made from a name. */
+  readonly exchangeOptions?: ExchangeOptions;
+}
+
+const SIMPLE_QUEUE_CHECKS: Readonly<Record<keyof SimpleQueueOptions, Check>> = {
+  noAck: booleanCheck,
+  serializer: stringCheck,
+  compression: stringCheck,
+  envelope: oneOfCheck(["kombu", "raw"]),
+  accept: acceptCheck,
+  queueOptions: objectCheck,
+  exchangeOptions: objectCheck,
+};
+
+const queueOrNameCheck: Check = {
+  expected: "a Queue or a name that is not empty",
+  holds: (v) => v instanceof Queue || (nameCheck.holds(v) && v !== ""),
+};
+
+/** How long `get` waits. */
+export interface SimpleGetOptions {
+  /** `empty` after this long, in milliseconds. Default: wait without end. */
+  readonly timeoutMs?: number;
+  /** False looks once, as `getNowait` does. Default true. */
+  readonly block?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+const GET_CHECKS: Readonly<Record<keyof SimpleGetOptions, Check>> = {
+  timeoutMs: timeoutCheck,
+  block: booleanCheck,
+  signal: signalCheck,
+};
+
+/**
+ * A queue as programs know them: `put`, `get`, `qsize`. Queue, direct exchange and routing key have one name; all is declared at
+ * first use. A lease takes as many messages as the transport was configured with (one by default); those not asked for yet are
+ * handed out next, and given back on `close`.
+ */
+export class SimpleQueue implements AsyncDisposable {
+  readonly queue: Queue;
+  readonly #channel: Channel;
+  readonly #producer: Producer;
+  readonly #received: DeliveryQueue;
+  readonly #noAck: boolean;
+  readonly #accept: readonly string[] | undefined;
+  readonly #stop = new AbortController();
+  #declared: Promise<void> | undefined;
+
+  /** Throws `invalid_argument`. */
+  constructor(channel: Channel, queueOrName: Queue | string, options: SimpleQueueOptions = {}) {
+    checkValue("the queue of a simple queue", queueOrName, queueOrNameCheck);
+    checkOptions("a simple queue", options, SIMPLE_QUEUE_CHECKS);
+    const { serializer, compression, envelope, queueOptions, exchangeOptions } = options;
+    this.queue =
+      queueOrName instanceof Queue ? queueOrName : queueOf(queueOrName, queueOptions, exchangeOptions);
+    this.#channel = channel;
+    this.#noAck = options.noAck ?? this.queue.noAck;
+    this.#accept = options.accept;
+    this.#producer = new Producer(channel, {
+      exchange: this.queue.exchange,
+      routingKey: this.queue.exchange.name === "" ? this.queue.name : this.queue.routingKey,
+      ...(serializer === undefined ? {} : { serializer }),
+      ...(compression === undefined ? {} : { compression }),
+      ...(envelope === undefined ? {} : { envelope }),
+    });
+    this.#received = new DeliveryQueue(channel, {
+      queueNames: () => [this.queue.name],
+      noAck: () => this.#noAck,
+    });
+  }
+
+  /** Publishes to the queue. Resolves when the broker has the message. */
+  async put(body: unknown, options: PublishOptions = {}): Promise<Receipt> {
+    await this.#ready(options.signal);
+    return this.#producer.publish(body, options);
+  }
+
+  /** The oldest message, leased until it is settled. Errors: `empty` when time is up, `closed`, the signal's reason. */
+  async get(options: SimpleGetOptions = {}): Promise<Message> {
+    checkOptions("get", options, GET_CHECKS);
+    const { block = true, timeoutMs, signal } = options;
+    const waitMs = block ? timeoutMs : 0;
+    await this.#ready(signal);
+    const link = linkSignals(this.#stop.signal, signal);
+    try {
+      const holding = await this.#received.next({ waitMs, signal: link.signal });
+      if (holding === undefined) throw emptyError(this.queue.name, waitMs ?? 0);
+      const { serializers } = this.#channel;
+      return new Message(holding, { serializers, accept: this.#accept, noAck: this.#noAck });
+    } finally {
+      link.end();
+    }
+  }
+
+  /** The oldest message if there is one now. Errors: as `get`. */
+  getNowait(options: { readonly signal?: AbortSignal } = {}): Promise<Message> {
+    return this.get({ ...options, block: false });
+  }
+
+  /** How many messages could be received now; those that somebody holds do not count. */
+  async qsize(options: { readonly signal?: AbortSignal } = {}): Promise<number> {
+    await this.#ready(options.signal);
+    return this.#channel.count(this.queue.name, options.signal);
+  }
+
+  /** Removes all messages, and returns how many went. */
+  async clear(options: { readonly signal?: AbortSignal } = {}): Promise<number> {
+    await this.#ready(options.signal);
+    await this.#received.giveBack();
+    return this.#channel.purge(this.queue.name, options.signal);
+  }
+
+  /** Gives back what nobody has asked for. Messages that were handed over stay held, to be settled. Idempotent. */
+  async close(): Promise<void> {
+    this.#stop.abort(closedError("simple queue"));
+    await this.#received.giveBack();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #ready(signal: AbortSignal | undefined): Promise<void> {
+    this.#stop.signal.throwIfAborted();
+    signal?.throwIfAborted();
+    this.#declared ??= this.#declare();
+    await orAbort(this.#declared, signal);
+  }
+
+  async #declare(): Promise<void> {
+    try {
+      await this.#channel.declareOnce(this.queue);
+    } catch (error) {
+      this.#declared = undefined; // The next call tries again.
+      throw error;
+    }
+  }
+}
+
+/** The options that make a simple queue kombu's SimpleBuffer: transient, for one connection, acknowledged before it is handed over. */
+export function simpleBufferOptions(options: SimpleQueueOptions = {}): SimpleQueueOptions {
+  return {
+    noAck: true,
+    ...options,
+    queueOptions: { durable: false, autoDelete: true, exclusive: true, ...options.queueOptions },
+    exchangeOptions: {
+      ...{ durable: false, autoDelete: true, deliveryMode: "transient" },
+      ...options.exchangeOptions,
+    },
+  };
+}
+
+function queueOf(
+  name: string,
+  queueOptions: SimpleQueueOptions["queueOptions"],
+  exchangeOptions: ExchangeOptions | undefined,
+): Queue {
+  const exchange = new Exchange(name, "direct", exchangeOptions);
+  return new Queue(name, { ...queueOptions, exchange, routingKey: name });
+}
+
+function emptyError(queue: string, waitMs: number): KombuError {
+  const after = waitMs === 0 ? "" : ` after ${waitMs} ms`;
+  return new KombuError("empty", `there is no message in queue ${JSON.stringify(queue)}${after}`);
+}

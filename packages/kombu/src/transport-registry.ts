@@ -1,0 +1,17 @@
+import type { TransportSettings } from "./options.js";
+import type { Transport, TransportContext } from "./transport.js";
+
+/** Opens the transport that was asked for. Each is loaded when it is first used, and with it what it needs. */
+export async function openTransport(
+  { transport, settings }: TransportSettings,
+  context: TransportContext,
+): Promise<Transport> {
+  switch (transport) {
+    case "memory":
+      return (await import("./transports/memory.js")).openMemoryTransport(settings, context);
+    case "sqlite":
+      return (await import("./transports/sqlite.js")).openSqliteTransport(settings, context);
+    case "appengine":
+      return (await import("./transports/appengine.js")).openAppEngineTransport(settings, context);
+  }
+}

@@ -1,0 +1,37 @@
+import { Connection, Exchange, isEmpty, Queue } from "@pullqueue/kombu";
+import { describe, expect, test } from "vitest";
+
+describe("SimpleQueue", () => {
+  test("get() leases what put() stored, and ack() deletes it", async () => {
+    await using connection = new Connection("memory://simple-1");
+    const queue = connection.simpleQueue("pull-queue");
+    await queue.put({ message: "hello" });
+    expect(await queue.qsize()).toBe(1);
+    const message = await queue.get({ timeoutMs: 5_000 });
+    expect(message.payload).toEqual({ message: "hello" });
+    await message.ack();
+    expect(await queue.qsize()).toBe(0);
+    await expect(queue.get({ timeoutMs: 20 })).rejects.toSatisfy(isEmpty);
+  });
+
+  test("the second program of the documentation runs", async () => {
+    await using connection = new Connection("memory://simple-2");
+    const appEngine = new Exchange("appengine", "direct", { durable: true });
+    const pullQueue = new Queue("pull-queue", { exchange: appEngine, routingKey: "pull-queue" });
+    await pullQueue.bind(await connection.channel()).declare();
+    const producer = connection.producer({ exchange: appEngine, routingKey: "pull-queue" });
+    await producer.publish({ text: "Hello World!" });
+    const bodies: unknown[] = [];
+    const consumer = connection.consumer([pullQueue], {
+      callbacks: [
+        async (body, message) => {
+          bodies.push(body);
+          await message.ack();
+        },
+      ],
+    });
+    await consumer.consume();
+    await connection.drainEvents({ timeoutMs: 1_000 });
+    expect(bodies).toEqual([{ text: "Hello World!" }]);
+  });
+});
