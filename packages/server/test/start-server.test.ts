@@ -3,7 +3,7 @@ import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { BASE_PATH, type QueueAdmin, type QueueStore } from "@pullqueue/core";
+import { BASE_PATH, manualClock, type QueueAdmin, type QueueStore } from "@pullqueue/core";
 import { openMemoryStore } from "@pullqueue/core/stores/memory";
 import { afterEach, describe, expect, onTestFinished, test } from "vitest";
 import { loadConfig } from "../src/config.js";
@@ -183,6 +183,47 @@ describe("close()", () => {
     expect(await socket.closed).toMatch(/HTTP\/1.1 200 OK.*eA==/s);
     await closed;
   });
+});
+
+test("close() waits 5 s for a sender that never ends, and no longer", async () => {
+  const clock = manualClock();
+  const store = openMemoryStore();
+  const config = await loadConfig({ flags: { port: 0, store: "memory:" } });
+  const server = await startServer(config, { store, log, clock });
+  const socket = await RawSocket.open(server.port);
+  socket.send(
+    `POST ${QUEUE}/tasks HTTP/1.1\r\nHost: h\r\nContent-Length: 24\r\nExpect: 100-continue\r\n\r\n`,
+  );
+  await socket.receives(/100 Continue/);
+  const closed = server.close();
+  clock.advance(5000);
+  await closed;
+  await socket.closed;
+});
+
+test("startServer() logs a task that is dropped at its retry limit, and counts", async () => {
+  const lines: string[] = [];
+  const stream = { write: (line: string) => void lines.push(line) };
+  const config = await loadConfig({ flags: { port: 0, store: "memory:" } });
+  const server = await startServer(config, { log: createLog({ level: "warn", format: "json", stream }) });
+  running.push(server);
+  const call = async (method: string, path: string, body?: string) => {
+    const init = { method, ...(body === undefined ? {} : { body }) };
+    return (await fetch(`${server.url}${QUEUE}${path}`, init)).json() as Promise<{ items?: unknown[] }>;
+  };
+  await call("PUT", "", '{"maxLeases":1}');
+  for (const id of ["a", "b"]) await call("POST", "/tasks", `{"payloadBase64":"","id":"${id}"}`);
+  expect((await call("POST", "/tasks/lease?numTasks=9&leaseSecs=0")).items).toHaveLength(2);
+  expect((await call("POST", "/tasks/lease?numTasks=9&leaseSecs=0")).items).toBeUndefined();
+  expect(lines.map((line) => JSON.parse(line) as object)).toEqual([
+    expect.objectContaining({ project: "p", queue: "q", task: "a", retryCount: 1, dropped: 1 }),
+    expect.objectContaining({ task: "b", dropped: 2 }),
+  ]);
+});
+
+test("startServer() takes a limit for headers above that of the request", async () => {
+  const server = await start({ headersTimeoutMs: 5000, requestTimeoutMs: 1000 });
+  expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
 });
 
 describe("a client that goes away", () => {
