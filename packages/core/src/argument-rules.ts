@@ -90,8 +90,8 @@ export function checkBatchPayload(tasks: readonly NewTask[]): void {
   );
 }
 
-/** One task to insert, at the store's `nowUs`. */
-export function checkNewTask(task: NewTask, nowUs: number): void {
+/** One task to insert, at the store's `nowUs`; undefined where only a server far away knows it. */
+export function checkNewTask(task: NewTask, nowUs: number | undefined): void {
   const { payload, id, tag, etaUs, delayMs, idempotencyKey } = task;
   if (!(payload instanceof Uint8Array)) {
     throw invalid("payloadBase64", "payload must be a Uint8Array", payload);
@@ -214,7 +214,7 @@ function checkTag(tag: string): void {
   });
 }
 
-function checkEta(etaUs: number, delayMs: number | undefined, nowUs: number): void {
+function checkEta(etaUs: number, delayMs: number | undefined, nowUs: number | undefined): void {
   if (delayMs !== undefined) {
     throw new QueueError(
       "invalid_argument",
@@ -222,9 +222,10 @@ function checkEta(etaUs: number, delayMs: number | undefined, nowUs: number): vo
       { location: "delayMs" },
     );
   }
-  const latestUs = nowUs + DELAY_MS_MAX * 1000;
+  const latestUs = nowUs === undefined ? Number.POSITIVE_INFINITY : nowUs + DELAY_MS_MAX * 1000;
   if (Number.isSafeInteger(etaUs) && etaUs >= 0 && etaUs <= latestUs) return;
-  const rule = `the first availability is in whole microseconds since the epoch, at most ${DELAY_MS_MAX / 86_400_000} days from now (now is ${nowUs})`;
+  const now = nowUs === undefined ? "" : ` (now is ${nowUs})`;
+  const rule = `the first availability is in whole microseconds since the epoch, at most ${DELAY_MS_MAX / 86_400_000} days from now${now}`;
   throw invalid("leaseTimestamp", rule, etaUs);
 }
 

@@ -14,11 +14,13 @@ import {
   exactLease,
 } from "./argument-rules.js";
 import type { Clock } from "./clock.js";
-import { isQueueError, QueueError } from "./errors.js";
+import { eachValid } from "./each-valid.js";
+import { isQueueError } from "./errors.js";
 import { LIST_QUEUES_MAX, LIST_TASKS_MAX } from "./limits.js";
 import type { ExactLease, LeaseAnswer, NaiveStore, StatsChoice } from "./naive-store.js";
 import { queueNameOf, queuePageToken, taskPageToken, taskPositionOf } from "./page-token.js";
 import type { CallOptions, QueueAdmin, QueueStore, StoreManifest } from "./store.js";
+import { closedStore } from "./store-errors.js";
 import type {
   ItemResult,
   LeaseExtension,
@@ -189,7 +191,7 @@ class CheckedStore implements QueueStore, QueueAdmin {
         total += removed;
         options?.onProgress?.(total);
         options?.signal?.throwIfAborted();
-        if (this.#closing !== undefined) throw closedError();
+        if (this.#closing !== undefined) throw closedStore();
       }
       return total;
     });
@@ -205,7 +207,7 @@ class CheckedStore implements QueueStore, QueueAdmin {
   }
 
   async #close(): Promise<void> {
-    this.#waiters.close(closedError());
+    this.#waiters.close(closedStore());
     if (this.#running > 0) {
       await new Promise<void>((resolve) => {
         this.#idle = resolve;
@@ -216,7 +218,7 @@ class CheckedStore implements QueueStore, QueueAdmin {
 
   /** Every call passes here: refused when closed or aborted, counted while it runs. */
   async #run<T>(options: CallOptions | undefined, call: () => Promise<T>): Promise<T> {
-    if (this.#closing !== undefined) throw closedError();
+    if (this.#closing !== undefined) throw closedStore();
     options?.signal?.throwIfAborted();
     this.#running += 1;
     try {
@@ -305,35 +307,6 @@ class CheckedStore implements QueueStore, QueueAdmin {
   }
 }
 
-/** Gives the valid items to a store, and a result to every item in its place. */
-async function eachValid<I, T>(
-  items: readonly I[],
-  check: (item: I) => void,
-  call: (valid: readonly I[]) => Promise<readonly ItemResult<T>[]>,
-): Promise<readonly ItemResult<T>[]> {
-  const complaints = items.map((item) => complaintOf(item, check));
-  if (complaints.every((complaint) => complaint === undefined)) return call(items);
-  const valid = items.filter((_, index) => complaints[index] === undefined);
-  const results = valid.length === 0 ? [] : await call(valid);
-  let next = 0;
-  return complaints.map((error) => (error === undefined ? results[next++]! : { ok: false, error }));
-}
-
-function complaintOf<I>(item: I, check: (item: I) => void): QueueError | undefined {
-  try {
-    check(item);
-    return undefined;
-  } catch (error) {
-    // A rule's complaint is this item's result; anything else is a defect.
-    if (isQueueError(error)) return error;
-    throw error;
-  }
-}
-
 function statsChoice(stats: boolean | undefined): StatsChoice {
   return stats === true ? "with stats" : "without stats";
-}
-
-function closedError(): QueueError {
-  return new QueueError("closed", "the store is closed; open a new one");
 }

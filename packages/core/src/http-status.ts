@@ -72,14 +72,20 @@ export function errorToWire(error: QueueError, override: WireErrorOverride = {})
   };
 }
 
-/** The error that an answer of `httpStatus` with this body (parsed JSON or undefined) stands for. */
-export function errorFromWire(httpStatus: number, body: unknown): QueueError {
+/**
+ * The error that an answer of `httpStatus` with this body (parsed JSON or undefined) stands for. `retryAfterMs` is what
+ * the answer's headers ask for.
+ */
+export function errorFromWire(httpStatus: number, body: unknown, retryAfterMs?: number): QueueError {
   const wire = wireErrorOf(body);
   const message =
     typeof wire?.message === "string" ? wire.message : `the server answered with status ${httpStatus}`;
   const location = wire?.errors?.[0]?.location;
   const code = codeOf(wire?.status) ?? codeFor(httpStatus, message);
-  return new QueueError(code, message, typeof location === "string" ? { location } : {});
+  return new QueueError(code, message, {
+    ...(typeof location === "string" ? { location } : {}),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  });
 }
 
 function codeFor(httpStatus: number, message: string): QueueErrorCode {

@@ -64,6 +64,11 @@ export function leaseLost(id: string): QueueError {
   );
 }
 
+/** A call after close, or one that waited while the store was closed. */
+export function closedStore(): QueueError {
+  return new QueueError("closed", "the store is closed; open a new one");
+}
+
 function describeQueue(queue: QueueKey): string {
   return `${JSON.stringify(queue.queue)} in the project ${JSON.stringify(queue.project)}`;
 }
