@@ -8,13 +8,11 @@ import { ROOT } from "./prepare.mjs";
 export const REPORT_PATH = join(ROOT, ".pullqueue/test-report.json");
 
 /** How many tests passed and failed; a file that broke before its first test counts as one failure. Left out: tests by file. */
-export function readReport() {
+export function readReport(path = REPORT_PATH) {
   const leftOut = new Map();
   let passed = 0;
   let failed = 0;
-  const { testResults } = existsSync(REPORT_PATH)
-    ? JSON.parse(readFileSync(REPORT_PATH, "utf8"))
-    : { testResults: [] };
+  const { testResults } = existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : { testResults: [] };
   for (const { name, status, assertionResults } of testResults) {
     const failures = count(assertionResults, ["failed"]);
     passed += count(assertionResults, ["passed"]);

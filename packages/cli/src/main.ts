@@ -10,6 +10,7 @@ import { addServe } from "./commands/serve.js";
 import { addStats } from "./commands/stats.js";
 import { EXIT, type ExitCode } from "./exit-codes.js";
 import { CLOSED_PIPE, failureOf, interruptionOf, SIGNALS } from "./failure.js";
+import { SAME_SIGNAL_MS } from "./limits.js";
 import { Output } from "./output.js";
 
 /** Every command, in the order of the help. */
@@ -18,9 +19,12 @@ const COMMANDS: readonly AddCommand[] = [addServe, addPut, addGet, addList, addQ
 /** Runs the command of this process and resolves with its exit code. A second SIGINT or SIGTERM ends the process at once. */
 export async function main(parameters: readonly string[] = process.argv.slice(2)): Promise<ExitCode> {
   const interruption = new AbortController();
+  let firstMs: number | undefined;
   const listeners = Object.entries(SIGNALS).map(([name, reason]) => {
     const listener = () => {
-      if (interruption.signal.aborted) process.exit(reason.exitCode);
+      const nowMs = performance.now();
+      firstMs ??= nowMs;
+      if (nowMs - firstMs > SAME_SIGNAL_MS) process.exit(reason.exitCode);
       interruption.abort(reason);
     };
     process.on(name, listener);

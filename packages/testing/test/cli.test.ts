@@ -1,0 +1,189 @@
+import { cpSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startChild } from "../src/child.js";
+import { runProgram } from "../src/run-program.js";
+import { type ServerProcess, startServerProcess } from "../src/server-process.js";
+import { temporaryFolder } from "../src/temp.js";
+
+/** The command as a process: what only a process has, which is signals, pipes and exit codes. Needs the build. */
+
+const COMMAND = fileURLToPath(new URL("../../cli/bin/pullqueue.js", import.meta.url));
+
+/** What `serve` promises to print when it is ready. */
+const READY_LINE = /^pullqueue listening on (http:\/\/127\.0\.0\.1:\d+)$/;
+
+/** How long a process may take to start or to end, in milliseconds, on a busy machine. */
+const PROCESS_MS = 20_000;
+
+let server: ServerProcess;
+
+beforeAll(async () => {
+  server = await startServerProcess();
+});
+
+afterAll(() => server?.stop());
+
+function pullqueue(parameters: readonly string[], input = "") {
+  return runProgram(process.execPath, [COMMAND, ...parameters], {
+    environment: { PULLQUEUE_ENDPOINT: server.url },
+    input,
+  });
+}
+
+function start(...parameters: string[]) {
+  const environment = { ...process.env, PULLQUEUE_ENDPOINT: server.url };
+  return startChild(process.execPath, [COMMAND, ...parameters], { environment });
+}
+
+async function statsOf(queue: string): Promise<{ totalTasks: number; availableTasks: number }> {
+  const { stdout } = await pullqueue(["stats", queue, "--json"]);
+  return JSON.parse(stdout) as { totalTasks: number; availableTasks: number };
+}
+
+describe("pullqueue", () => {
+  test("put, get, list, queues, stats and purge work over a socket", async () => {
+    expect((await pullqueue(["put", "all", "--lines", "-"], "a\nb\nc\n")).stdout).toBe("3 tasks put\n");
+    expect((await pullqueue(["get", "all"])).stdout).toBe("a\n");
+    expect((await pullqueue(["list", "all", "--json"])).stdout.trim().split("\n")).toHaveLength(2);
+    expect((await pullqueue(["queues"])).stdout).toMatch(/^all +2 +2/m);
+    expect(await statsOf("all")).toMatchObject({ totalTasks: 2 });
+    expect((await pullqueue(["purge", "all", "--yes"])).stdout).toBe("2 tasks removed from all\n");
+    expect((await pullqueue(["get", "all"])).code).toBe(3);
+  });
+
+  test("without its build it says what to do", async () => {
+    using folder = temporaryFolder();
+    cpSync(COMMAND, folder.file("pullqueue.mjs"));
+    const { code, stderr } = await runProgram(process.execPath, [folder.file("pullqueue.mjs")]);
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: "pullqueue: it is not built yet: run npm run build first\n",
+    });
+  });
+
+  test("a reader that goes away ends get --follow silently, and nothing stays leased", async () => {
+    await pullqueue(["put", "pipe", "--lines", "-"], "a\nb\nc\n");
+    const script = `"$0" "$1" get pipe --follow | head -n 1`;
+    const reading = runProgram("bash", ["-o", "pipefail", "-c", script, process.execPath, COMMAND], {
+      environment: { PULLQUEUE_ENDPOINT: server.url },
+    });
+    // The pipe is only seen to be closed when something more is written to it.
+    const feeding = new AbortController();
+    const feed = async () => {
+      while (!feeding.signal.aborted) await pullqueue(["put", "pipe", "more"]);
+    };
+    const fed = feed();
+    const { code, stdout, stderr } = await reading;
+    feeding.abort();
+    await fed;
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: "a\n", stderr: "" });
+    const { totalTasks, availableTasks } = await statsOf("pipe");
+    expect(availableTasks).toBe(totalTasks);
+  });
+
+  test.each([
+    ["SIGINT", 0],
+    ["SIGTERM", 143],
+  ] as const)("%s ends get --follow at once, and nothing stays leased", async (signal, code) => {
+    const queue = signal.toLowerCase();
+    await using getting = start("get", queue, "--follow", "--keep");
+    await pullqueue(["put", queue, "a"]);
+    await getting.line(/^a$/, PROCESS_MS);
+    getting.signal(signal);
+    expect(await getting.exited(PROCESS_MS)).toEqual({ code, signal: null });
+    expect(getting.stderr()).toBe("");
+    expect(await statsOf(queue)).toMatchObject({ totalTasks: 1, availableTasks: 1 });
+  });
+
+  test("SIGINT ends put that waits for standard input", async () => {
+    await using putting = start("put", "input", "--lines", "-");
+    putting.write("a");
+    await using following = start("get", "input", "--follow");
+    await following.line(/^a$/, PROCESS_MS);
+    putting.signal("SIGINT");
+    expect(await putting.exited(PROCESS_MS)).toEqual({ code: 130, signal: null });
+  });
+});
+
+describe("pullqueue serve", () => {
+  test.each(["SIGINT", "SIGTERM"] as const)(
+    "%s answers waiting leases, closes the store and exits with 0",
+    async (signal) => {
+      using folder = temporaryFolder();
+      await using serving = start("serve", "--port", "0", "--store", `sqlite:${folder.file("queue.db")}`);
+      const [, url = ""] = await serving.line(READY_LINE, PROCESS_MS);
+      expect(serving.stderr()).toContain("queues come into being on first use");
+      const queue = "/taskqueue/v1beta2/projects/default/taskqueues/jobs/tasks";
+      const waiting = fetch(`${url}${queue}/lease?numTasks=1&leaseSecs=60&waitMs=50000`, { method: "POST" });
+      // The waiting lease makes the queue; once it is there the lease waits.
+      await untilOk(() => fetch(`${url}/taskqueue/v1beta2/projects/default/taskqueues/jobs`));
+      serving.signal(signal);
+      serving.signal("SIGTERM"); // At once, as when npm passes on what the terminal has sent already: no second one.
+      expect((await waiting).status).toBe(200);
+      expect(await serving.exited(PROCESS_MS)).toEqual({ code: 0, signal: null });
+    },
+  );
+
+  test("a second SIGTERM, by somebody who has no patience, ends it at once with 143", async () => {
+    await using serving = start("serve", "--port", "0", "--store", "memory:");
+    const [, url = ""] = await serving.line(READY_LINE, PROCESS_MS);
+    // A request that has begun and does not go on: the server would wait for it for a while.
+    const client = connect(Number(new URL(url).port), "127.0.0.1");
+    await new Promise<void>((resolve) => client.once("connect", resolve));
+    client.on("error", () => {});
+    client.write("POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n");
+    await untilOk(() => fetch(`${url}/healthz`));
+    const impatience = setInterval(() => serving.signal("SIGTERM"), 100);
+    try {
+      expect(await serving.exited(PROCESS_MS)).toEqual({ code: 143, signal: null });
+    } finally {
+      clearInterval(impatience);
+      client.destroy();
+    }
+  });
+
+  test("a port in use, a bad store and a bad queue.yaml are sentences", async () => {
+    using folder = temporaryFolder();
+    writeFileSync(
+      folder.file("queue.yaml"),
+      "queue:\n- name: jobs\n  mode: pull\n  nonsense: 1\n- mode: pull\n",
+    );
+    await using taken = await listenSomewhere();
+    const cases = [
+      [["--store", "memory:", "--port", String(taken.port)], 1, `port ${taken.port}: it is in use`],
+      [["--store", `sqlite:${folder.file("none/queue.db")}`], 2, "folder of the SQLite file does not exist"],
+      [["--store", "floppy:a"], 2, "a store's address is memory:"],
+      [["--store", "memory:", "--queues", folder.file("queue.yaml"), "--project", "p"], 2, "line 4"],
+      [["--store", "memory:", "--host", "0.0.0.0"], 2, "expected a loopback address"],
+      [["--store", "memory:", "--port", "many"], 2, "--port (PULLQUEUE_PORT, or port in the file)"],
+    ] as const;
+    for (const [parameters, exitCode, sentence] of cases) {
+      const { code, stdout, stderr } = await pullqueue(["serve", "--port", "0", ...parameters]);
+      expect(stderr).toContain(sentence);
+      expect(stderr).not.toContain("    at ");
+      expect({ code, stdout }).toEqual({ code: exitCode, stdout: "" });
+    }
+  });
+});
+
+/** Takes a port. */
+async function listenSomewhere(): Promise<AsyncDisposable & { readonly port: number }> {
+  const listener = createServer();
+  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  const address = listener.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return {
+    port: address.port,
+    [Symbol.asyncDispose]: () => new Promise((resolve) => void listener.close(() => resolve())),
+  };
+}
+
+/** Asks again until the answer is 200; each answer is a round trip to another process. */
+async function untilOk(ask: () => Promise<Response>): Promise<void> {
+  for (let attempt = 0; attempt < 1000; attempt += 1) {
+    if ((await ask()).ok) return;
+  }
+  throw new Error("it did not come");
+}
