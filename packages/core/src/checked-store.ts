@@ -245,7 +245,7 @@ class CheckedStore implements QueueStore, QueueAdmin {
     const untilUs = this.#clock.nowUs() + waitMs * 1000;
     let woken: Waiter | undefined;
     for (;;) {
-      const waiter = this.#waiters.register(queues, request.maxTasks);
+      const waiter = this.#waiters.register(queues, request.maxTasks, woken);
       let answer: LeaseAnswer | undefined;
       try {
         answer = await this.#leaseNow(queues, request, signal);

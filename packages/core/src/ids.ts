@@ -1,4 +1,4 @@
-import { randomBytes, randomInt, randomUUID } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
 
 /** The only module that makes random values. */
 
@@ -32,9 +32,17 @@ function randomSequence(): number {
   return randomBytes(2).readUInt16BE() & 0x7ff;
 }
 
-/** A key that makes a repeated insert harmless: 36 characters, unique. */
+/** Of this process, in the keys below. */
+const KEY_PREFIX = randomBytes(12).toString("hex");
+let keyCount = 0;
+
+/**
+ * A key that makes a repeated insert harmless: 36 characters, unique. Keys of one process follow each other in order, so
+ * that a store's index of keys is written in few places (random ones cost an SQLite store two thirds of its inserts).
+ */
 export function newIdempotencyKey(): string {
-  return randomUUID();
+  keyCount += 1;
+  return `${KEY_PREFIX}-${keyCount.toString(16).padStart(11, "0")}`;
 }
 
 /** A number from 0 to below 1, for the part of a pause that is left to chance. */

@@ -70,7 +70,7 @@ export interface ExactLease {
   readonly payloadBytesMax: number;
 }
 
-/** Leased tasks in order, and whether the lease ended because the request was filled, so that more may be available. */
+/** Leased tasks in order, and whether there were more of the kind asked for than the request could take. */
 export interface LeaseAnswer {
   readonly tasks: readonly TaskWithPayload[];
   readonly more: boolean;

@@ -14,8 +14,8 @@ export interface WaitersOptions {
 /** A queue that somebody waits for. */
 interface WaitedQueue {
   readonly key: QueueKey;
-  /** In order of registration. */
-  readonly waiters: Set<Waiter>;
+  /** In order of their places. */
+  readonly waiters: Waiter[];
   /** Tasks due until then have been looked at, or somebody was woken for them. */
   sinceUs: number;
   /** Whether the timer stands for the earliest eta after `sinceUs`. Only needed once somebody sleeps. */
@@ -29,7 +29,8 @@ interface WaitedQueue {
  * as many are woken as have use for the tasks. A woken waiter looks; what it leaves over, it passes on with `passOn`.
  *
  * Each wake and each registration has a number. Tasks are passed on only to waiters that registered before the wake,
- * because later ones looked after the tasks were there; so passing on ends, even among waiters for other tags.
+ * because later ones looked after the tasks were there; so passing on ends, even among waiters for other tags. Who was
+ * woken in vain and registers again keeps its place in the line.
  */
 export class Waiters {
   readonly #options: WaitersOptions;
@@ -42,11 +43,16 @@ export class Waiters {
     this.#options = options;
   }
 
-  /** Registers a waiter that could take `demand` tasks. From now on nothing is missed; look, then `sleep`. */
-  register(keys: readonly QueueKey[], demand: number): Waiter {
+  /**
+   * Registers a waiter that could take `demand` tasks, in the place of the one that it follows, if any. From now on
+   * nothing is missed; look, then `sleep`.
+   */
+  register(keys: readonly QueueKey[], demand: number, follows?: Waiter): Waiter {
     const queues = keys.map((key) => this.#queue(key));
-    const waiter = new Waiter(this, this.#options.clock, queues, demand, this.#sequence++);
-    for (const queue of queues) queue.waiters.add(waiter);
+    const sequence = this.#sequence++;
+    const place = follows?.place ?? sequence;
+    const waiter = new Waiter(this, this.#options.clock, { queues, demand, sequence, place });
+    for (const { waiters } of queues) waiters.splice(indexOf(waiters, place), 0, waiter);
     if (this.#closed !== undefined) waiter.fail(this.#closed);
     else this.#stopWatching ??= this.#options.watchForeignWrites?.(() => this.#lookEverywhere());
     return waiter;
@@ -92,8 +98,9 @@ export class Waiters {
   /** For `Waiter` alone. */
   forget(waiter: Waiter, queues: readonly WaitedQueue[]): void {
     for (const queue of queues) {
-      queue.waiters.delete(waiter);
-      if (queue.waiters.size > 0) continue;
+      const index = indexOf(queue.waiters, waiter.place);
+      if (queue.waiters[index] === waiter) queue.waiters.splice(index, 1);
+      if (queue.waiters.length > 0) continue;
       queue.cancelTimer?.();
       queue.armed = false;
       if (this.#queues.get(nameOf(queue.key)) === queue) this.#queues.delete(nameOf(queue.key));
@@ -109,7 +116,7 @@ export class Waiters {
     if (queue === undefined) {
       queue = {
         key,
-        waiters: new Set(),
+        waiters: [],
         sinceUs: this.#options.clock.nowUs(),
         armed: false,
         dueUs: undefined,
@@ -122,11 +129,14 @@ export class Waiters {
 
   #wake(queue: WaitedQueue, count: number, wake: number): void {
     let left = count;
+    const woken: Waiter[] = [];
     for (const waiter of queue.waiters) {
-      if (left <= 0 || waiter.sequence >= wake) return;
+      if (left <= 0) break;
+      if (waiter.sequence >= wake) continue;
       left -= waiter.demand;
-      waiter.wake(wake);
+      woken.push(waiter);
     }
+    for (const waiter of woken) waiter.wake(wake);
   }
 
   #setTimer(queue: WaitedQueue, etaUs: number): void {
@@ -155,14 +165,26 @@ export class Waiters {
       this.#wake(queue, 1, this.#sequence++);
     }
     queue.armed = false;
-    if (queue.waiters.size > 0) this.arm(queue);
+    if (queue.waiters.length > 0) this.arm(queue);
   }
+}
+
+/** What `Waiters` knows of a waiter. */
+interface WaiterParts {
+  readonly queues: readonly WaitedQueue[];
+  readonly demand: number;
+  readonly sequence: number;
+  readonly place: number;
 }
 
 /** One waiting call. Made by `Waiters.register`; used once. */
 export class Waiter {
+  /** How many tasks it could take. */
   readonly demand: number;
+  /** When it registered. */
   readonly sequence: number;
+  /** Where it stands in the line. */
+  readonly place: number;
   readonly #owner: Waiters;
   readonly #clock: Clock;
   readonly #queues: readonly WaitedQueue[];
@@ -170,18 +192,13 @@ export class Waiter {
   #error: QueueError | undefined;
   #settle: (() => void) | undefined;
 
-  constructor(
-    owner: Waiters,
-    clock: Clock,
-    queues: readonly WaitedQueue[],
-    demand: number,
-    sequence: number,
-  ) {
+  constructor(owner: Waiters, clock: Clock, parts: WaiterParts) {
     this.#owner = owner;
     this.#clock = clock;
-    this.#queues = queues;
-    this.demand = demand;
-    this.sequence = sequence;
+    this.#queues = parts.queues;
+    this.demand = parts.demand;
+    this.sequence = parts.sequence;
+    this.place = parts.place;
   }
 
   /** True when woken, false after `waitMs`. Rejects with the signal's reason, or with the error of `close`. Keeps the process alive. */
@@ -237,6 +254,18 @@ export class Waiter {
       this.#settle = settle;
     });
   }
+}
+
+/** Where a place is, or would be, in a line. */
+function indexOf(waiters: readonly Waiter[], place: number): number {
+  let low = 0;
+  let high = waiters.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (waiters[middle]!.place < place) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function nameOf(key: QueueKey): string {

@@ -26,7 +26,7 @@ export interface Picked<C extends Candidate> {
   readonly tasks: readonly C[];
   /** To be dropped: past their retry limit. */
   readonly exhausted: readonly C[];
-  /** The request was filled, so more may be available. */
+  /** There was more than the lease could take. */
   readonly more: boolean;
 }
 
@@ -56,7 +56,7 @@ export function pickTasks<C extends Candidate>(
     bytes += head.task.payloadBytes;
     if (tasks.length > 0 && bytes > request.payloadBytesMax) return done(true);
     tasks.push(head.task);
-    if (tasks.length === request.maxTasks) return done(true);
+    if (tasks.length === request.maxTasks) return done(merged.next() !== undefined);
   }
   return done(false);
 }

@@ -47,6 +47,7 @@ export const STATEMENT_TEXTS = {
     WHERE queue_id = ? AND eta_us <= ? AND (eta_us, id) > (?, ?) ORDER BY eta_us, id LIMIT ?`,
   // tasks_by_tag: the same within a tag; IS finds the untagged ones too
   availableOfTag: `SELECT serial, id, named, tag, enqueued_at_us, eta_us, retry_count, uncounted, payload_bytes FROM tasks
+    INDEXED BY tasks_by_tag
     WHERE queue_id = ? AND tag IS ? AND eta_us <= ? AND (eta_us, id) > (?, ?) ORDER BY eta_us, id LIMIT ?`,
   readPayload: "SELECT payload FROM payloads WHERE serial = ?", // payloads' primary key
   leaseTask: "UPDATE tasks SET eta_us = ?, retry_count = retry_count + 1 WHERE serial = ?", // tasks' primary key

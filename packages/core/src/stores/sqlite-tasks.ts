@@ -69,7 +69,8 @@ export class SqliteTasks {
   lease(transaction: SqliteTransaction, queues: readonly OpenQueue[], request: ExactLease): LeaseAnswer {
     const { nowUs } = transaction;
     const endUs = nowUs + Math.round(request.leaseMs * 1000);
-    const rowsAhead = queues.length === 1 ? request.maxTasks : SQLITE_LOOKAHEAD_ROWS;
+    // One more than asked for tells whether something is left.
+    const rowsAhead = queues.length === 1 ? request.maxTasks + 1 : SQLITE_LOOKAHEAD_ROWS;
     const picked = pickTasks(
       queues.map((queue) => this.#source(queue, nowUs, rowsAhead)),
       request,
