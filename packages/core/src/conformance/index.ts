@@ -1,0 +1,92 @@
+import { concurrencyCases } from "./concurrency-cases.js";
+import { deleteCases } from "./delete-cases.js";
+import { extendCases } from "./extend-cases.js";
+import { fenceCases } from "./fence-cases.js";
+import { idCases } from "./id-cases.js";
+import { idempotencyCases } from "./idempotency-cases.js";
+import { insertCases } from "./insert-cases.js";
+import { leaseCases } from "./lease-cases.js";
+import { lifecycleCases } from "./lifecycle-cases.js";
+import { orderCases } from "./order-cases.js";
+import { peekCases } from "./peek-cases.js";
+import { purgeCases } from "./purge-cases.js";
+import { queueCases } from "./queue-cases.js";
+import { queueNameCases } from "./queue-name-cases.js";
+import { refusalCases } from "./refusal-cases.js";
+import { retryLimitCases } from "./retry-limit-cases.js";
+import { statsCases } from "./stats-cases.js";
+import type { Case, Cases, Need, StoreFactory, StoreUnderTest } from "./store-under-test.js";
+import { tagCases } from "./tag-cases.js";
+import { waitCases } from "./wait-cases.js";
+import { waitingCrowdCases } from "./waiting-crowd-cases.js";
+
+export type { StoreFactory, StoreUnderTest } from "./store-under-test.js";
+export { wrappedStore } from "./wrapped-store.js";
+
+/** What the suite needs of a test runner. Those of vitest and of `node:test` fit as they are. */
+export interface SuiteRunner {
+  describe(name: string, body: () => void): unknown;
+  test(name: string, body: (context: SkippableContext) => Promise<void>): unknown;
+}
+
+/** How a running test says that it does not apply; may throw, as vitest's does, or not. */
+export interface SkippableContext {
+  skip(reason?: string): unknown;
+}
+
+/** The contract of stores, by the law it proves. */
+const CONTENTS: Readonly<Record<string, Cases>> = {
+  inserting: insertCases,
+  ids: idCases,
+  "idempotency keys": idempotencyCases,
+  leasing: leaseCases,
+  order: orderCases,
+  tags: tagCases,
+  "the retry limit": retryLimitCases,
+  "renewing and giving back": extendCases,
+  deleting: deleteCases,
+  "who holds a lease": fenceCases,
+  looking: peekCases,
+  waiting: waitCases,
+  "waiting together": waitingCrowdCases,
+  queues: queueCases,
+  "names of queues": queueNameCases,
+  purging: purgeCases,
+  statistics: statsCases,
+  "wrong arguments": refusalCases,
+  lifecycle: lifecycleCases,
+  concurrency: concurrencyCases,
+};
+
+/**
+ * Registers the conformance suite of `QueueStore` and `QueueAdmin` with a test runner. The factory makes a fresh store for
+ * each case. A case is only left out by the store's manifest, or where its clock cannot be turned, with the reason.
+ *
+ *     storeSuite({ describe, test, factory: async () => … });
+ */
+export function storeSuite(options: SuiteRunner & { readonly factory: StoreFactory }): void {
+  const { describe, test, factory } = options;
+  for (const [title, cases] of Object.entries(CONTENTS)) {
+    describe(title, () => {
+      for (const [sentence, one] of Object.entries(cases)) {
+        test(sentence, (context) => runCase(one, factory, context));
+      }
+    });
+  }
+}
+
+async function runCase(one: Case, factory: StoreFactory, context: SkippableContext): Promise<void> {
+  const { needs, run } = typeof one === "function" ? { needs: [], run: one } : one;
+  const sut = await factory();
+  try {
+    const missing = needs.find((need) => !meets(sut, need));
+    if (missing === undefined) await run(sut);
+    else context.skip(`the store ${sut.store.supports.name} has not: ${missing}`);
+  } finally {
+    await sut.close();
+  }
+}
+
+function meets(sut: StoreUnderTest, need: Need): boolean {
+  return need === "manualClock" ? sut.manualClock : sut.store.supports[need];
+}

@@ -1,0 +1,112 @@
+import type { QueueAdmin, QueueStore } from "../store.js";
+import {
+  DEFAULT_QUEUE_SETTINGS,
+  type LeaseRequest,
+  type NewTask,
+  type QueueKey,
+  type QueueSettings,
+  type Task,
+  type TaskWithPayload,
+} from "../task.js";
+import { only, soleValue, values } from "./expect.js";
+import type { StoreUnderTest } from "./store-under-test.js";
+
+/** The queue of most cases. */
+export const QUEUE: QueueKey = Object.freeze({ project: "conformance", queue: "queue" });
+
+/** Another queue of the same project. */
+export const OTHER_QUEUE: QueueKey = Object.freeze({ project: "conformance", queue: "other-queue" });
+
+/** Milliseconds in a second: leases over HTTP are whole seconds. */
+export const SECOND_MS = 1_000;
+
+/** Microseconds in a second. */
+export const SECOND_US = 1_000_000;
+
+/** A lease that ends in no case that does not turn the clock far. */
+export const LONG_MS = 3_600 * SECOND_MS;
+
+/** A millisecond's share of one microsecond: the smallest step of time. */
+export const ONE_US_IN_MS = 0.001;
+
+/** A lease of up to 1000 tasks for an hour, unless said otherwise. */
+export function leaseRequest(request: Partial<LeaseRequest> = {}): LeaseRequest {
+  return { maxTasks: 1000, leaseMs: LONG_MS, ...request };
+}
+
+/** Settings of an ordinary queue, but for these. */
+export function queueSettings(settings: Partial<QueueSettings> = {}): QueueSettings {
+  return { ...DEFAULT_QUEUE_SETTINGS, ...settings };
+}
+
+/** The bytes of a text. */
+export function textBytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+/** Inserts one task, with a short payload unless one is given, and returns it. */
+export async function insertOne(
+  store: QueueStore,
+  task: Partial<NewTask> = {},
+  queue: QueueKey = QUEUE,
+): Promise<Task> {
+  return soleValue(await store.insert(queue, [{ payload: textBytes("payload"), ...task }]));
+}
+
+/** Inserts tasks in one batch and returns them. */
+export async function insertAll(
+  store: QueueStore,
+  tasks: readonly Partial<NewTask>[],
+  queue: QueueKey = QUEUE,
+): Promise<readonly Task[]> {
+  return values(
+    await store.insert(
+      queue,
+      tasks.map((task) => ({ payload: textBytes("payload"), ...task })),
+    ),
+  );
+}
+
+/** Leases from the usual queue. */
+export function lease(
+  store: QueueStore,
+  request: Partial<LeaseRequest> = {},
+): Promise<readonly TaskWithPayload[]> {
+  return store.lease([QUEUE], leaseRequest(request));
+}
+
+/** Leases the one task that must be available. */
+export async function leaseOne(
+  store: QueueStore,
+  request: Partial<LeaseRequest> = {},
+): Promise<TaskWithPayload> {
+  return only(await lease(store, request));
+}
+
+/** One task by its id, or undefined. */
+export async function look(
+  store: QueueStore,
+  id: string,
+): Promise<(Task & { readonly payload?: Uint8Array }) | undefined> {
+  return (await store.peek(QUEUE, { id })).tasks[0];
+}
+
+/** How many tasks the usual queue holds. */
+export async function countTasks(store: QueueAdmin): Promise<number | undefined> {
+  return (await store.getQueue(QUEUE, { stats: true })).stats?.totalTasks;
+}
+
+/** Makes tasks with these first availabilities, in seconds from now, and lets all of them come. */
+export async function insertDue(
+  sut: StoreUnderTest,
+  tasks: readonly (Partial<NewTask> & { readonly inSeconds: number })[],
+): Promise<void> {
+  // Future times in one frame: past ones would all mean now, and ties would depend on the clock.
+  const startUs = sut.nowUs() + SECOND_US;
+  const latest = Math.max(...tasks.map(({ inSeconds }) => inSeconds));
+  await insertAll(
+    sut.store,
+    tasks.map(({ inSeconds, ...task }) => ({ ...task, etaUs: startUs + inSeconds * SECOND_US })),
+  );
+  await sut.advance((latest + 2) * SECOND_MS);
+}

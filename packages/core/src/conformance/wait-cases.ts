@@ -1,0 +1,240 @@
+import assert from "node:assert/strict";
+import { ids, only, rejectsWith, rejectsWithReason, soleValue } from "./expect.js";
+import { inTime, staysPending, whileAdvancing } from "./patience.js";
+import {
+  insertOne,
+  LONG_MS,
+  lease,
+  leaseOne,
+  OTHER_QUEUE,
+  QUEUE,
+  queueSettings,
+  SECOND_MS,
+  SECOND_US,
+} from "./samples.js";
+import { type CaseBody, type Cases, needing, type StoreUnderTest } from "./store-under-test.js";
+
+const WAIT_MS = 50 * SECOND_MS;
+/** How far the clock moves at a time: well above what another process's write may take to be noticed. */
+const STEP_MS = SECOND_MS;
+
+const waits = (run: CaseBody) => needing(["waits"], run);
+
+const waitingLease = ({ store }: StoreUnderTest, signal?: AbortSignal) =>
+  store.lease([QUEUE], { maxTasks: 10, leaseMs: LONG_MS, waitMs: WAIT_MS }, { signal });
+
+/** When a lease of `LONG_MS` was given. */
+const leasedAtUs = (task: { readonly etaUs: number }) => task.etaUs - LONG_MS * 1_000;
+
+/** The only task must not be held by a call that was given up: it can be leased, and no attempt was used up. */
+async function nothingHeld(sut: StoreUnderTest): Promise<void> {
+  const task = only(await whileAdvancing(sut, STEP_MS, waitingLease(sut)));
+  assert.equal(task.retryCount - task.uncounted, 1, "a call that was given up must not use up an attempt");
+}
+
+/** Leases that wait, what wakes them, and what an abort leaves behind. */
+export const waitCases: Cases = {
+  "lease() without a wait does not wait": async (sut) => {
+    assert.deepEqual(await inTime(lease(sut.store, { waitMs: 0 })), []);
+    assert.deepEqual(await inTime(lease(sut.store)), []);
+  },
+
+  "lease() that may wait does not where a task is there": waits(async (sut) => {
+    const { id } = await insertOne(sut.store);
+    assert.deepEqual(ids(await inTime(waitingLease(sut))), [id]);
+  }),
+
+  "lease() that waits gives an empty list when the time is up, and not before": waits(async (sut) => {
+    const waiting = waitingLease(sut);
+    await staysPending(waiting);
+    const begunUs = sut.nowUs();
+    assert.deepEqual(await whileAdvancing(sut, STEP_MS, waiting), []);
+    assert.ok(sut.nowUs() - begunUs >= (WAIT_MS - STEP_MS) * 1_000, "the whole wait must have passed");
+  }),
+
+  "lease() that waits is woken by an insert": waits(async (sut) => {
+    const waiting = waitingLease(sut);
+    await staysPending(waiting);
+    const { id } = await insertOne(sut.store);
+    assert.deepEqual(ids(await inTime(waiting)), [id]);
+  }),
+
+  "lease() that waits is woken by an insert through another handle": waits(async (sut) => {
+    const other = await sut.another();
+    const waiting = waitingLease(sut);
+    await staysPending(waiting);
+    const { id } = await insertOne(other);
+    assert.deepEqual(ids(await whileAdvancing(sut, STEP_MS, waiting)), [id]);
+  }),
+
+  "lease() that waits is woken when a delayed task is due, not before": waits(async (sut) => {
+    const etaUs = sut.nowUs() + 20 * SECOND_US;
+    await insertOne(sut.store, { etaUs });
+    const task = only(await whileAdvancing(sut, STEP_MS, waitingLease(sut)));
+    assert.ok(leasedAtUs(task) >= etaUs, "leased before it was due");
+    assert.ok(leasedAtUs(task) < etaUs + 20 * SECOND_US, "woken by the end of the wait, not by the task");
+  }),
+
+  "lease() that waits is woken by the earliest of several, inserted while it waits": waits(async (sut) => {
+    await insertOne(sut.store, { delayMs: 40 * SECOND_MS });
+    const waiting = waitingLease(sut);
+    await staysPending(waiting);
+    const { id, etaUs } = await insertOne(sut.store, { delayMs: 10 * SECOND_MS });
+    const task = only(await whileAdvancing(sut, STEP_MS, waiting));
+    assert.equal(task.id, id);
+    assert.ok(leasedAtUs(task) >= etaUs);
+  }),
+
+  "lease() that waits is woken when the lease of another ends, not before": waits(async (sut) => {
+    await insertOne(sut.store);
+    const { id, etaUs } = await leaseOne(sut.store, { leaseMs: 20 * SECOND_MS });
+    const task = only(await whileAdvancing(sut, STEP_MS, waitingLease(sut)));
+    assert.deepEqual([task.id, task.retryCount], [id, 2]);
+    assert.ok(leasedAtUs(task) >= etaUs, "leased while somebody else had it");
+    assert.ok(leasedAtUs(task) < etaUs + 20 * SECOND_US, "woken by the end of the wait, not by the task");
+  }),
+
+  "lease() that waits is not misled by a lease that was renewed meanwhile": waits(async (sut) => {
+    await insertOne(sut.store);
+    const { id, retryCount } = await leaseOne(sut.store, { leaseMs: 10 * SECOND_MS });
+    const waiting = waitingLease(sut);
+    await staysPending(waiting);
+    const renewed = soleValue(await sut.store.extend(QUEUE, [{ id, retryCount, leaseMs: 25 * SECOND_MS }]));
+    const task = only(await whileAdvancing(sut, STEP_MS, waiting));
+    assert.ok(leasedAtUs(task) >= renewed.etaUs, "leased while somebody else had it");
+  }),
+
+  "lease() that waits is woken by a task that is given back": waits(async (sut) => {
+    await insertOne(sut.store);
+    const { id, retryCount } = await leaseOne(sut.store);
+    const waiting = waitingLease(sut);
+    await staysPending(waiting);
+    soleValue(await sut.store.extend(QUEUE, [{ id, retryCount, leaseMs: 0 }]));
+    assert.deepEqual(ids(await inTime(waiting)), [id]);
+  }),
+
+  "lease() that waits for a tag is not ended by another": waits(async (sut) => {
+    const request = { groupByTag: true, tag: "x", maxTasks: 1, leaseMs: LONG_MS, waitMs: WAIT_MS };
+    const waiting = sut.store.lease([QUEUE], request);
+    await staysPending(waiting);
+    await insertOne(sut.store, { tag: "y" });
+    await staysPending(waiting);
+    const { id } = await insertOne(sut.store, { tag: "x" });
+    assert.deepEqual(ids(await inTime(waiting)), [id]);
+  }),
+
+  "lease() that waits for several queues is woken by any": needing(
+    ["waits", "leasesManyQueues"],
+    async (sut) => {
+      for (const queue of [QUEUE, OTHER_QUEUE]) {
+        const request = { maxTasks: 1, leaseMs: LONG_MS, waitMs: WAIT_MS };
+        const waiting = sut.store.lease([QUEUE, OTHER_QUEUE], request);
+        await staysPending(waiting);
+        const { id } = await insertOne(sut.store, {}, queue);
+        const task = only(await inTime(waiting));
+        assert.deepEqual([task.id, task.queue.queue], [id, queue.queue]);
+      }
+    },
+  ),
+
+  "lease() that waits ends when its queue hands out no more": needing(
+    ["waits", "managesQueues"],
+    async (sut) => {
+      const waiting = waitingLease(sut);
+      await staysPending(waiting);
+      const ended = rejectsWith(waiting, "not_found");
+      await sut.store.putQueue(QUEUE, queueSettings({ disabled: true }));
+      await inTime(ended);
+    },
+  ),
+
+  "lease() with a signal that has fired throws its reason and leases nothing": async (sut) => {
+    await insertOne(sut.store);
+    const reason = new Error("too late");
+    const request = { maxTasks: 1, leaseMs: LONG_MS };
+    await rejectsWithReason(sut.store.lease([QUEUE], request, { signal: AbortSignal.abort(reason) }), reason);
+    assert.equal((await leaseOne(sut.store)).retryCount, 1);
+  },
+
+  "lease() aborted while it waits throws the reason at once, and holds nothing that comes after": waits(
+    async (sut) => {
+      const controller = new AbortController();
+      const waiting = waitingLease(sut, controller.signal);
+      await staysPending(waiting);
+      const reason = { any: "value" };
+      const aborted = rejectsWithReason(waiting, reason);
+      controller.abort(reason);
+      await inTime(aborted);
+      await insertOne(sut.store);
+      await nothingHeld(sut);
+    },
+  ),
+
+  "lease() aborted at the moment of an insert either gives the task or holds nothing": waits(async (sut) => {
+    for (let turn = 0; turn < 6; turn++) {
+      const controller = new AbortController();
+      const waiting = waitingLease(sut, controller.signal);
+      await staysPending(waiting);
+      const inserted = insertOne(sut.store);
+      for (let microtask = 0; microtask < turn * 3; microtask++) await undefined;
+      controller.abort(new Error("gone"));
+      const outcome = await inTime(waiting.catch(() => undefined));
+      const { id } = await inserted;
+      if (outcome === undefined) await nothingHeld(sut);
+      else assert.deepEqual(ids(outcome), [id]);
+      soleValue(await sut.store.delete(QUEUE, [{ id }]));
+    }
+  }),
+
+  "lease() aborted while it leases either gives the task or holds nothing": waits(async (sut) => {
+    for (let turn = 0; turn < 6; turn++) {
+      const { id } = await insertOne(sut.store);
+      const controller = new AbortController();
+      const leasing = waitingLease(sut, controller.signal);
+      for (let microtask = 0; microtask < turn * 3; microtask++) await undefined;
+      controller.abort(new Error("gone"));
+      const outcome = await inTime(leasing.catch(() => undefined));
+      if (outcome === undefined) await nothingHeld(sut);
+      else assert.deepEqual(ids(outcome), [id]);
+      soleValue(await sut.store.delete(QUEUE, [{ id }]));
+    }
+  }),
+
+  "lease() does not care for an abort after it has given": waits(async (sut) => {
+    await insertOne(sut.store);
+    const controller = new AbortController();
+    const { id, retryCount } = only(await waitingLease(sut, controller.signal));
+    controller.abort(new Error("too late"));
+    assert.deepEqual(await lease(sut.store), []);
+    soleValue(await sut.store.delete(QUEUE, [{ id, retryCount }]));
+  }),
+
+  "wait() resolves true when a task comes, and leases nothing": waits(async (sut) => {
+    const waiting = sut.store.wait([QUEUE], WAIT_MS);
+    await staysPending(waiting);
+    await insertOne(sut.store);
+    assert.equal(await whileAdvancing(sut, STEP_MS, waiting), true);
+    assert.equal((await leaseOne(sut.store)).retryCount, 1);
+  }),
+
+  "wait() resolves false when the time is up": waits(async (sut) => {
+    assert.equal(await whileAdvancing(sut, STEP_MS, sut.store.wait([QUEUE], WAIT_MS)), false);
+    assert.equal(await whileAdvancing(sut, STEP_MS, sut.store.wait([QUEUE], 0)), false);
+  }),
+
+  "wait() resolves true when a delayed task is due": waits(async (sut) => {
+    await insertOne(sut.store, { delayMs: 10 * SECOND_MS });
+    assert.equal(await whileAdvancing(sut, STEP_MS, sut.store.wait([QUEUE], WAIT_MS)), true);
+    assert.equal((await lease(sut.store)).length, 1);
+  }),
+
+  "wait() throws the reason when it is aborted": waits(async (sut) => {
+    const controller = new AbortController();
+    const waiting = sut.store.wait([QUEUE], WAIT_MS, { signal: controller.signal });
+    await staysPending(waiting);
+    const reason = new Error("stop");
+    const aborted = rejectsWithReason(waiting, reason);
+    controller.abort(reason);
+    await inTime(aborted);
+  }),
+};
