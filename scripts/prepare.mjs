@@ -18,7 +18,8 @@ export async function prepare() {
     say(
       "installing dependencies; a minute or two, because SQLite is compiled where no built one can be fetched",
     );
-    await step("npm ci", ...npm("ci", "--no-fund", "--no-audit"));
+    // JOBS: the compiler uses all cores.
+    await step("npm ci", ...npm("ci", "--no-fund", "--no-audit"), { JOBS: "max" });
   }
   const isFirst = !existsSync(join(ROOT, "packages/cli/dist"));
   if (isFirst) say("building");
@@ -91,9 +92,9 @@ function npm(...parameters) {
   return path?.endsWith(".js") ? [process.execPath, [path, ...parameters]] : ["npm", parameters];
 }
 
-async function step(name, command, parameters) {
+async function step(name, command, parameters, environment) {
   const startedMs = performance.now();
-  const code = await run(command, parameters);
+  const code = await run(command, parameters, environment);
   if (code !== 0) {
     say(`${name} failed; its messages are above`);
     process.exit(code);

@@ -133,7 +133,9 @@ describe("pullqueue serve", () => {
     const client = connect(Number(new URL(url).port), "127.0.0.1");
     await new Promise<void>((resolve) => client.once("connect", resolve));
     client.on("error", () => {});
-    client.write("POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n");
+    client.write(
+      "POST /taskqueue/v1beta2/projects/p/taskqueues/q/tasks HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n",
+    );
     await untilOk(() => fetch(`${url}/healthz`));
     const impatience = setInterval(() => serving.signal("SIGTERM"), 100);
     try {
