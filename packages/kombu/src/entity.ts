@@ -1,4 +1,5 @@
 import { KombuError } from "./errors.js";
+import type { Message } from "./message.js";
 import type { Topology } from "./transport.js";
 
 /** What exchanges and queues have in common: they are frozen values that need a channel to do something. */
@@ -9,7 +10,7 @@ export type Arguments = Readonly<Record<string, unknown>>;
 /** What an entity needs of a channel to do something. */
 export interface EntityChannel extends Topology {
   /** One message of the queue, or null when there is none now. */
-  get(queue: string, options: GetOptions): Promise<unknown>;
+  get(queue: string, options: GetOptions): Promise<Message | null>;
 }
 
 /** How one message is fetched. */

@@ -13,13 +13,12 @@ export function readMarkers(value: unknown, depth = 0): unknown {
   if (depth > JSON_DEPTH_MAX) {
     throw new KombuError("decode_failed", `JSON text is nested deeper than ${JSON_DEPTH_MAX} levels`);
   }
-  for (const [key, item] of Object.entries(value)) {
-    const read = readMarkers(item, depth + 1);
-    if (read === item) continue;
-    // Not an assignment, which for a key "__proto__" would set the prototype.
-    Object.defineProperty(value, key, { value: read, writable: true, enumerable: true, configurable: true });
+  const members = value as Record<string, unknown>;
+  for (const [key, item] of Object.entries(members)) {
+    // Also right for a key "__proto__", which after parsing is a member of the object itself.
+    members[key] = readMarkers(item, depth + 1);
   }
-  return unwrap(value as Readonly<Record<string, unknown>>);
+  return unwrap(members);
 }
 
 function unwrap(object: Readonly<Record<string, unknown>>): unknown {

@@ -22,6 +22,7 @@ import {
 import { KombuError } from "./errors.js";
 import { Exchange, type ExchangePlain, exchangeOf } from "./exchange.js";
 import { PRIORITY_MAX } from "./limits.js";
+import type { Message } from "./message.js";
 
 /** What else is known about a queue. */
 export interface QueueOptions {
@@ -187,7 +188,7 @@ export class Queue {
   }
 
   /** One message, or null when there is none now. */
-  async get(options: GetOptions = {}): Promise<unknown> {
+  async get(options: GetOptions = {}): Promise<Message | null> {
     return this.#need("get").get(this.name, { ...options, noAck: options.noAck ?? this.noAck });
   }
 

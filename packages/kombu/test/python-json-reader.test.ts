@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { KombuError } from "../src/errors.js";
 import { JSON_DEPTH_MAX } from "../src/limits.js";
 import { writePythonJson } from "../src/python-json.js";
@@ -114,6 +114,13 @@ describe("readPythonJson()", () => {
 describe("readMarkers()", () => {
   const wrapped = (type: string, value: unknown) => ({ __type__: type, __value__: value });
   const read = (value: unknown) => readPythonJson(JSON.stringify(value));
+
+  afterEach(() => vi.unstubAllEnvs());
+
+  it("readMarkers() takes a datetime without a zone as UTC, wherever this machine is", () => {
+    vi.stubEnv("TZ", "America/New_York");
+    expect(read(wrapped("datetime", "2024-01-02T03:04:05"))).toStrictEqual(new Date("2024-01-02T03:04:05Z"));
+  });
 
   it("readMarkers() makes of a wrapped value what JavaScript has for it, at any depth", () => {
     const value = {
