@@ -70,6 +70,13 @@ export const orderCases: Cases = {
     assert.deepEqual(ids(await lease(sut.store)), [...names].sort());
   },
 
+  "lease() puts a task with an eta in the past behind those that were there before it": async (sut) => {
+    await insertOne(sut.store, { id: "there-before" });
+    await sut.advance(2 * SECOND_MS);
+    await insertOne(sut.store, { id: "past", etaUs: sut.nowUs() - 3_600 * SECOND_US });
+    assert.deepEqual(ids(await lease(sut.store)), ["there-before", "past"]);
+  },
+
   "lease() puts a task whose lease ended behind those that waited since before": async (sut) => {
     await insertDue(sut, [{ id: "early", inSeconds: 0 }]);
     await lease(sut.store, { leaseMs: 10 * SECOND_MS });
