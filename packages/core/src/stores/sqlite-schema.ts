@@ -24,8 +24,9 @@ export const SCHEMA_STEPS: readonly string[] = [
     UNIQUE (project, name)
   ) STRICT;
 
+  -- AUTOINCREMENT: a purge knows new tasks by their serial, also when all old ones are gone.
   CREATE TABLE tasks (
-    serial INTEGER PRIMARY KEY,
+    serial INTEGER PRIMARY KEY AUTOINCREMENT,
     queue_id INTEGER NOT NULL,
     id TEXT NOT NULL,
     named INTEGER NOT NULL,

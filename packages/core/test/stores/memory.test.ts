@@ -1,19 +1,89 @@
 import { describe, expect, test } from "vitest";
 import { manualClock } from "../../src/clock.js";
+import { storeSuite } from "../../src/conformance/index.js";
 import { openMemoryStore } from "../../src/stores/memory.js";
+import type { Task } from "../../src/task.js";
+import { memoryUnderTest } from "../support/store-under-test.js";
 
 const queue = { project: "p", queue: "q" };
 const payload = new TextEncoder().encode("hello");
+const lease = { maxTasks: 10, leaseMs: 60_000 };
 
 describe("openMemoryStore()", () => {
-  test("lease() hides a task until its lease ends", async () => {
+  storeSuite({ describe, test, factory: memoryUnderTest });
+
+  test("insert() keeps bytes of its own, and lease() hands out copies", async () => {
     const clock = manualClock();
     await using store = openMemoryStore({ clock });
-    await store.insert([queue][0]!, [{ payload }]);
-    const [task] = await store.lease([queue], { maxTasks: 10, leaseMs: 1000 });
-    expect(task).toMatchObject({ retryCount: 1, payload });
-    expect(await store.lease([queue], { maxTasks: 10, leaseMs: 1000 })).toEqual([]);
-    clock.advance(1000);
-    expect(await store.lease([queue], { maxTasks: 10, leaseMs: 1000 })).toMatchObject([{ retryCount: 2 }]);
+    const bytes = new Uint8Array([1, 2, 3]);
+    await store.insert(queue, [{ payload: bytes }]);
+    bytes.fill(0);
+    const [first] = await store.lease([queue], { ...lease, leaseMs: 0 });
+    expect(first!.payload).toEqual(new Uint8Array([1, 2, 3]));
+    first!.payload.fill(0);
+    const [second] = await store.lease([queue], lease);
+    expect(second!.payload).toEqual(new Uint8Array([1, 2, 3]));
+  });
+
+  test("insert() refuses payload bytes past the limit, and takes them again when tasks are gone", async () => {
+    await using store = openMemoryStore({ payloadBytesMax: 10 });
+    const five = { payload: new Uint8Array(5) };
+    const results = await store.insert(queue, [{ ...five, id: "a" }, five, five]);
+    expect(results.map(({ ok }) => ok)).toEqual([true, true, false]);
+    expect(results[2]).toMatchObject({ error: { code: "resource_exhausted" } });
+    await store.delete(queue, [{ id: "a" }]);
+    expect(await store.insert(queue, [five])).toMatchObject([{ ok: true }]);
+    await store.purge(queue);
+    expect(await store.insert(queue, [five, five])).toMatchObject([{ ok: true }, { ok: true }]);
+    await store.deleteQueue(queue);
+    expect(await store.insert(queue, [five, five])).toMatchObject([{ ok: true }, { ok: true }]);
+  });
+
+  test("insert() refuses tasks past the limit", async () => {
+    await using store = openMemoryStore({ tasksMax: 2 });
+    const results = await store.insert(queue, [{ payload }, { payload }, { payload }]);
+    expect(results.map(({ ok }) => ok)).toEqual([true, true, false]);
+    expect(results[2]).toMatchObject({ error: { code: "resource_exhausted" } });
+  });
+
+  test("lease() tells its observer of each exhausted task", async () => {
+    const clock = manualClock();
+    const dropped: Task[] = [];
+    const onExhausted = (task: Task) => void dropped.push(task);
+    await using store = openMemoryStore({ clock, observer: { onExhausted } });
+    await store.putQueue(queue, { mode: "pull", maxLeases: 1, acl: undefined, disabled: false });
+    await store.insert(queue, [{ payload, id: "spent", tag: "t" }]);
+    await store.lease([queue], { ...lease, leaseMs: 0 });
+    expect(await store.lease([queue], lease)).toEqual([]);
+    expect(dropped).toMatchObject([{ id: "spent", tag: "t", retryCount: 1 }]);
+  });
+
+  test("insert() forgets the ids of finished tasks after tombstoneMs", async () => {
+    const clock = manualClock();
+    await using store = openMemoryStore({ clock, tombstoneMs: 1000 });
+    await store.insert(queue, [{ payload, id: "a" }]);
+    await store.delete(queue, [{ id: "a" }]);
+    clock.advance(999);
+    expect(await store.insert(queue, [{ payload, id: "a" }])).toMatchObject([{ ok: false }]);
+    clock.advance(1);
+    expect(await store.insert(queue, [{ payload, id: "a" }])).toMatchObject([{ ok: true }]);
+  });
+
+  test("lease() stays quick with a hundred thousand tasks of ten thousand tags", async () => {
+    await using store = openMemoryStore();
+    for (let batch = 0; batch < 100; batch++) {
+      await store.insert(
+        queue,
+        Array.from({ length: 1000 }, (_, index) => ({ payload, tag: `${batch}-${index % 100}` })),
+      );
+    }
+    const startedMs = performance.now();
+    for (let round = 0; round < 1000; round++) {
+      const tasks = await store.lease([queue], { ...lease, groupByTag: true });
+      expect(tasks).toHaveLength(10);
+      await store.delete(queue, tasks);
+    }
+    // A scan of all tasks would take minutes; this takes about 50 ms.
+    expect(performance.now() - startedMs).toBeLessThan(5000);
   });
 });
