@@ -2,20 +2,18 @@ import { inspect } from "node:util";
 import { type Clock, systemClock } from "@pullqueue/core";
 import { Channel, type EventSource } from "./channel.js";
 import { type Check, checkOptions } from "./check.js";
-import { resolveConnection } from "./connection-options.js";
+import { addressOf, type ConnectionAddress, type ConnectionTarget, extrasOf } from "./connection-target.js";
 import { Consumer } from "./consumer.js";
 import type { ConsumerOptions } from "./consumer-options.js";
 import { drainOne } from "./drain.js";
 import { KombuError } from "./errors.js";
-import type { ConnectionExtras, ConnectionOptions, TransportSettings } from "./options.js";
+import type { ConnectionExtras } from "./options.js";
 import { Producer, type ProducerOptions } from "./producer.js";
 import { signalCheck, timeoutCheck } from "./publish-options.js";
 import type { Queue } from "./queue.js";
 import { SerializerRegistry } from "./serialization.js";
 import { closedError, Session } from "./session.js";
 import { SimpleQueue, type SimpleQueueOptions, simpleBufferOptions } from "./simple-queue.js";
-import { openTransport } from "./transport-registry.js";
-import { formatTransportUrl } from "./transport-uri.js";
 import { linkSignals } from "./waiting.js";
 
 /** How long `drainEvents` waits. */
@@ -35,7 +33,7 @@ const DRAIN_CHECKS: Readonly<Record<keyof DrainOptions, Check>> = {
  * share its default channel; `channel()` makes another, with which they share only the transport.
  */
 export class Connection implements AsyncDisposable {
-  readonly #settings: TransportSettings;
+  readonly #address: ConnectionAddress;
   readonly #clock: Clock;
   readonly #session: Session;
   readonly #stop = new AbortController();
@@ -44,24 +42,19 @@ export class Connection implements AsyncDisposable {
   #turn = 0;
   #closing: Promise<void> | undefined;
 
-  /** Throws one `invalid_argument` with every complaint. */
-  constructor(target: ConnectionOptions | string | URL, extras: ConnectionExtras = {}) {
-    const settings = resolveConnection(target);
-    const isOptions = typeof target === "object" && !(target instanceof URL);
-    const { clock = systemClock(), serializers = new SerializerRegistry() } = isOptions ? target : extras;
-    this.#settings = settings;
+  /** `extras` stand in the options, or beside a URL. Throws one `invalid_argument` with every complaint. */
+  constructor(target: ConnectionTarget, extras: ConnectionExtras = {}) {
+    const address = addressOf(target);
+    const { clock = systemClock(), serializers = new SerializerRegistry() } = extrasOf(target, extras);
+    const { holdMsMax } = address;
+    this.#address = address;
     this.#clock = clock;
-    this.#session = new Session({
-      clock,
-      serializers,
-      holdMsMax: settings.settings.holdMsMax,
-      open: () => openTransport(settings, { clock }),
-    });
+    this.#session = new Session({ clock, serializers, holdMsMax, open: () => address.open({ clock }) });
   }
 
   /** The transport's name. */
   get transport(): string {
-    return this.#settings.transport;
+    return this.#address.transport;
   }
 
   /** The serializers of its producers and consumers. */
@@ -130,7 +123,7 @@ export class Connection implements AsyncDisposable {
 
   /** The connection as a URL; a token is masked unless asked for. */
   asUri(options: { readonly includePassword?: boolean } = {}): string {
-    return formatTransportUrl(this.#settings, options);
+    return this.#address.uri(options);
   }
 
   toString(): string {

@@ -3,6 +3,7 @@
 export { Binding, type BindingOptions, type BindingPlain } from "./binding.js";
 export type { Channel } from "./channel.js";
 export { Connection, type DrainOptions } from "./connection.js";
+export type { ConnectionTarget, CustomConnectionOptions, TransportOpener } from "./connection-target.js";
 export { Consumer } from "./consumer.js";
 export type { ConsumerOptions, MessageCallback, RunOptions } from "./consumer-options.js";
 export type { MessageHandler } from "./consumer-run.js";
@@ -77,4 +78,5 @@ export type {
   TransportContext,
   TransportManifest,
 } from "./transport.js";
+export { fileTokenSource, tokenSourceOf } from "./transports/appengine-credentials.js";
 export { VirtualTransport, type VirtualTransportOptions } from "./transports/virtual.js";

@@ -106,7 +106,9 @@ export class VirtualTransport implements Transport {
       const leftMs = Math.max(0, (untilUs - this.#context.clock.nowUs()) / MS);
       const tasks = await this.#leaseFrom(keys, maxTasks, leftMs, signal);
       const deliveries = await this.#live(tasks);
-      if (deliveries.length > 0 || this.#context.clock.nowUs() >= untilUs) return deliveries;
+      if (deliveries.length > 0) return deliveries;
+      // Expired messages are no answer: behind them there may be others.
+      if (tasks.length === 0 && this.#context.clock.nowUs() >= untilUs) return [];
     }
   }
 

@@ -1,0 +1,39 @@
+import type { Connection } from "../connection.js";
+
+/** A fresh, empty broker and what a case needs around it. Made for each case, closed after it. */
+export interface BrokerUnderTest {
+  /** A new connection to the broker, over a transport of its own. The case closes it, or `close` does. */
+  connect(options?: { readonly holdMsMax?: number }): Connection;
+  /** How long a lease of these connections lasts, in milliseconds. Undefined: they end with the connection. */
+  readonly leaseMs: number | undefined;
+  /** Whether time stands still between two calls of `advance`. Otherwise cases that need exact or long times are left out. */
+  readonly manualClock: boolean;
+  /** Lets the clocks of broker and connections move on by this much, firing what is due. */
+  advance(ms: number): Promise<void>;
+  /** Stores bytes in a queue as a program would that does not know kombu. */
+  putRaw(queue: string, bytes: Uint8Array): Promise<void>;
+  /** Whether any queue name will do; otherwise letters, digits and hyphens. */
+  readonly anyQueueName: boolean;
+  /** Closes every connection and the broker. */
+  close(): Promise<void>;
+}
+
+/** Makes a broker for one case. */
+export type BrokerFactory = () => Promise<BrokerUnderTest>;
+
+/** What a case depends on beyond the least of all transports. */
+export type Need = "manualClock" | "leaseMs" | "anyQueueName";
+
+/** What a case does, with one connection that is there already. It fails by throwing. */
+export type CaseBody = (connection: Connection, broker: BrokerUnderTest) => Promise<void>;
+
+/** One case; without `needs` it holds for every transport. */
+export type Case = CaseBody | { readonly needs: readonly Need[]; readonly run: CaseBody };
+
+/** Cases by the sentence that each proves. */
+export type Cases = Readonly<Record<string, Case>>;
+
+/** A case that is left out, with the reason, where one of the needs is not met. */
+export function needing(needs: readonly Need[], run: CaseBody): Case {
+  return { needs, run };
+}

@@ -1,0 +1,79 @@
+import { abortCases } from "./abort-cases.js";
+import type { BrokerFactory, BrokerUnderTest, Case, Cases, Need } from "./broker-under-test.js";
+import { consumerCases } from "./consumer-cases.js";
+import { deliveryCases } from "./delivery-cases.js";
+import { exchangeCases } from "./exchange-cases.js";
+import { expiryCases } from "./expiry-cases.js";
+import { iterationCases } from "./iteration-cases.js";
+import { leaseCases } from "./lease-cases.js";
+import { lifecycleCases } from "./lifecycle-cases.js";
+import { prefetchCases } from "./prefetch-cases.js";
+import { producerCases } from "./producer-cases.js";
+import { queueCases } from "./queue-cases.js";
+import { rawCases } from "./raw-cases.js";
+import { runCases } from "./run-cases.js";
+import { simpleQueueCases } from "./simple-queue-cases.js";
+
+export type { BrokerFactory, BrokerUnderTest } from "./broker-under-test.js";
+
+/** What the suite needs of a test runner. Those of vitest and of `node:test` fit as they are. */
+export interface SuiteRunner {
+  describe(name: string, body: () => void): unknown;
+  test(name: string, body: (context: SkippableContext) => Promise<void>): unknown;
+}
+
+/** How a running test says that it does not apply; may throw, as vitest's does, or not. */
+export interface SkippableContext {
+  skip(reason?: string): unknown;
+}
+
+/** What every transport must do, by theme. */
+const CONTENTS: Readonly<Record<string, Cases>> = {
+  exchanges: exchangeCases,
+  queues: queueCases,
+  deliveries: deliveryCases,
+  "raw messages": rawCases,
+  prefetch: prefetchCases,
+  leases: leaseCases,
+  expiry: expiryCases,
+  producers: producerCases,
+  consumers: consumerCases,
+  "for await": iterationCases,
+  "run()": runCases,
+  "simple queues": simpleQueueCases,
+  aborting: abortCases,
+  closing: lifecycleCases,
+};
+
+/**
+ * Registers the conformance suite of `Transport` with a test runner: a broker is proved through connections, as programs use
+ * it. The factory makes a fresh broker for each case. A case is only left out where a need is not met, with the reason.
+ *
+ *     transportSuite({ describe, test, factory: async () => … });
+ */
+export function transportSuite(options: SuiteRunner & { readonly factory: BrokerFactory }): void {
+  const { describe, test, factory } = options;
+  for (const [title, cases] of Object.entries(CONTENTS)) {
+    describe(title, () => {
+      for (const [sentence, one] of Object.entries(cases)) {
+        test(sentence, (context) => runCase(one, factory, context));
+      }
+    });
+  }
+}
+
+async function runCase(one: Case, factory: BrokerFactory, context: SkippableContext): Promise<void> {
+  const { needs, run } = typeof one === "function" ? { needs: [], run: one } : one;
+  const broker = await factory();
+  try {
+    const missing = needs.find((need) => !meets(broker, need));
+    if (missing === undefined) await run(broker.connect(), broker);
+    else context.skip(`the broker under test has not: ${missing}`);
+  } finally {
+    await broker.close();
+  }
+}
+
+function meets(broker: BrokerUnderTest, need: Need): boolean {
+  return need === "leaseMs" ? broker.leaseMs !== undefined : broker[need];
+}

@@ -1,0 +1,73 @@
+import { type Check, checkOptions, functionCheck, integerCheck, objectCheck } from "./check.js";
+import { resolveConnection } from "./connection-options.js";
+import { HOLD_MS_MAX, LEASE_MS_MIN } from "./limits.js";
+import type { ConnectionExtras, ConnectionOptions } from "./options.js";
+import type { Transport, TransportContext } from "./transport.js";
+import { openTransport } from "./transport-registry.js";
+import { formatTransportUrl } from "./transport-uri.js";
+
+/** Opens a transport that this package does not know. Called at first use, and again after a failure. */
+export type TransportOpener = (context: TransportContext) => Promise<Transport>;
+
+/** A connection over a transport of the program's own. */
+export interface CustomConnectionOptions extends ConnectionExtras {
+  readonly transport: TransportOpener;
+  /** Longest time one message is held by renewals, in milliseconds. Default: as long as its handler runs. */
+  readonly holdMsMax?: number;
+}
+
+/** Whatever a connection can be made from. */
+export type ConnectionTarget = ConnectionOptions | CustomConnectionOptions | string | URL;
+
+/** Where a connection goes: a name to show, and how to open it. */
+export interface ConnectionAddress {
+  readonly transport: string;
+  readonly holdMsMax: number | undefined;
+  readonly open: TransportOpener;
+  uri(options: { readonly includePassword?: boolean }): string;
+}
+
+const CUSTOM_CHECKS: Readonly<Record<keyof CustomConnectionOptions, Check>> = {
+  transport: functionCheck,
+  holdMsMax: integerCheck(LEASE_MS_MIN, HOLD_MS_MAX, "milliseconds"),
+  serializers: objectCheck,
+  clock: objectCheck,
+};
+
+const EXTRAS_CHECKS: Readonly<Record<keyof ConnectionExtras, Check>> = {
+  serializers: objectCheck,
+  clock: objectCheck,
+};
+
+/** What was asked for, checked. Throws one `invalid_argument` with every complaint. */
+export function addressOf(target: ConnectionTarget): ConnectionAddress {
+  if (isCustom(target)) return customAddress(target);
+  const resolved = resolveConnection(target);
+  return {
+    transport: resolved.transport,
+    holdMsMax: resolved.settings.holdMsMax,
+    open: (context) => openTransport(resolved, context),
+    uri: (options) => formatTransportUrl(resolved, options),
+  };
+}
+
+/** Serializers and clock: beside a URL they stand in an argument of their own. */
+export function extrasOf(target: ConnectionTarget, extras: ConnectionExtras): ConnectionExtras {
+  checkOptions("a connection", extras, EXTRAS_CHECKS);
+  return typeof target === "string" || target instanceof URL ? extras : { ...target, ...extras };
+}
+
+function isCustom(target: ConnectionTarget): target is CustomConnectionOptions {
+  return typeof target === "object" && "transport" in target && typeof target.transport === "function";
+}
+
+function customAddress(options: CustomConnectionOptions): ConnectionAddress {
+  checkOptions("a connection", options, CUSTOM_CHECKS);
+  const name = options.transport.name || "custom";
+  return {
+    transport: name,
+    holdMsMax: options.holdMsMax,
+    open: options.transport,
+    uri: () => `${name}:`,
+  };
+}
