@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { BASE_PATH } from "@pullqueue/core";
 import { describe, expect, test } from "vitest";
 import { ORIGIN, openApi, QUEUE, refusal } from "../support.js";
@@ -56,6 +57,7 @@ describe("tasks.lease", () => {
     ["numTasks=1&leaseSecs=99999999999999999999", "invalidParameter", "leaseSecs"],
     ["numTasks=1&leaseSecs=ten", "invalidParameter", "leaseSecs"],
     ["numTasks=1&numTasks=1&leaseSecs=1", "invalidParameter", "numTasks"],
+    ["numTasks=1&leaseSecs=1&groupByTag=true&tag=x&tag=x", "invalidParameter", "tag"],
     ["numTasks=1&leaseSecs=1&groupByTag=1", "invalidParameter", "groupByTag"],
     ["numTasks=1&leaseSecs=1&groupByTag=", "invalidParameter", "groupByTag"],
     ["numTasks=1&leaseSecs=1&waitMs=55001", "invalidParameter", "waitMs"],
@@ -180,6 +182,17 @@ describe("a lease that waits", () => {
     expect(await lease()).toHaveLength(1);
   });
 
+  test("a lease that waited leaves no listener on the server's signal", async () => {
+    const closing = new AbortController();
+    const { call, insert } = openApi({ closing: closing.signal });
+    const waiting = call("POST", `${LEASE}?numTasks=1&leaseSecs=9&waitMs=55000`);
+    await new Promise(setImmediate);
+    expect(getEventListeners(closing.signal, "abort")).toHaveLength(1);
+    await insert();
+    await waiting;
+    expect(getEventListeners(closing.signal, "abort")).toEqual([]);
+  });
+
   test.each(["before", "while"])("tasks.lease leases nothing for a client gone %s it waits", async (when) => {
     const { handler, insert, lease } = openApi();
     const client = new AbortController();
@@ -196,6 +209,24 @@ describe("a lease that waits", () => {
     await insert();
     expect((await lease()).map(({ retry_count }) => retry_count)).toEqual([1]);
   });
+});
+
+test("tasks.lease gives tasks back, uncounted, when its client goes while the store is leasing", async () => {
+  const client = new AbortController();
+  const { store, insert, lease } = openApi();
+  const leaseNow = store.lease.bind(store);
+  Object.assign(store, {
+    async lease(...[queues, request]: Parameters<typeof store.lease>) {
+      const tasks = await leaseNow(queues, request);
+      client.abort();
+      return tasks;
+    },
+  });
+  await insert();
+  const api = openApi({ store });
+  await api.call("POST", `${LEASE}?numTasks=1&leaseSecs=600`, undefined, { signal: client.signal });
+  Object.assign(store, { lease: leaseNow });
+  expect(await lease()).toEqual([expect.objectContaining({ retry_count: 2, uncountedLeases: 1 })]);
 });
 
 describe("taskqueues.lease", () => {
