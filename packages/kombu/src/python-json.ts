@@ -1,5 +1,5 @@
 import { KombuError } from "./errors.js";
-import { JSON_DEPTH_MAX } from "./limits.js";
+import { INTEGER_DIGITS_MAX, JSON_DEPTH_MAX } from "./limits.js";
 
 /** JSON text as Python's `json.dumps` writes it, so that what we store is byte for byte what kombu stores. */
 
@@ -13,8 +13,9 @@ interface Place {
 
 /**
  * The value as JSON text with Python's separators, ASCII escapes and floats. Safe integers and BigInts are written as
- * integers, all other numbers as Python writes floats. `toJSON` is honoured, so a Date is its ISO text. What JSON cannot say
- * (undefined, NaN, functions, bytes, Maps, cycles, over 500 levels) is refused: `not_serializable`, with the path to it.
+ * integers, all other numbers as Python writes floats. `toJSON` is honoured, so a Date is its ISO text. Refused as
+ * `not_serializable`, with the path to it, is what JSON cannot say or Python not read: undefined, NaN, functions, bytes, Maps,
+ * cycles, over 500 levels, integers of over 4300 digits.
  */
 export function writePythonJson(value: unknown): string {
   return write(value, undefined, "");
@@ -29,7 +30,7 @@ function write(value: unknown, parent: Place | undefined, key: string | number):
     case "boolean":
       return value ? "true" : "false";
     case "bigint":
-      return value.toString();
+      return writeBigInt(value, parent, key);
     case "object":
       return value === null ? "null" : writeObject(value, parent, key);
     default:
@@ -93,6 +94,12 @@ function writeNumber(value: number): string {
     return text.includes(".") ? text : `${text}.0`;
   }
   return value.toExponential().replace(/e([+-])([0-9])$/, (_, sign, digit) => `e${sign}0${digit}`);
+}
+
+function writeBigInt(value: bigint, parent: Place | undefined, key: string | number): string {
+  const text = value.toString();
+  if (text.length <= INTEGER_DIGITS_MAX) return text;
+  return refuse(`an integer of over ${INTEGER_DIGITS_MAX} digits, which Python does not read`, parent, key);
 }
 
 function checkPlace({ container, parent, key, depth }: Place): void {

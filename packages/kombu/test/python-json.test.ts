@@ -46,6 +46,7 @@ describe("writePythonJson()", () => {
     [5e-324, "5e-324"],
     [Number.MAX_VALUE, "1.7976931348623157e+308"],
     [1180591620717411303424n, "1180591620717411303424"],
+    [10n ** 4299n, `1${"0".repeat(4299)}`],
   ])("writePythonJson() writes the number %s as Python does: %s", (value, text) => {
     expect(writePythonJson(value)).toBe(text);
   });
@@ -73,6 +74,7 @@ describe("writePythonJson()", () => {
     [[1, Number.NaN], "NaN, at $[1]"],
     [{ "odd name": [{ x: Number.POSITIVE_INFINITY }] }, 'Infinity, at $["odd name"][0].x'],
     [() => 1, "a function, at $"],
+    [{ big: 10n ** 4300n }, "an integer of over 4300 digits, which Python does not read, at $.big"],
     [Symbol("s"), "a symbol, at $"],
     [{ m: new Map() }, "a Map (use Object.fromEntries), at $.m"],
     [[new Set()], "a Set (use Array.from), at $[0]"],
