@@ -46,13 +46,6 @@ export function parseTag(text: string): string {
   throw new InvalidArgumentError(`Expected at most ${limits.TAG_BYTES_MAX} bytes, got ${bytes}.`);
 }
 
-/** An address of a server: http or https. */
-export function parseEndpoint(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url !== undefined && (url.protocol === "http:" || url.protocol === "https:")) return text;
-  throw new InvalidArgumentError(`Expected an address such as http://127.0.0.1:8085, got ${quote(text)}.`);
-}
-
 function quote(text: string): string {
   return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
 }

@@ -1,6 +1,5 @@
 import type { Readable } from "node:stream";
 import { Command, Option } from "commander";
-import { parseEndpoint } from "./argument-parsers.js";
 import { EXIT, type ExitCode } from "./exit-codes.js";
 import { ENDPOINT_DEFAULT, PROJECT_DEFAULT } from "./limits.js";
 import type { Output, OutputStream } from "./output.js";
@@ -93,10 +92,7 @@ export function examples(...lines: readonly (readonly [command: string, meaning:
 
 function globalOptions(): Option[] {
   return [
-    new Option(
-      "--endpoint <url>",
-      `the server (default: PULLQUEUE_ENDPOINT, else ${ENDPOINT_DEFAULT})`,
-    ).argParser(parseEndpoint),
+    new Option("--endpoint <url>", `the server (default: PULLQUEUE_ENDPOINT, else ${ENDPOINT_DEFAULT})`),
     new Option(
       "--project <id>",
       `the App Engine project of the queues (default: PULLQUEUE_PROJECT, else ${PROJECT_DEFAULT})`,

@@ -32,29 +32,33 @@ export async function readBody(input: Readable, signal: AbortSignal): Promise<Ui
 
 /**
  * The lines of a stream without their ends (LF or CRLF), each batch as soon as it has come, so that a pipe that is still
- * written to does not wait. Empty lines are kept: the caller counts. Throws `too_large` for a line longer than a payload.
+ * written to does not wait. Empty lines are kept: the caller counts. Throws `too_large` for a line longer than a payload,
+ * after those before it.
  */
 export async function* readLines(input: Readable, signal: AbortSignal): AsyncGenerator<LineBatch> {
   let rest: Buffer = Buffer.alloc(0);
-  let number = 1;
+  let firstNumber = 1;
   for await (const chunk of chunksOf(input, signal)) {
-    const lines: Uint8Array[] = [];
-    let from = 0;
-    for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, from)) {
-      const line = chunk.subarray(from, end);
-      lines.push(withoutReturn(rest.byteLength === 0 ? line : Buffer.concat([rest, line])));
-      rest = Buffer.alloc(0);
-      from = end + 1;
-    }
-    rest = Buffer.concat([rest, chunk.subarray(from)]);
-    if (rest.byteLength > limits.PAYLOAD_BYTES_MAX) {
-      if (lines.length > 0) yield { firstNumber: number, lines };
-      throw tooLarge(`line ${number + lines.length}`);
-    }
-    if (lines.length > 0) yield { firstNumber: number, lines };
-    number += lines.length;
+    const pieces = splitLines(Buffer.concat([rest, chunk]));
+    const tooLong = pieces.findIndex((piece) => piece.byteLength > limits.PAYLOAD_BYTES_MAX);
+    const lines = pieces.slice(0, tooLong < 0 ? -1 : tooLong);
+    if (lines.length > 0) yield { firstNumber, lines };
+    if (tooLong >= 0) throw tooLarge(`line ${firstNumber + tooLong}`);
+    firstNumber += lines.length;
+    rest = pieces.at(-1) ?? rest;
   }
-  if (rest.byteLength > 0) yield { firstNumber: number, lines: [withoutReturn(rest)] };
+  if (rest.byteLength > 0) yield { firstNumber, lines: [withoutReturn(rest)] };
+}
+
+/** Whole lines without their ends, and last what is not yet a whole line, perhaps nothing. */
+function splitLines(bytes: Buffer): Buffer[] {
+  const pieces: Buffer[] = [];
+  let from = 0;
+  for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, from)) {
+    pieces.push(withoutReturn(bytes.subarray(from, end)));
+    from = end + 1;
+  }
+  return [...pieces, bytes.subarray(from)];
 }
 
 /** A stream's chunks; an abort ends the stream, so that nothing keeps the process from ending. */
@@ -68,7 +72,7 @@ async function* chunksOf(input: Readable, signal: AbortSignal): AsyncGenerator<B
   }
 }
 
-function withoutReturn(line: Uint8Array): Uint8Array {
+function withoutReturn(line: Buffer): Buffer {
   return line.at(-1) === CARRIAGE_RETURN ? line.subarray(0, -1) : line;
 }
 

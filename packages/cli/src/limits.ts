@@ -29,9 +29,6 @@ export const PROGRESS_MS = 100;
 /** Longest duration that is taken anywhere, in milliseconds: a task's farthest delay. */
 export const DURATION_MS_MAX = limits.DELAY_MS_MAX;
 
-/** Largest credentials file, in bytes; real ones have a few hundred. */
-export const CREDENTIALS_BYTES_MAX = 64 * 1024;
-
 /**
  * A second signal within this time is the first one again, in milliseconds: npm and npx pass on to what they run the SIGINT
  * that the terminal has sent to both.

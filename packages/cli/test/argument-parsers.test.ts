@@ -1,13 +1,7 @@
 import { limits } from "@pullqueue/core";
 import { InvalidArgumentError } from "commander";
 import { describe, expect, test } from "vitest";
-import {
-  durationBetween,
-  parseCount,
-  parseDuration,
-  parseEndpoint,
-  parseTag,
-} from "../src/argument-parsers.js";
+import { durationBetween, parseCount, parseDuration, parseTag } from "../src/argument-parsers.js";
 
 describe("parseDuration()", () => {
   test.each([
@@ -51,11 +45,4 @@ test("parseCount() takes whole numbers from 1 up", () => {
 test("parseTag() counts bytes, not characters", () => {
   expect(parseTag("é".repeat(250))).toHaveLength(250);
   expect(() => parseTag("é".repeat(251))).toThrow("at most 500 bytes, got 502");
-});
-
-test("parseEndpoint() takes http and https only", () => {
-  expect(parseEndpoint("https://queue.example.com")).toBe("https://queue.example.com");
-  for (const text of ["127.0.0.1:8085", "ftp://host", "nonsense", ""]) {
-    expect(() => parseEndpoint(text)).toThrow(InvalidArgumentError);
-  }
 });
