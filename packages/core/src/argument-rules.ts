@@ -23,6 +23,7 @@ import {
 } from "./limits.js";
 import type { ExactLease } from "./naive-store.js";
 import { checkQueueNameRule } from "./names.js";
+import type { StoreOptions } from "./store.js";
 import type {
   LeaseExtension,
   LeaseFence,
@@ -164,6 +165,18 @@ export function checkWait(waitMs: number): void {
 /** The size of a page. */
 export function checkLimit(limit: number, max: number): void {
   checkInteger("maxResults", limit, 1, max);
+}
+
+/** What every embedded store can be told when it is opened. */
+export function checkStoreOptions(options: StoreOptions): void {
+  if (options.createQueues !== undefined) checkBoolean("createQueues", options.createQueues);
+  checkAtLeast("queuesMax", options.queuesMax, 1);
+  checkAtLeast("tombstoneMs", options.tombstoneMs, 0);
+}
+
+/** A whole number without an upper limit, if there is one. */
+export function checkAtLeast(name: string, value: number | undefined, min: number): void {
+  if (value !== undefined) checkInteger(name, value, min, Number.MAX_SAFE_INTEGER);
 }
 
 /** A queue's settings. */

@@ -1,3 +1,4 @@
+import { checkAtLeast, checkStoreOptions } from "../argument-rules.js";
 import { checkedStore } from "../checked-store.js";
 import { type Clock, systemClock } from "../clock.js";
 import { QueueError } from "../errors.js";
@@ -49,6 +50,9 @@ export interface MemoryStoreOptions extends StoreOptions {
 
 /** A store in this process's memory, gone with it. For tests, for development, and for queues that may be lost. */
 export function openMemoryStore(options: MemoryStoreOptions = {}): QueueStore & QueueAdmin {
+  checkStoreOptions(options);
+  checkAtLeast("payloadBytesMax", options.payloadBytesMax, 0);
+  checkAtLeast("tasksMax", options.tasksMax, 1);
   const clock = options.clock ?? systemClock();
   return checkedStore(new MemoryStore(clock, options), { clock });
 }
@@ -159,7 +163,8 @@ class MemoryStore implements NaiveStore {
 
   async putQueue(key: QueueKey, settings: QueueSettings): Promise<QueueInfo> {
     const queue = this.#queue(key) ?? this.#newQueue(key);
-    queue.settings = settings;
+    // A copy, which its caller cannot change.
+    queue.settings = structuredClone(settings);
     return this.#describe(queue, "without stats");
   }
 

@@ -85,11 +85,10 @@ export class SqliteQueues {
   }
 
   /** Removes the queue itself; its tasks belong to nobody from now on. */
-  remove(key: QueueKey): QueueRow {
-    const row = this.known(key);
-    this.#statements.removeQueue.run(row.id);
-    this.#statements.forgetLeases.run(row.id, Number.MAX_SAFE_INTEGER);
-    return row;
+  remove(key: QueueKey): void {
+    const { id } = this.known(key);
+    this.#statements.removeQueue.run(id);
+    this.#statements.forgetLeases.run(id, Number.MAX_SAFE_INTEGER);
   }
 
   list(project: string, limit: number, after: string | undefined): QueueRow[] {

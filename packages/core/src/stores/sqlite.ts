@@ -1,3 +1,4 @@
+import { checkStoreOptions } from "../argument-rules.js";
 import { checkedStore } from "../checked-store.js";
 import { type Clock, clockNotBefore, systemClock } from "../clock.js";
 import { QueueError } from "../errors.js";
@@ -54,6 +55,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Queu
       { location: "path" },
     );
   }
+  checkStoreOptions(options);
   const given = options.clock ?? systemClock();
   const { database, close } = await openSqlite(options, given);
   const statements = translated(() => prepareStatements(database));
@@ -90,7 +92,7 @@ class SqliteStore implements NaiveStore {
   readonly #queues: SqliteQueues;
   readonly #tasks: SqliteTasks;
   readonly #closeDatabase: () => void;
-  readonly #sweeping: Promise<void>;
+  #sweeping: Promise<void>;
   #closing = false;
 
   constructor({ database, close, statements, clock, options }: SqliteStoreParts) {
@@ -195,9 +197,10 @@ class SqliteStore implements NaiveStore {
     );
   }
 
+  /** The queue is gone at once; its tasks, which nobody can reach any more, go in the background. */
   async deleteQueue(key: QueueKey): Promise<void> {
-    const row = await this.#commits.run(() => this.#queues.remove(key));
-    for await (const _ of this.#removeAll(row.id, Number.MAX_SAFE_INTEGER)) if (this.#closing) return;
+    await this.#commits.run(() => this.#queues.remove(key));
+    this.#sweeping = this.#sweeping.then(() => this.#sweep());
   }
 
   async *purge(key: QueueKey): AsyncGenerator<number> {
@@ -222,9 +225,15 @@ class SqliteStore implements NaiveStore {
     return choice === "with stats" ? this.#queues.stats(row, this.#clock.nowUs()) : undefined;
   }
 
+  /** Changes whenever another connection has committed. */
   #dataVersion(): number {
-    const row = this.#statements.dataVersion.get() as { readonly data_version: number };
-    return row.data_version;
+    try {
+      const row = this.#statements.dataVersion.get() as { readonly data_version: number };
+      return row.data_version;
+    } catch {
+      // A version unlike any other makes somebody look, and the look meets the error where it can be reported.
+      return Number.NaN;
+    }
   }
 
   async *#removeAll(queueId: number, lastSerial: number): AsyncGenerator<number> {
@@ -240,11 +249,11 @@ class SqliteStore implements NaiveStore {
     }
   }
 
-  /** Removes what deleted queues have left behind, when their removal was cut short. */
+  /** Removes what deleted queues have left behind, those of an earlier life of this file among them. */
   async #sweep(): Promise<void> {
     try {
       let queueId = -1;
-      for (;;) {
+      while (!this.#closing) {
         const next = this.#statements.queueOfTasksAfter.get(queueId) as
           | { readonly queue_id: number }
           | undefined;
