@@ -2,6 +2,8 @@
 
 export { openStore } from "./open-store.js";
 export { parseStoreAddress, type StoreAddress } from "./store-address.js";
+export { type HttpStore, openHttpStore } from "./stores/http.js";
+export type { HttpStoreOptions } from "./stores/http-options.js";
 export { type MemoryStoreOptions, openMemoryStore } from "./stores/memory.js";
 export { openSqliteStore, type SqliteStoreOptions } from "./stores/sqlite.js";
 export type { SqliteDatabase, SqliteStatement } from "./stores/sqlite-database.js";
@@ -18,6 +20,7 @@ export {
   type QueueErrorCode,
   type QueueErrorDetails,
 } from "./errors.js";
+export { handlerClient } from "./handler-client.js";
 export type { HttpClient, HttpRequest, HttpResponse, TokenSource } from "./http-client.js";
 export { errorFromWire, errorToWire, type WireError, type WireErrorOverride } from "./http-status.js";
 export { type IdSource, idSource, newIdempotencyKey, randomFraction } from "./ids.js";
@@ -73,6 +76,7 @@ export {
   type TaskPage,
   type TaskWithPayload,
 } from "./task.js";
+export { type UndiciClientOptions, undiciClient } from "./undici-client.js";
 export {
   checkQueueName,
   extensionFromWire,

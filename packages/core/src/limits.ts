@@ -147,6 +147,9 @@ export const CLIENT_BACKOFF_MS_MAX = 2_000;
 /** How long an aborted lease may still be answered, in milliseconds, so that its tasks can be given back; then it is cut. */
 export const CLIENT_ABORT_GRACE_MS = 1_000;
 
+/** Pause before an aborted lease that has not reached its server yet is cancelled again, in milliseconds. */
+export const CLIENT_CANCEL_PAUSE_MS = 20;
+
 /** How often a plain server is asked for tasks while a lease waits, in milliseconds. Python's transport: one second. */
 export const POLLING_INTERVAL_MS_DEFAULT = 1_000;
 

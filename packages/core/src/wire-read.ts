@@ -49,6 +49,13 @@ export function readStrings(object: JsonObject, field: string): readonly string[
   throw wrong(field, "an array of strings", value);
 }
 
+/** An array of anything; absent is empty. */
+export function readArray(object: JsonObject, field: string): readonly unknown[] {
+  const value = object[field] ?? [];
+  if (Array.isArray(value)) return value;
+  throw wrong(field, "an array", value);
+}
+
 function wrong(field: string, expected: string, value: unknown): QueueError {
   return new QueueError("invalid_argument", `${field} must be ${expected}, got ${describe(value)}`, {
     location: field,

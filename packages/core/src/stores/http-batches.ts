@@ -1,0 +1,169 @@
+import { Coalescer } from "../coalesce.js";
+import { isQueueError, QueueError } from "../errors.js";
+import { newIdempotencyKey } from "../ids.js";
+import { CLIENT_BATCHES_IN_FLIGHT } from "../limits.js";
+import type { RouteName } from "../routes.js";
+import type { ItemResult, LeaseExtension, LeaseFence, NewTask, QueueKey, Task } from "../task.js";
+import { extensionToWire, fenceToWire, itemResultFromWire, newTaskToWire, taskFromWire } from "../wire.js";
+import { type JsonObject, readObject } from "../wire-read.js";
+import { type HttpCalls, queuePath } from "./http-calls.js";
+import type { ServerFeatures } from "./http-discovery.js";
+import { itemsOf } from "./http-lease.js";
+import { findTask } from "./http-queues.js";
+
+/** Errors of a whole batch for which one of its calls may be to blame: sent alone, the others may pass. */
+const BLAMING = new Set(["too_large", "resource_exhausted", "invalid_argument"]);
+
+/** A batch method: how an item is sent, and what its outcome means. */
+interface BatchMethod<I, T> {
+  readonly route: RouteName;
+  readonly write: (item: I, queue: QueueKey) => JsonObject;
+  readonly read: (json: unknown, queue: QueueKey) => T;
+  readonly weigh: (item: I) => number;
+  /** Reads an item's refusal again when an earlier attempt may have done what was asked. */
+  readonly reconsider?: (item: I, error: QueueError, queue: QueueKey) => Promise<ItemResult<T>>;
+}
+
+/** The batch methods of our own server, each call of which is shared by whoever asks at the same time. */
+export class HttpBatches {
+  readonly #calls: HttpCalls;
+  readonly #features: ServerFeatures;
+  /** By method, project and queue; only those in use. */
+  readonly #coalescers = new Map<string, Coalescer<unknown, ItemResult<unknown>>>();
+
+  constructor(calls: HttpCalls, features: ServerFeatures) {
+    this.#calls = calls;
+    this.#features = features;
+  }
+
+  insert(queue: QueueKey, tasks: readonly NewTask[], signal?: AbortSignal) {
+    // With a key of its own each task may be sent twice.
+    const keyed = tasks.map((task) =>
+      task.idempotencyKey === undefined ? { ...task, idempotencyKey: newIdempotencyKey() } : task,
+    );
+    return this.#inBatches(INSERT, queue, keyed, signal);
+  }
+
+  extend(queue: QueueKey, leases: readonly LeaseExtension[], signal?: AbortSignal) {
+    return this.#inBatches(this.#update, queue, leases, signal);
+  }
+
+  delete(queue: QueueKey, targets: readonly LeaseFence[], signal?: AbortSignal) {
+    return this.#inBatches(DELETE, queue, targets, signal);
+  }
+
+  async #inBatches<I, T>(
+    method: BatchMethod<I, T>,
+    queue: QueueKey,
+    items: readonly I[],
+    signal: AbortSignal | undefined,
+  ): Promise<readonly ItemResult<T>[]> {
+    const results: ItemResult<T>[] = [];
+    for (const chunk of this.#chunksOf(method, items)) {
+      try {
+        results.push(...(await this.#coalescer(method, queue).add(chunk, signal)));
+      } catch (error) {
+        // The chunks before this one are done, and their results must not be lost with it.
+        if (results.length === 0 || !isQueueError(error)) throw error;
+        results.push(...items.slice(results.length).map(() => ({ ok: false, error }) as const));
+        break;
+      }
+    }
+    return results;
+  }
+
+  /** One after the other, so that tasks inserted together keep their order. */
+  #chunksOf<I, T>({ weigh }: BatchMethod<I, T>, items: readonly I[]): readonly (readonly I[])[] {
+    const { batchItemsMax, batchPayloadBytesMax } = this.#features;
+    const chunks: I[][] = [];
+    let weight = 0;
+    for (const item of items) {
+      const current = chunks.at(-1);
+      weight += weigh(item);
+      if (current !== undefined && current.length < batchItemsMax && weight <= batchPayloadBytesMax) {
+        current.push(item);
+      } else {
+        chunks.push([item]);
+        weight = weigh(item);
+      }
+    }
+    return chunks;
+  }
+
+  #coalescer<I, T>(method: BatchMethod<I, T>, queue: QueueKey): Coalescer<I, ItemResult<T>> {
+    const name = `${method.route} ${queue.project}/${queue.queue}`;
+    const existing = this.#coalescers.get(name) as Coalescer<I, ItemResult<T>> | undefined;
+    if (existing !== undefined) return existing;
+    const coalescer = new Coalescer<I, ItemResult<T>>({
+      send: (items) => this.#sendBatch(method, queue, items),
+      batchesInFlightMax: CLIENT_BATCHES_IN_FLIGHT,
+      itemsMax: this.#features.batchItemsMax,
+      weightMax: this.#features.batchPayloadBytesMax,
+      weigh: (items) => items.reduce((sum, item) => sum + method.weigh(item), 0),
+      blamesOneCall: (error) => isQueueError(error) && BLAMING.has(error.code),
+      onIdle: () => this.#coalescers.delete(name),
+    });
+    // A name stands for one method, so that what is read under it has the types it was written with.
+    this.#coalescers.set(name, coalescer as unknown as Coalescer<unknown, ItemResult<unknown>>);
+    return coalescer;
+  }
+
+  async #sendBatch<I, T>(
+    method: BatchMethod<I, T>,
+    queue: QueueKey,
+    items: readonly I[],
+  ): Promise<readonly ItemResult<T>[]> {
+    const outcome = await this.#calls.outcome({
+      route: method.route,
+      path: queuePath(queue),
+      body: { items: items.map((item) => method.write(item, queue)) },
+      read: (json) => readResults(json, items.length, (task) => method.read(task, queue)),
+      repeat: "harmless",
+    });
+    if (!outcome.ok) throw outcome.error;
+    const { reconsider } = method;
+    if (!outcome.unclear || reconsider === undefined) return outcome.value;
+    return Promise.all(
+      outcome.value.map((result, index) =>
+        result.ok ? result : reconsider(items[index]!, result.error, queue),
+      ),
+    );
+  }
+
+  readonly #update: BatchMethod<LeaseExtension, Task> = {
+    route: "tasks.batchUpdate",
+    write: extensionToWire,
+    read: taskFromWire,
+    weigh: () => 0,
+    // A release that was done before finds the lease gone: then the task is free, and nobody has leased it since.
+    reconsider: async (item, error, queue) => {
+      if (error.code !== "lease_lost" || item.leaseMs > 0 || item.retryCount === undefined) {
+        return { ok: false, error };
+      }
+      const task = await findTask(this.#calls, queue, item.id);
+      return task?.retryCount === item.retryCount ? { ok: true, value: task } : { ok: false, error };
+    },
+  };
+}
+
+const INSERT: BatchMethod<NewTask, Task> = {
+  route: "tasks.batchInsert",
+  write: (task, queue) => newTaskToWire(task, queue, true),
+  read: taskFromWire,
+  weigh: (task) => task.payload.byteLength,
+};
+
+const DELETE: BatchMethod<LeaseFence, undefined> = {
+  route: "tasks.batchDelete",
+  write: fenceToWire,
+  read: () => undefined,
+  weigh: () => 0,
+  reconsider: async (_, error) =>
+    error.code === "not_found" ? { ok: true, value: undefined } : { ok: false, error },
+};
+
+function readResults<T>(json: unknown, count: number, read: (task: unknown) => T): readonly ItemResult<T>[] {
+  const items = itemsOf(readObject(json, "answer"));
+  if (items.length === count) return items.map((item) => itemResultFromWire(item, read));
+  throw new QueueError("internal", `the server answered ${count} items with ${items.length} results`);
+}

@@ -1,0 +1,222 @@
+import { pause } from "../abortable.js";
+import { isQueueError, QueueError } from "../errors.js";
+import type { HttpRequest, HttpResponse, TokenSource } from "../http-client.js";
+import { errorFromWire } from "../http-status.js";
+import { CLIENT_BACKOFF_MS_MAX, CLIENT_BACKOFF_MS_MIN, CLIENT_WAIT_MARGIN_MS } from "../limits.js";
+import { projectWithPrefix } from "../names.js";
+import { buildPath, ROUTES, type RouteName, type RouteParameters } from "../routes.js";
+import type { QueueKey } from "../task.js";
+import type { JsonObject } from "../wire-read.js";
+import type { HttpStoreSettings } from "./http-options.js";
+import { ServerClock } from "./server-clock.js";
+
+/** One call of the API. */
+export interface ApiCall<T> {
+  readonly route: RouteName;
+  /** The project without prefix. */
+  readonly path: RouteParameters;
+  readonly query?: readonly (readonly [name: string, value: string | number | boolean])[];
+  readonly body?: JsonObject;
+  /** Reads the answer; what it throws means that the answer is not one of this API. */
+  readonly read: (json: unknown) => T;
+  /**
+   * When a failed call is repeated: after whatever may pass, because repeating is harmless; or only when the server has
+   * certainly done nothing, because it would do it twice.
+   */
+  readonly repeat: "harmless" | "undone";
+  /** Ends the call with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** After this fires nothing is repeated, but an answer on its way is still read. */
+  readonly lastAttempt?: AbortSignal | undefined;
+  /** How long the server may let the call wait on purpose, in milliseconds. */
+  readonly waitMs?: number | undefined;
+}
+
+/** What came of a call. `unclear`: an earlier attempt went unanswered, so the server may have done it before. */
+export type Outcome<T> =
+  | { readonly ok: true; readonly value: T; readonly unclear: boolean }
+  | { readonly ok: false; readonly error: QueueError; readonly unclear: boolean };
+
+/** Why one attempt failed. */
+interface Failure {
+  readonly error: QueueError;
+  /** Trying again may help. */
+  readonly passing: boolean;
+  /** The server may have done what was asked. */
+  readonly perhapsDone: boolean;
+}
+
+/** Statuses by which a server says that it did nothing and may later. */
+const UNDONE = new Set([429, 503]);
+
+/** Sends calls: builds requests, signs them, reads answers, repeats what may be repeated. */
+export class HttpCalls {
+  readonly serverClock: ServerClock;
+  readonly #settings: HttpStoreSettings;
+  readonly #closing: AbortSignal;
+  readonly #onConnectionLost: () => void;
+
+  /** `closing` ends all repeating. `onConnectionLost` hears when the server may be another one when it is back. */
+  constructor(settings: HttpStoreSettings, closing: AbortSignal, onConnectionLost: () => void) {
+    this.serverClock = new ServerClock(settings.clock);
+    this.#settings = settings;
+    this.#closing = closing;
+    this.#onConnectionLost = onConnectionLost;
+  }
+
+  /** The answer's value. Rejects with what stands in the way, after all repetitions. */
+  async value<T>(call: ApiCall<T>): Promise<T> {
+    const outcome = await this.outcome(call);
+    if (outcome.ok) return outcome.value;
+    throw outcome.error;
+  }
+
+  /** What came of it, for callers that must know whether it may have been done before. Rejects only after an abort. */
+  async outcome<T>(call: ApiCall<T>): Promise<Outcome<T>> {
+    const { method, path } = requestLine(call, this.#settings.projectPrefix);
+    return this.repeatedly(call, {
+      method,
+      path,
+      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+    });
+  }
+
+  /** The same for any path. */
+  async repeatedly<T>(
+    call: Pick<ApiCall<T>, "read" | "repeat" | "signal" | "lastAttempt" | "waitMs">,
+    line: Pick<HttpRequest, "method" | "path" | "body">,
+  ): Promise<Outcome<T>> {
+    const { clock, deadlineMs, random } = this.#settings;
+    const timeoutMs =
+      call.waitMs === undefined ? this.#settings.timeoutMs : call.waitMs + CLIENT_WAIT_MARGIN_MS;
+    const untilUs = clock.nowUs() + Math.max(deadlineMs, timeoutMs) * 1000;
+    const leftMs = () => Math.max(1, Math.ceil((untilUs - clock.nowUs()) / 1000));
+    let unclear = false;
+    for (let attempt = 0; ; attempt++) {
+      const request = { ...line, waiting: call.waitMs !== undefined, signal: call.signal };
+      const result = await this.#attempt(call, { ...request, timeoutMs: Math.min(timeoutMs, leftMs()) });
+      if (!("error" in result)) return { ok: true, value: result.value, unclear };
+      const { error, passing, perhapsDone } = result;
+      unclear ||= perhapsDone && passing;
+      const pauseMs = Math.max(error.retryAfterMs ?? 0, backoffMs(attempt, random()));
+      const repeatable = passing && (call.repeat === "harmless" || !perhapsDone);
+      if (!repeatable || pauseMs >= leftMs()) return { ok: false, error, unclear };
+      await pause(clock, pauseMs, call.signal, call.lastAttempt, this.#closing);
+      call.signal?.throwIfAborted();
+      if (this.#closing.aborted || call.lastAttempt?.aborted === true) return { ok: false, error, unclear };
+    }
+  }
+
+  async #attempt<T>(
+    call: Pick<ApiCall<T>, "read">,
+    request: HttpRequest,
+  ): Promise<{ readonly value: T } | Failure> {
+    let sent = false;
+    const onSent = () => {
+      sent = true;
+    };
+    let response: HttpResponse;
+    try {
+      response = await this.#send({ ...request, onSent });
+    } catch (error) {
+      request.signal?.throwIfAborted();
+      // A client's own errors say what to expect of the next attempt; others are defects.
+      if (!isQueueError(error)) throw error;
+      if (error.code === "unavailable") this.#onConnectionLost();
+      return { error, passing: error.code === "unavailable" || error.code === "timeout", perhapsDone: sent };
+    }
+    return readResponse(response, call.read);
+  }
+
+  /** Sends with a token; one that the server refuses is replaced once. */
+  async #send(request: HttpRequest): Promise<HttpResponse> {
+    if (this.#settings.tokens === undefined) return this.#observed(request, headersFor(request));
+    const token = await this.#token({ signal: request.signal });
+    const response = await this.#observed(request, headersFor(request, token));
+    if (response.status !== 401) return response;
+    const other = await this.#token({ signal: request.signal, rejected: token });
+    return other === token ? response : this.#observed(request, headersFor(request, other));
+  }
+
+  async #token(options: Parameters<TokenSource["getAccessToken"]>[0]): Promise<string> {
+    try {
+      return await this.#settings.tokens!.getAccessToken(options);
+    } catch (cause) {
+      // The door where a token source throws: it may be anybody's.
+      options.signal?.throwIfAborted();
+      if (isQueueError(cause)) throw cause;
+      throw new QueueError("unauthenticated", "no access token could be had; the cause says why", { cause });
+    }
+  }
+
+  async #observed(request: HttpRequest, headers: Record<string, string>): Promise<HttpResponse> {
+    const { client, clock } = this.#settings;
+    const sentUs = clock.nowUs();
+    const response = await client.send({ ...request, headers });
+    this.serverClock.observe(response.headers.date, sentUs, clock.nowUs());
+    return response;
+  }
+}
+
+/** The path parameters of a queue. */
+export function queuePath({ project, queue }: QueueKey): RouteParameters {
+  return { project, taskqueue: queue };
+}
+
+function requestLine(call: ApiCall<unknown>, prefix: string): { method: string; path: string } {
+  const project = projectWithPrefix(call.path.project, prefix);
+  const pairs = (call.query ?? []).map(([name, value]) => `&${name}=${encodeURIComponent(value)}`);
+  return {
+    method: ROUTES[call.route].method,
+    path: `${buildPath(call.route, { ...call.path, project })}?prettyPrint=false${pairs.join("")}`,
+  };
+}
+
+function headersFor({ body }: HttpRequest, token?: string): Record<string, string> {
+  return {
+    accept: "application/json",
+    ...(body === undefined ? {} : { "content-type": "application/json" }),
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+  };
+}
+
+/** The door where HTTP ends. */
+function readResponse<T>(
+  { status, headers, body }: HttpResponse,
+  read: (json: unknown) => T,
+): { readonly value: T } | Failure {
+  const success = status >= 200 && status < 300;
+  try {
+    const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString();
+    const json: unknown = text === "" ? undefined : JSON.parse(text);
+    if (success) return { value: read(json) };
+    return refusal(status, errorFromWire(status, json, retryAfterMs(headers["retry-after"])));
+  } catch (cause) {
+    // An error page of something in between is as good as its status; a success has to make sense.
+    if (!success)
+      return refusal(status, errorFromWire(status, undefined, retryAfterMs(headers["retry-after"])));
+    const error = new QueueError(
+      "unavailable",
+      `the answer (status ${status}) is not one of a pull-queue server; is something else at this endpoint, or in between?`,
+      { cause },
+    );
+    return { error, passing: true, perhapsDone: true };
+  }
+}
+
+function refusal(status: number, error: QueueError): Failure {
+  if (UNDONE.has(status)) return { error, passing: true, perhapsDone: false };
+  const passing = status === 408 || (status >= 500 && status !== 501);
+  return { error, passing, perhapsDone: passing };
+}
+
+/** Seconds, or a date; the latter is rounded to seconds and rare, so the pause of our own will do. */
+function retryAfterMs(header: string | undefined): number | undefined {
+  return header !== undefined && /^\d{1,6}$/.test(header) ? Number(header) * 1000 : undefined;
+}
+
+/** Twice as long each time, up to the longest; half of it left to chance, so that many clients do not come back at once. */
+function backoffMs(attempt: number, random: number): number {
+  const fullMs = Math.min(CLIENT_BACKOFF_MS_MAX, CLIENT_BACKOFF_MS_MIN * 2 ** attempt);
+  return fullMs * (1 - random / 2);
+}

@@ -1,0 +1,342 @@
+import { followSignals } from "../abortable.js";
+import {
+  checkBatch,
+  checkBatchPayload,
+  checkExtension,
+  checkFence,
+  checkLimit,
+  checkNewTask,
+  checkProject,
+  checkQueueKey,
+  checkQueueKeys,
+  checkSettings,
+  checkTaskId,
+  checkWait,
+  exactLease,
+} from "../argument-rules.js";
+import { eachValid } from "../each-valid.js";
+import { QueueError } from "../errors.js";
+import type { HttpClient } from "../http-client.js";
+import { LIST_QUEUES_MAX, LIST_TASKS_MAX, PLAIN_QUEUE_NAME_PATTERN } from "../limits.js";
+import type { CallOptions, QueueAdmin, QueueStore, StoreManifest } from "../store.js";
+import { closedStore } from "../store-errors.js";
+import type {
+  ItemResult,
+  LeaseExtension,
+  LeaseFence,
+  LeaseRequest,
+  NewTask,
+  PeekQuery,
+  QueueInfo,
+  QueueKey,
+  QueuePage,
+  QueueSettings,
+  Task,
+  TaskPage,
+  TaskWithPayload,
+} from "../task.js";
+import { HttpCalls } from "./http-calls.js";
+import type { HttpDialect } from "./http-dialect.js";
+import { Discovery, type ServerFeatures } from "./http-discovery.js";
+import { ExtendedDialect } from "./http-extended.js";
+import { type HttpStoreOptions, httpStoreSettings } from "./http-options.js";
+import { PLAIN_MANIFEST, PlainTasks } from "./http-plain.js";
+import { PlainDialect } from "./http-plain-dialect.js";
+import { purgeByPages } from "./http-purge.js";
+import {
+  deleteQueue,
+  findTask,
+  getQueue,
+  listQueues,
+  purgeQueue,
+  putQueue,
+  requireMethod,
+} from "./http-queues.js";
+
+/** A store on the other side of HTTP. */
+export interface HttpStore extends QueueStore, QueueAdmin {
+  /** What the server can do; until it has been asked (`ready`, or any call), what every server can. */
+  readonly supports: StoreManifest;
+  /** Asks the server what it can do, unless that is known. Rejects with `unavailable` when it cannot be reached. */
+  ready(options?: CallOptions): Promise<StoreManifest>;
+}
+
+/**
+ * A store that calls a server of the App Engine pull-queue REST API: ours, with everything that the contract promises, or
+ * any other, as far as v1beta2 goes. The server's discovery document tells which; it is read on first use, and again
+ * after a connection failed.
+ *
+ * Calls made at the same time share batches. What a lost answer leaves open is repeated where that is harmless: inserts
+ * carry idempotency keys, renewals and deletes say which lease they mean. A lease whose answer is lost is not repeated,
+ * because it would hold tasks twice: it rejects with `unavailable` or `timeout`, and what it may have leased comes back
+ * when the lease ends. Throws `invalid_argument` for options that contradict each other.
+ */
+export function openHttpStore(options: HttpStoreOptions): HttpStore {
+  return new HttpStoreOverCalls(options);
+}
+
+/** The server as it was last seen. */
+interface Server {
+  readonly features: ServerFeatures;
+  readonly dialect: HttpDialect;
+}
+
+/** Open until `close`; then closing while calls still run; then closed. Calls that wait end when closing begins. */
+class HttpStoreOverCalls implements HttpStore {
+  readonly #settings: ReturnType<typeof httpStoreSettings>;
+  readonly #client: HttpClient;
+  readonly #calls: HttpCalls;
+  readonly #discovery: Discovery;
+  readonly #ending = new AbortController();
+  #server: Server | undefined;
+  #running = 0;
+  #idle: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: HttpStoreOptions) {
+    this.#settings = httpStoreSettings(options);
+    this.#client = this.#settings.client;
+    this.#calls = new HttpCalls(this.#settings, this.#ending.signal, () => this.#discovery.forget());
+    this.#discovery = new Discovery(this.#calls);
+  }
+
+  get supports(): StoreManifest {
+    return this.#server?.dialect.manifest ?? PLAIN_MANIFEST;
+  }
+
+  ready(options?: CallOptions): Promise<StoreManifest> {
+    return this.#run(options, async (signal) => (await this.#reach([], signal)).dialect.manifest);
+  }
+
+  insert(
+    queue: QueueKey,
+    tasks: readonly NewTask[],
+    options?: CallOptions,
+  ): Promise<readonly ItemResult<Task>[]> {
+    return this.#run(options, async (signal) => {
+      checkQueueKey(queue);
+      checkBatch("tasks", tasks);
+      checkBatchPayload(tasks);
+      const check = (task: NewTask) => checkNewTask(task, undefined);
+      if (tasks.length === 0) return [];
+      const { dialect } = await this.#reach([queue], signal);
+      return eachValid(tasks, check, (valid) => dialect.insert(queue, valid, signal));
+    });
+  }
+
+  lease(
+    queues: readonly QueueKey[],
+    request: LeaseRequest,
+    options?: CallOptions,
+  ): Promise<readonly TaskWithPayload[]> {
+    return this.#run(options, async (signal) => {
+      checkQueueKeys(queues);
+      const exact = exactLease(request);
+      checkOneProject(queues);
+      const waitMs = request.waitMs ?? 0;
+      if (waitMs > 0) return this.#endable(signal, (either) => this.#lease(queues, exact, waitMs, either));
+      return this.#lease(queues, exact, 0, signal);
+    });
+  }
+
+  extend(
+    queue: QueueKey,
+    leases: readonly LeaseExtension[],
+    options?: CallOptions,
+  ): Promise<readonly ItemResult<Task>[]> {
+    return this.#run(options, async (signal) => {
+      checkQueueKey(queue);
+      checkBatch("leases", leases);
+      if (leases.length === 0) return [];
+      const { dialect } = await this.#reach([queue], signal);
+      return eachValid(leases, checkExtension, (valid) => dialect.extend(queue, valid, signal));
+    });
+  }
+
+  delete(
+    queue: QueueKey,
+    targets: readonly LeaseFence[],
+    options?: CallOptions,
+  ): Promise<readonly ItemResult<undefined>[]> {
+    return this.#run(options, async (signal) => {
+      checkQueueKey(queue);
+      checkBatch("targets", targets);
+      if (targets.length === 0) return [];
+      const { dialect } = await this.#reach([queue], signal);
+      return eachValid(targets, checkFence, (valid) => dialect.delete(queue, valid, signal));
+    });
+  }
+
+  peek(queue: QueueKey, query: PeekQuery, options?: CallOptions): Promise<TaskPage> {
+    return this.#run(options, async (signal) => {
+      checkQueueKey(queue);
+      if ("id" in query) {
+        checkTaskId(query.id);
+        await this.#reach([queue], signal);
+        const task = await findTask(this.#calls, queue, query.id, signal);
+        return { tasks: task === undefined ? [] : [task] };
+      }
+      checkLimit(query.limit, LIST_TASKS_MAX);
+      return (await this.#reach([queue], signal)).dialect.list(queue, query, signal);
+    });
+  }
+
+  wait(queues: readonly QueueKey[], waitMs: number, options?: CallOptions): Promise<boolean> {
+    return this.#run(options, async (signal) => {
+      checkQueueKeys(queues);
+      checkWait(waitMs);
+      checkOneProject(queues);
+      return this.#endable(signal, async (either) =>
+        (await this.#reach(queues, either)).dialect.wait(queues, waitMs, either),
+      );
+    });
+  }
+
+  putQueue(queue: QueueKey, settings: QueueSettings, options?: CallOptions): Promise<QueueInfo> {
+    return this.#run(options, async (signal) => {
+      checkQueueKey(queue);
+      checkSettings(settings);
+      requireMethod((await this.#reach([queue], signal)).features.methods, "taskqueues.update");
+      return putQueue(this.#calls, queue, settings, signal);
+    });
+  }
+
+  getQueue(queue: QueueKey, options?: CallOptions & { readonly stats?: boolean }): Promise<QueueInfo> {
+    return this.#run(options, async (signal) => {
+      checkQueueKey(queue);
+      await this.#reach([queue], signal);
+      return getQueue(this.#calls, queue, options?.stats === true, signal);
+    });
+  }
+
+  listQueues(
+    project: string,
+    options: CallOptions & {
+      readonly limit?: number;
+      readonly pageToken?: string;
+      readonly stats?: boolean;
+    } = {},
+  ): Promise<QueuePage> {
+    return this.#run(options, async (signal) => {
+      checkProject(project);
+      const { limit = LIST_QUEUES_MAX, pageToken, stats = false } = options;
+      checkLimit(limit, LIST_QUEUES_MAX);
+      requireMethod((await this.#reach([], signal)).features.methods, "taskqueues.list");
+      return listQueues(this.#calls, project, { limit, pageToken, stats, signal });
+    });
+  }
+
+  deleteQueue(queue: QueueKey, options?: CallOptions): Promise<void> {
+    return this.#run(options, async (signal) => {
+      checkQueueKey(queue);
+      requireMethod((await this.#reach([queue], signal)).features.methods, "taskqueues.delete");
+      await deleteQueue(this.#calls, queue, signal);
+    });
+  }
+
+  purge(
+    queue: QueueKey,
+    options?: CallOptions & { readonly onProgress?: (removed: number) => void },
+  ): Promise<number> {
+    const onProgress = options?.onProgress ?? (() => {});
+    return this.#run(options, async (caller) => {
+      checkQueueKey(queue);
+      return this.#endable(caller, async (signal) => {
+        const { features } = await this.#reach([queue], signal);
+        if (!features.methods.has("taskqueues.purge")) {
+          const tasks = new PlainTasks(this.#calls);
+          return purgeByPages(this.#calls, queue, { tasks, signal, onProgress });
+        }
+        const removed = await purgeQueue(this.#calls, queue, signal);
+        onProgress(removed);
+        return removed;
+      });
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#ending.abort(closedStore());
+    if (this.#running > 0) {
+      await new Promise<void>((resolve) => {
+        this.#idle = resolve;
+      });
+    }
+    await this.#client.close();
+  }
+
+  /** Every call passes here: refused when closed or aborted, counted while it runs. */
+  async #run<T>(
+    options: CallOptions | undefined,
+    call: (signal: AbortSignal | undefined) => Promise<T>,
+  ): Promise<T> {
+    if (this.#closing !== undefined) throw closedStore();
+    options?.signal?.throwIfAborted();
+    this.#running += 1;
+    try {
+      return await call(options?.signal);
+    } finally {
+      this.#running -= 1;
+      if (this.#running === 0) this.#idle?.();
+    }
+  }
+
+  /** A call that may take long also ends when the store is closed. */
+  async #endable<T>(signal: AbortSignal | undefined, call: (either: AbortSignal) => Promise<T>): Promise<T> {
+    const either = followSignals(signal, this.#ending.signal);
+    try {
+      return await call(either.signal);
+    } finally {
+      either.release();
+    }
+  }
+
+  async #lease(
+    queues: readonly QueueKey[],
+    request: ReturnType<typeof exactLease>,
+    waitMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<readonly TaskWithPayload[]> {
+    const { dialect } = await this.#reach(queues, signal);
+    return dialect.lease(queues, request, waitMs, signal);
+  }
+
+  /** The server, asked what it is if that is not known. Refuses queue names that it does not take. */
+  async #reach(queues: readonly QueueKey[], signal: AbortSignal | undefined): Promise<Server> {
+    const features = await this.#discovery.features(signal);
+    if (this.#server?.features !== features) {
+      const dialect = features.extended
+        ? new ExtendedDialect(this.#calls, features, this.#settings)
+        : new PlainDialect(this.#calls, this.#settings);
+      this.#server = { features, dialect };
+    }
+    if (!features.anyQueueName) for (const queue of queues) checkPlainName(queue);
+    return this.#server;
+  }
+}
+
+/** The queue's name, where the server takes only those that App Engine took. */
+function checkPlainName({ queue }: QueueKey): void {
+  if (PLAIN_QUEUE_NAME_PATTERN.test(queue)) return;
+  throw new QueueError(
+    "invalid_argument",
+    `this server takes queue names of 1 to 100 letters, digits and hyphens, got ${JSON.stringify(queue.slice(0, 100))}`,
+    { location: "taskqueue" },
+  );
+}
+
+/** Paths of the API name one project. */
+function checkOneProject(queues: readonly QueueKey[]): void {
+  if (queues.every(({ project }) => project === queues[0]?.project)) return;
+  throw new QueueError("not_supported", "the queues of one call over HTTP must be of one project", {
+    location: "taskqueue",
+  });
+}

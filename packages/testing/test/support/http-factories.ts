@@ -1,0 +1,129 @@
+import {
+  type Clock,
+  DISCOVERY_PATH,
+  type HttpStore,
+  handlerClient,
+  type ManualClock,
+  manualClock,
+  matchRoute,
+  openHttpStore,
+  openMemoryStore,
+  type QueueAdmin,
+  type QueueStore,
+  type RouteName,
+} from "@pullqueue/core";
+import type { StoreFactory } from "@pullqueue/core/conformance";
+import { openSqliteStore } from "@pullqueue/core/stores/sqlite";
+import { createHandler, loadConfig, type RequestHandler, startServer } from "@pullqueue/server";
+import { temporaryFolder } from "../../src/temp.js";
+
+type Store = QueueStore & QueueAdmin;
+
+/** A store behind a server: its handles over HTTP, and how all of it ends. */
+interface Served {
+  open(): HttpStore;
+  close(): Promise<void>;
+}
+
+/** Opens the store behind a server. */
+export type OpenBehind = (clock: Clock) => Promise<{ readonly store: Store; readonly remove?: () => void }>;
+
+/** A memory store behind the server. */
+export const onMemory: OpenBehind = async (clock) => ({ store: openMemoryStore({ clock }) });
+
+/** An SQLite store in a file of its own behind the server. */
+export const onSqlite: OpenBehind = async (clock) => {
+  const folder = temporaryFolder();
+  const store = await openSqliteStore({ path: folder.file("queue.db"), clock });
+  return { store, remove: () => folder[Symbol.dispose]() };
+};
+
+/** The eight methods that every server has. */
+const PLAIN_METHODS: ReadonlySet<RouteName> = new Set([
+  "taskqueues.get",
+  "tasks.list",
+  "tasks.insert",
+  "tasks.lease",
+  "tasks.get",
+  "tasks.update",
+  "tasks.patch",
+  "tasks.delete",
+]);
+
+/** Our server without its discovery document and its additions. */
+export function plainHandler(handler: RequestHandler): RequestHandler {
+  return async (request) => {
+    const { pathname } = new URL(request.url);
+    const match = pathname === DISCOVERY_PATH ? undefined : matchRoute(request.method, pathname);
+    if (match?.kind === "route" && PLAIN_METHODS.has(match.name)) return handler(request);
+    return new Response("Not Found", { status: 404 });
+  };
+}
+
+/** The store over HTTP, the server called in process. The server's clock is turned; the client's runs by itself. */
+export function inProcess(openBehind: OpenBehind): StoreFactory {
+  return factory(async (clock) => {
+    const { store, remove } = await openBehind(clock);
+    const handler = createHandler({ store, clock });
+    return {
+      open: () => openHttpStore({ client: handlerClient(handler) }),
+      close: async () => {
+        await store.close();
+        remove?.();
+      },
+    };
+  });
+}
+
+/** The same over a socket. */
+export function overSocket(openBehind: OpenBehind): StoreFactory {
+  return factory(async (clock) => {
+    const { store, remove } = await openBehind(clock);
+    const config = await loadConfig({ flags: { port: "0", logLevel: "silent" }, env: {} });
+    const server = await startServer(config, { store, clock });
+    return {
+      open: () => openHttpStore({ endpoint: server.url }),
+      close: async () => {
+        await server.close();
+        remove?.();
+      },
+    };
+  });
+}
+
+/** A server without additions, in process. Both clocks are one, because a plain client compares times itself. */
+export function plainInProcess(): StoreFactory {
+  return factory(async (clock) => {
+    const { store } = await onMemory(clock);
+    const handler = plainHandler(createHandler({ store, clock }));
+    return {
+      open: () => openHttpStore({ client: handlerClient(handler, { clock }), clock }),
+      close: () => store.close(),
+    };
+  });
+}
+
+function factory(serve: (clock: ManualClock) => Promise<Served>): StoreFactory {
+  return async () => {
+    const clock = manualClock();
+    const served = await serve(clock);
+    const handles: HttpStore[] = [];
+    const open = async () => {
+      const store = served.open();
+      handles.push(store);
+      await store.ready();
+      return store;
+    };
+    return {
+      store: await open(),
+      another: open,
+      manualClock: true,
+      advance: async (ms) => clock.advance(ms),
+      nowUs: () => clock.nowUs(),
+      close: async () => {
+        await Promise.all(handles.map((store) => store.close()));
+        await served.close();
+      },
+    };
+  };
+}
