@@ -1,4 +1,4 @@
-import { newIdempotencyKey } from "@pullqueue/core";
+import { randomFraction } from "@pullqueue/core";
 
 /** Chance that a seed repeats. The same seed gives the same numbers on every machine. */
 export interface Prng {
@@ -29,5 +29,5 @@ export function prng(seed: number): Prng {
 
 /** A seed that nobody has used before, for runs that are to find something new; print it. */
 export function freshSeed(): number {
-  return Number.parseInt(newIdempotencyKey().slice(0, 8), 16);
+  return Math.floor(randomFraction() * 2 ** 32);
 }

@@ -8,7 +8,7 @@ import { type ServerProcess, startServerProcess } from "../src/server-process.js
 import { temporaryFolder } from "../src/temp.js";
 
 /** `CRASH_SEEDS=7,8 CRASH_ROUNDS=100` repeats seeds, or runs for longer. */
-const SEEDS = process.env.CRASH_SEEDS?.split(",").map(Number) ?? [1, 2, 3, 4, freshSeed(), freshSeed()];
+const SEEDS = process.env.CRASH_SEEDS?.split(",").map(Number) ?? [1, 2, 3, freshSeed(), freshSeed()];
 const ROUNDS = Number(process.env.CRASH_ROUNDS ?? 5);
 
 /** How long one round may take, in milliseconds: a start, at most 150 answers, a kill, a look at all tasks. */

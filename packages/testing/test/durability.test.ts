@@ -17,7 +17,7 @@ import { temporaryFolder } from "../src/temp.js";
 /** How long the traced server may take to end, in milliseconds. */
 const END_MS = 20_000;
 
-/** Inserts that are sent at once, so that they share transactions. */
+/** Inserts that are sent at once, so that some share a transaction. */
 const CONCURRENT = 40;
 
 /** What a server with this manner asked of the system while `work` talked to it. */
@@ -83,11 +83,9 @@ describe.skipIf(isMissing("strace"))("a 200 means on disk", { timeout: 120_000 }
     expect(answersTooEarly(events)).toEqual([]);
   });
 
-  test("inserts that share a transaction are each answered after the log was synced", async () => {
+  test("inserts that are sent at once are each answered after the log with it was synced", async () => {
     const events = await traceOf("careful", allAtOnce);
     expect(ids.filter((id) => !wasSyncedBeforeAnswer(events, id))).toEqual([]);
-    const syncs = events.filter(({ kind }) => kind === "synced").length;
-    expect(syncs, "fewer syncs than answers: they shared").toBeLessThan(CONCURRENT);
   });
 
   test("a server with synchronous=OFF is caught", async () => {

@@ -11,6 +11,7 @@ import {
   type QueueAdmin,
   type QueueStore,
   type RouteName,
+  systemClock,
 } from "@pullqueue/core";
 import type { StoreFactory } from "@pullqueue/core/conformance";
 import { openSqliteStore } from "@pullqueue/core/stores/sqlite";
@@ -91,13 +92,25 @@ export function overSocket(openBehind: OpenBehind): StoreFactory {
   });
 }
 
-/** A server without additions, in process. Both clocks are one, because a plain client compares times itself. */
+/** Real time between two looks of a client that polls, in milliseconds. */
+const POLL_MS = 5;
+
+/** Shows the time of another clock, while its timers fire soon: polling does not stand still with the time. */
+function pollingClock(clock: Clock): Clock {
+  const real = systemClock();
+  return {
+    nowUs: () => clock.nowUs(),
+    timer: (delayMs, callback, options) => real.timer(Math.min(delayMs, POLL_MS), callback, options),
+  };
+}
+
+/** A server without additions, in process. A plain client compares times itself, so both show the same. */
 export function plainInProcess(): StoreFactory {
   return factory(async (clock) => {
     const { store } = await onMemory(clock);
     const handler = plainHandler(createHandler({ store, clock }));
     return {
-      open: () => openHttpStore({ client: handlerClient(handler, { clock }), clock }),
+      open: () => openHttpStore({ client: handlerClient(handler), clock: pollingClock(clock) }),
       close: () => store.close(),
     };
   });

@@ -1,0 +1,61 @@
+import { type ManualClock, manualClock } from "@pullqueue/core";
+import { Connection, type ConnectionTarget } from "@pullqueue/kombu";
+import type { BrokerUnderTest } from "@pullqueue/kombu/conformance";
+
+/** Brokers for the transport suite, on clocks that are turned by hand. */
+
+/** Lease of the connections under test, in milliseconds. */
+export const LEASE_MS = 60_000;
+
+/** Turns of the event loop in which whatever a turned clock fired comes to its end. */
+const TURNS = 12;
+
+/** What a broker under test is made of. */
+export interface BrokerParts {
+  /** Where each connection goes. */
+  readonly target: (clock: ManualClock, holdMsMax: number | undefined) => ConnectionTarget;
+  /** Default: the broker's own; whoever shares it with a server gives the server's. */
+  readonly clock?: ManualClock;
+  /** Default true. */
+  readonly anyQueueName?: boolean;
+  /** Real time that a call over a socket may take, in milliseconds. Default: none. */
+  readonly roundTripMs?: number;
+  readonly close?: () => Promise<void> | void;
+}
+
+/** A broker for one case of the transport suite. */
+export async function brokerOf(parts: BrokerParts): Promise<BrokerUnderTest> {
+  const { clock = manualClock(), anyQueueName = true, roundTripMs = 0 } = parts;
+  const connections: Connection[] = [];
+  const connect = ({ holdMsMax }: { readonly holdMsMax?: number } = {}) => {
+    const connection = new Connection(parts.target(clock, holdMsMax), { clock });
+    connections.push(connection);
+    return connection;
+  };
+  // The first one stays, because a memory broker goes with its last connection.
+  const own = connect();
+  await own.channel();
+  return {
+    connect,
+    leaseMs: LEASE_MS,
+    manualClock: true,
+    anyQueueName,
+    async advance(ms) {
+      clock.advance(ms);
+      await settle(roundTripMs);
+    },
+    async putRaw(queue, bytes) {
+      await own.producer({ routingKey: queue, envelope: "raw" }).publish(bytes);
+    },
+    async close() {
+      await Promise.all(connections.map((connection) => connection.close()));
+      await parts.close?.();
+    },
+  };
+}
+
+/** A foreign socket gives no signal when all that is under way has arrived, so that time is all there is. */
+async function settle(roundTripMs: number): Promise<void> {
+  for (let turn = 0; turn < TURNS; turn++) await new Promise(setImmediate);
+  if (roundTripMs > 0) await new Promise((resolve) => setTimeout(resolve, roundTripMs));
+}
