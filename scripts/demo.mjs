@@ -26,10 +26,8 @@ export async function runDemo({ endpoint, messages, signal }) {
     const options = { count, messages, signal: AbortSignal.any([signal, failure.signal]) };
     const work = [produce(outgoing, options), consume(incoming, earlier + messages, options)];
     for (const part of work) part.catch((error) => failure.abort(error));
-    for (const result of await Promise.allSettled(work)) {
-      if (result.status === "rejected" && !options.signal.aborted) throw result.reason;
-    }
-    failure.signal.throwIfAborted();
+    await Promise.allSettled(work);
+    if (!signal.aborted) failure.signal.throwIfAborted();
     count.left = await outgoing.qsize();
   } finally {
     await Promise.all([producing.close(), consuming.close()]);

@@ -14,8 +14,8 @@ export const LEASE_MS_DEFAULT = 60_000;
 /** Shortest lease of `get`, in milliseconds: it must live through a renewal. */
 export const LEASE_MS_MIN = 2_000;
 
-/** Most tasks that `get` leases at once: what is not yet written when it is interrupted goes back. */
-export const LEASE_TASKS = 100;
+/** Most tasks that `get` leases at once; what is not yet written when it is interrupted goes back. */
+export const LEASE_TASKS = limits.LEASE_TASKS_MAX;
 
 /** Most tasks that `get --keep` holds; all of them are renewed until the end. */
 export const KEPT_TASKS_MAX = limits.BATCH_ITEMS_MAX;

@@ -26,7 +26,8 @@ export const addList: AddCommand = (program, run) => {
     .addHelpText(
       "after",
       `
-ETA is when a task may next be leased: the end of its lease, or of its delay. Payloads are not shown: see get --keep.
+ETA is when a task may next be leased, the end of its lease or of its delay; empty for one that never had either.
+Payloads are not shown: see get --keep.
 ${examples(
   ["pullqueue list jobs", `the first ${LIST_TASKS_DEFAULT}`],
   ["pullqueue list jobs --all --json | wc -l", "how many there are"],
@@ -91,7 +92,7 @@ function taskJson(task: Task, nowUs: number): object {
     queue: task.queue.queue,
     tag: task.tag,
     state: stateOf(task, nowUs),
-    eta: isoTime(task.etaUs),
+    eta: task.etaUs === 0 ? undefined : isoTime(task.etaUs),
     enqueuedAt: isoTime(task.enqueuedAtUs),
     retryCount: task.retryCount,
   };

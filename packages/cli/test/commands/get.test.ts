@@ -47,9 +47,10 @@ describe("get", () => {
   });
 
   test("get --count over several leases prints each task once, in order", async () => {
-    const texts = Array.from({ length: 250 }, (_, n) => `task ${n}`);
-    await insert(...texts);
-    const { stdout } = await server.pullqueue(["get", "jobs", "--count", "1000"]);
+    const texts = Array.from({ length: 1050 }, (_, n) => `task ${n}`);
+    await insert(...texts.slice(0, 1000));
+    await insert(...texts.slice(1000));
+    const { stdout } = await server.pullqueue(["get", "jobs", "--count", "2000"]);
     expect(stdout).toBe(`${texts.join("\n")}\n`);
     expect(await counts()).toEqual([0, 0]);
   });
