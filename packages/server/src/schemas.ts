@@ -196,6 +196,7 @@ export const SCHEMAS: Readonly<Record<SchemaName, ResourceSchema>> = {
   PurgeResult: resource("PurgeResult", {
     kind: kind("taskqueues#purgeResult"),
     purged: int32("How many tasks were removed."),
+    more: flag("True when enoughTasks were removed and there may be more; absent when all are gone."),
   }),
   CancelResult: resource("CancelResult", {
     kind: kind("taskqueues#cancelResult"),

@@ -171,6 +171,16 @@ describe("close()", () => {
     await server.close();
   });
 
+  test("a server held with await using is closed at the end of its block", async () => {
+    let port: number;
+    {
+      const config = await loadConfig({ flags: { port: 0, store: "memory:" } });
+      await using server = await startServer(config, { log });
+      port = server.port;
+    }
+    await expect(RawSocket.open(port)).rejects.toThrow(/ECONNREFUSED/);
+  });
+
   test("close() lets a running request finish", async () => {
     const server = await start();
     const socket = await RawSocket.open(server.port);

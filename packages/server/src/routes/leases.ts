@@ -191,7 +191,11 @@ async function unlessEnded<T>(
 /** The client went away while its tasks were being leased: others may have them at once. */
 async function giveBack({ store }: Service, tasks: readonly TaskWithPayload[]): Promise<void> {
   const byQueue = new Map<string, TaskWithPayload[]>();
-  for (const task of tasks) byQueue.set(task.queue.queue, [...(byQueue.get(task.queue.queue) ?? []), task]);
+  for (const task of tasks) {
+    const held = byQueue.get(task.queue.queue);
+    if (held === undefined) byQueue.set(task.queue.queue, [task]);
+    else held.push(task);
+  }
   for (const held of byQueue.values()) {
     const releases = held.map(({ id, retryCount }) => ({ id, retryCount, leaseMs: 0, uncounted: true }));
     await store.extend(held[0]!.queue, releases);

@@ -159,6 +159,17 @@ describe("queue management", () => {
     expect((await call("POST", "p/taskqueues/none:purge")).status).toBe(404);
   });
 
+  test("taskqueues.purge stops after enoughTasks and says that there may be more", async () => {
+    const { call, store } = openApi();
+    const task = { payload: new Uint8Array() };
+    for (let batch = 0; batch < 3; batch++) {
+      await store.insert({ project: "p", queue: "q" }, Array(1000).fill(task));
+    }
+    const purge = async () => (await call("POST", `${QUEUE}:purge?enoughTasks=1500`)).json;
+    expect(await purge()).toEqual({ kind: "taskqueues#purgeResult", purged: 2000, more: true });
+    expect(await purge()).toEqual({ kind: "taskqueues#purgeResult", purged: 1000 });
+  });
+
   test("queues of a queue.yaml cannot be created, changed or deleted over HTTP, but purged", async () => {
     const { call, insert } = openApi({ managesQueues: false });
     await insert();
