@@ -123,9 +123,6 @@ export const CLIENT_DEADLINE_MS = 15_000;
 /** What a waiting lease may take longer than its wait, in milliseconds: the lease itself, and the way of a large answer. */
 export const CLIENT_WAIT_MARGIN_MS = 10_000;
 
-/** How long the client waits for a purge, in milliseconds: millions of tasks go in chunks while others are served. */
-export const CLIENT_PURGE_TIMEOUT_MS = 600_000;
-
 /** How long the client waits for a TCP or TLS connection, in milliseconds: three lost packets at most. */
 export const CLIENT_CONNECT_TIMEOUT_MS = 5_000;
 

@@ -89,18 +89,24 @@ export class HttpCalls {
     const { clock, deadlineMs, random } = this.#settings;
     const timeoutMs =
       call.waitMs === undefined ? this.#settings.timeoutMs : call.waitMs + CLIENT_WAIT_MARGIN_MS;
-    const untilUs = clock.nowUs() + Math.max(deadlineMs, timeoutMs) * 1000;
-    const leftMs = () => Math.max(1, Math.ceil((untilUs - clock.nowUs()) / 1000));
+    const startUs = clock.nowUs();
+    const longestMs = Math.max(deadlineMs, timeoutMs);
+    // A call that waits on purpose is patient with a server that is away meanwhile.
+    const repeatingMs = call.waitMs === undefined ? deadlineMs : longestMs;
+    const leftOfMs = (ms: number) => Math.max(1, Math.ceil(ms - (clock.nowUs() - startUs) / 1000));
     let unclear = false;
     for (let attempt = 0; ; attempt++) {
       const request = { ...line, waiting: call.waitMs !== undefined, signal: call.signal };
-      const result = await this.#attempt(call, { ...request, timeoutMs: Math.min(timeoutMs, leftMs()) });
+      const result = await this.#attempt(call, {
+        ...request,
+        timeoutMs: Math.min(timeoutMs, leftOfMs(longestMs)),
+      });
       if (!("error" in result)) return { ok: true, value: result.value, unclear };
       const { error, passing, perhapsDone } = result;
       unclear ||= perhapsDone && passing;
       const pauseMs = Math.max(error.retryAfterMs ?? 0, backoffMs(attempt, random()));
       const repeatable = passing && (call.repeat === "harmless" || !perhapsDone);
-      if (!repeatable || pauseMs >= leftMs()) return { ok: false, error, unclear };
+      if (!repeatable || pauseMs >= leftOfMs(repeatingMs)) return { ok: false, error, unclear };
       await pause(clock, pauseMs, call.signal, call.lastAttempt, this.#closing);
       call.signal?.throwIfAborted();
       if (this.#closing.aborted || call.lastAttempt?.aborted === true) return { ok: false, error, unclear };

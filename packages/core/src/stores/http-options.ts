@@ -19,7 +19,7 @@ export interface HttpStoreOptions {
   readonly tokens?: TokenSource | undefined;
   /** How long the server may take to answer one request, in milliseconds. Default `CLIENT_TIMEOUT_MS`. */
   readonly timeoutMs?: number | undefined;
-  /** How long one operation may take with all its repetitions, in milliseconds. Default `CLIENT_DEADLINE_MS`. */
+  /** How long after its start a failed operation is still repeated, in milliseconds; leases that wait also for as long as they would. Default `CLIENT_DEADLINE_MS`. */
   readonly deadlineMs?: number | undefined;
   /** How often a server that cannot wait is asked while a lease waits, in milliseconds. Default `POLLING_INTERVAL_MS_DEFAULT`. */
   readonly pollingIntervalMs?: number | undefined;

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { isQueueError, QueueError } from "../errors.js";
-import { newIdempotencyKey } from "../ids.js";
+import { idSource, newIdempotencyKey } from "../ids.js";
 import { PLAIN_CALLS_IN_FLIGHT } from "../limits.js";
 import { mapConcurrently } from "../map-concurrently.js";
 import type { StoreManifest } from "../store.js";
@@ -30,6 +30,7 @@ const ITEM_ERRORS = new Set(["already_exists", "invalid_argument", "too_large", 
 /** Single tasks on a server that knows nothing of batches, keys and fences: one call for each, several at once. */
 export class PlainTasks {
   readonly #calls: HttpCalls;
+  readonly #ids = idSource();
 
   constructor(calls: HttpCalls) {
     this.#calls = calls;
@@ -73,7 +74,7 @@ export class PlainTasks {
    * refusal then means success. A name of the caller's own is in use by our own task only after an unanswered attempt.
    */
   async #insertOne(queue: QueueKey, task: NewTask, signal?: AbortSignal): Promise<ItemResult<Task>> {
-    const id = task.id ?? idOf(task.idempotencyKey ?? newIdempotencyKey());
+    const id = task.id ?? this.#idOf(task.idempotencyKey);
     const outcome = await this.#calls.outcome({
       route: "tasks.insert",
       path: queuePath(queue),
@@ -88,6 +89,13 @@ export class PlainTasks {
     const stored = await findTask(this.#calls, queue, id, signal);
     // Finished already: what was asked has been done, and this is all that is left to tell.
     return { ok: true, value: stored ?? finishedTask(queue, id, task, this.#calls.serverClock.nowUs()) };
+  }
+
+  /** A key may be any text. Without one, ids grow with time, because the server breaks ties by them. */
+  #idOf(idempotencyKey: string | undefined): string {
+    if (idempotencyKey === undefined)
+      return `t${this.#ids.next(this.#calls.serverClock.nowUs())}-${newIdempotencyKey()}`;
+    return `key-${createHash("sha256").update(idempotencyKey).digest("base64url")}`;
   }
 
   /** Such servers know no delays, only times by their own clock. */
@@ -209,11 +217,6 @@ async function each<I, T>(
 
 function isRefusal({ code }: QueueError): boolean {
   return code === "lease_lost" || code === "not_found";
-}
-
-/** A task's id made of an idempotency key, which may be any text. */
-function idOf(idempotencyKey: string): string {
-  return `key-${createHash("sha256").update(idempotencyKey).digest("base64url")}`;
 }
 
 /** Some servers answer a renewal with little more than its new end. */

@@ -1,8 +1,48 @@
 import { QueueError } from "../errors.js";
-import { LIST_TASKS_MAX } from "../limits.js";
+import { LIST_TASKS_MAX, PURGE_CHUNK_TASKS } from "../limits.js";
 import type { QueueKey } from "../task.js";
-import type { HttpCalls } from "./http-calls.js";
+import { readBoolean, readInteger, readObject } from "../wire-read.js";
+import { type HttpCalls, queuePath } from "./http-calls.js";
 import type { PlainTasks } from "./http-plain.js";
+import { getQueue } from "./http-queues.js";
+
+/** Purging over HTTP, a piece at a time, so that the caller sees its progress and can stop it. */
+
+/** Who is told, and who may stop it. */
+export interface PurgeOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress: (removed: number) => void;
+}
+
+/**
+ * Has the server remove tasks until none are left, or as many as there were at first: others may go on inserting. A piece
+ * that goes unanswered is not repeated, because the number would be wrong.
+ */
+export async function purgeOnServer(
+  calls: HttpCalls,
+  queue: QueueKey,
+  { signal, onProgress }: PurgeOptions,
+): Promise<number> {
+  const { stats } = await getQueue(calls, queue, true, signal);
+  const enough = stats?.totalTasks ?? 0;
+  for (let total = 0; ; ) {
+    const { purged, more } = await calls.value({
+      route: "taskqueues.purge",
+      path: queuePath(queue),
+      query: [["enoughTasks", PURGE_CHUNK_TASKS]],
+      read: (json) => {
+        const answer = readObject(json, "answer");
+        return { purged: readInteger(answer, "purged") ?? 0, more: readBoolean(answer, "more") ?? false };
+      },
+      repeat: "undone",
+      signal,
+    });
+    total += purged;
+    onProgress(total);
+    if (!more || total >= enough) return total;
+    signal.throwIfAborted();
+  }
+}
 
 /**
  * Empties a queue of a server that cannot: lists and deletes what was inserted before now, a page at a time. Tasks that
@@ -11,13 +51,8 @@ import type { PlainTasks } from "./http-plain.js";
 export async function purgeByPages(
   calls: HttpCalls,
   queue: QueueKey,
-  options: {
-    readonly tasks: PlainTasks;
-    readonly signal: AbortSignal;
-    readonly onProgress: (removed: number) => void;
-  },
+  { tasks, signal, onProgress }: PurgeOptions & { readonly tasks: PlainTasks },
 ): Promise<number> {
-  const { tasks, signal, onProgress } = options;
   const startUs = calls.serverClock.nowUs();
   for (let total = 0; ; onProgress(total)) {
     const page = await tasks.list(queue, { limit: LIST_TASKS_MAX }, signal);

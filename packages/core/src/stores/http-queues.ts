@@ -1,9 +1,8 @@
 import { QueueError } from "../errors.js";
-import { CLIENT_PURGE_TIMEOUT_MS } from "../limits.js";
 import type { RouteName } from "../routes.js";
 import type { QueueInfo, QueueKey, QueuePage, QueueSettings, TaskWithPayload } from "../task.js";
 import { queueFromWire, queueToWire, taskFromWire } from "../wire.js";
-import { readInteger, readObject, readString } from "../wire-read.js";
+import { readObject, readString } from "../wire-read.js";
 import { type HttpCalls, queuePath } from "./http-calls.js";
 import { itemsOf } from "./http-lease.js";
 
@@ -106,18 +105,6 @@ export async function deleteQueue(calls: HttpCalls, queue: QueueKey, signal?: Ab
   });
   if (outcome.ok || (outcome.unclear && outcome.error.code === "not_found")) return;
   throw outcome.error;
-}
-
-/** Has the server remove all tasks. Not repeated when unanswered: the number would be wrong. */
-export function purgeQueue(calls: HttpCalls, queue: QueueKey, signal?: AbortSignal): Promise<number> {
-  return calls.value({
-    route: "taskqueues.purge",
-    path: queuePath(queue),
-    read: (json) => readInteger(readObject(json, "answer"), "purged") ?? 0,
-    repeat: "undone",
-    waitMs: CLIENT_PURGE_TIMEOUT_MS,
-    signal,
-  });
 }
 
 /** What a caller hears who asks for more than a server has. */

@@ -42,16 +42,8 @@ import { ExtendedDialect } from "./http-extended.js";
 import { type HttpStoreOptions, httpStoreSettings } from "./http-options.js";
 import { PLAIN_MANIFEST, PlainTasks } from "./http-plain.js";
 import { PlainDialect } from "./http-plain-dialect.js";
-import { purgeByPages } from "./http-purge.js";
-import {
-  deleteQueue,
-  findTask,
-  getQueue,
-  listQueues,
-  purgeQueue,
-  putQueue,
-  requireMethod,
-} from "./http-queues.js";
+import { purgeByPages, purgeOnServer } from "./http-purge.js";
+import { deleteQueue, findTask, getQueue, listQueues, putQueue, requireMethod } from "./http-queues.js";
 
 /** A store on the other side of HTTP. */
 export interface HttpStore extends QueueStore, QueueAdmin {
@@ -243,13 +235,11 @@ class HttpStoreOverCalls implements HttpStore {
       checkQueueKey(queue);
       return this.#endable(caller, async (signal) => {
         const { features } = await this.#reach([queue], signal);
-        if (!features.methods.has("taskqueues.purge")) {
-          const tasks = new PlainTasks(this.#calls);
-          return purgeByPages(this.#calls, queue, { tasks, signal, onProgress });
+        if (features.methods.has("taskqueues.purge")) {
+          return purgeOnServer(this.#calls, queue, { signal, onProgress });
         }
-        const removed = await purgeQueue(this.#calls, queue, signal);
-        onProgress(removed);
-        return removed;
+        const tasks = new PlainTasks(this.#calls);
+        return purgeByPages(this.#calls, queue, { tasks, signal, onProgress });
       });
     });
   }
