@@ -12,7 +12,7 @@ export type { SqliteDatabase, SqliteStatement } from "./stores/sqlite-database.j
 
 export { decodePayload, encodePayload } from "./base64.js";
 export { checkedStore } from "./checked-store.js";
-export { type Clock, type ManualClock, manualClock, systemClock } from "./clock.js";
+export { type Clock, type ManualClock, manualClock, systemClock, type TimerOptions } from "./clock.js";
 export {
   isQueueError,
   QUEUE_ERROR_CODES,

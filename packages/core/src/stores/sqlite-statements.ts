@@ -88,7 +88,7 @@ export const STATEMENT_TEXTS = {
 } as const;
 
 /** Statements of administrators; `stats` counts the delayed and leased tasks of one queue, all others are short too. */
-export const ADMIN_STATEMENT_TEXTS = {
+const ADMIN_STATEMENT_TEXTS = {
   putQueue: `INSERT INTO queues (project, name, mode, max_leases, acl, disabled) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (project, name) DO UPDATE
     SET mode = excluded.mode, max_leases = excluded.max_leases, acl = excluded.acl, disabled = excluded.disabled`,
