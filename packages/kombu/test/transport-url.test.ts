@@ -55,6 +55,12 @@ describe("resolveConnection() with a URL", () => {
     expect((settings as { accessToken?: unknown }).accessToken).toBe("a@b/c:~");
   });
 
+  it("resolveConnection() takes what stands before the last @ for the token, so that no part of it becomes a host", () => {
+    const { settings } = resolve("appengine://:se@cret@host:1/p");
+    expect(settings).toMatchObject({ endpoint: "http://host:1" });
+    expect((settings as { accessToken?: unknown }).accessToken).toBe("se@cret");
+  });
+
   it("resolveConnection() takes the project from the query when the path has none, in either spelling", () => {
     for (const name of ["project_name", "projectName"]) {
       expect(resolve(`appengine://h/?${name}=p`).settings).toMatchObject({ projectName: "p" });
