@@ -8,7 +8,7 @@ import {
 import { openHttpStore } from "@pullqueue/core/stores/http";
 import { fileTokenSource, tokenSourceOf } from "@pullqueue/kombu";
 import type { GlobalOptions, Terminal } from "./command.js";
-import { ENDPOINT_DEFAULT, PROJECT_DEFAULT } from "./limits.js";
+import { ENDPOINT_DEFAULT, PATIENCE_MS, PROJECT_DEFAULT } from "./limits.js";
 
 /** A server, and the project whose queues a command means. */
 export interface Client {
@@ -33,6 +33,7 @@ export async function withClient<T>(
     endpoint: options.endpoint ?? nonEmpty(env.PULLQUEUE_ENDPOINT) ?? ENDPOINT_DEFAULT,
     projectPrefix,
     tokens: tokenSource(options, env),
+    deadlineMs: PATIENCE_MS,
   });
   return await work({ store, project, key: (queue) => ({ project, queue }) });
 }

@@ -8,6 +8,9 @@ export const ENDPOINT_DEFAULT = "http://127.0.0.1:8085";
 /** The project of the queues unless told otherwise; the library's stores have the same. */
 export const PROJECT_DEFAULT = "default";
 
+/** How long a failed call is repeated, in milliseconds: somebody waits for the answer, and a server that is not there is not there. */
+export const PATIENCE_MS = 1_000;
+
 /** How long `get` hides a task from others, in milliseconds; renewed while the output is written. Long enough for a slow pipe. */
 export const LEASE_MS_DEFAULT = 60_000;
 
