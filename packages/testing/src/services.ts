@@ -9,6 +9,9 @@ const SERVICES = {
 /** The name of such a service. */
 export type ServiceName = keyof typeof SERVICES;
 
+/** All of them; `npm test` says at its end which are missing. */
+export const SERVICE_NAMES = Object.keys(SERVICES) as readonly ServiceName[];
+
 /** How long a service may take to show that it is there, in milliseconds. Python's first import is the slowest. */
 const PROBE_MS = 20_000;
 
