@@ -73,6 +73,7 @@ export function resolveConnection(
     ...complaints,
     ...read.complaints,
     ...(transport === "appengine" ? missing("projectName", transportOptions) : []),
+    ...twoCredentials(read.values),
     ...(transport === "sqlite" ? missing("path", transportOptions) : []),
   ]);
   const values = read.values as Values;
@@ -106,6 +107,12 @@ function missing(name: string, options: Readonly<Record<string, unknown>>): read
   const { python } = optionNamed(name, OPTION_SPECS.appengine) ?? {};
   const isGiven = options[name] !== undefined || (python !== undefined && options[python] !== undefined);
   return isGiven ? [] : [`${name}${python === undefined ? "" : ` (or ${python})`} is missing`];
+}
+
+/** One of the two would be ignored, and nobody could say which. */
+function twoCredentials({ accessToken, credentialsFile }: Values): readonly string[] {
+  if (accessToken === undefined || credentialsFile === undefined) return [];
+  return ["accessToken and credentialsFile say the same in two ways: give only one of them"];
 }
 
 function leaseSettings(values: Values): LeaseSettings {

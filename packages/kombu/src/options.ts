@@ -132,9 +132,6 @@ export const defaults = Object.freeze({
   port: 8085,
   projectName: "default",
   memoryName: "",
-  /** AMQP's number for messages that survive the broker; kombu's default. */
-  deliveryMode: 2,
-  priority: 0,
 } as const);
 
 if (defaults.leaseMs > limits.LEASE_MS_MAX)

@@ -170,6 +170,13 @@ describe("resolveConnection() with options", () => {
   it.each([
     [{ transport: "appengine", transportOptions: {} }, "projectName (or project_name) is missing"],
     [{ transport: "sqlite" }, "path is missing"],
+    [
+      {
+        transport: "appengine",
+        transportOptions: { projectName: "p", accessToken: "t", credentials_file: "f" },
+      },
+      "accessToken and credentialsFile say the same in two ways",
+    ],
     [{ transport: "appengin" }, 'there is no transport "appengin" (did you mean appengine?)'],
     [{ transport: "constructor" }, "there is no transport"],
     [{}, "transport must be a string without lone surrogates, got nothing"],

@@ -45,23 +45,14 @@ describe("formatTransportUrl()", () => {
     const project = fc.constantFrom("p", "s~p", "e~p", "example.com:app");
     const options = (record: Record<string, fc.Arbitrary<unknown>>, requiredKeys: string[] = []) =>
       fc.record({ ...leases, projectName: project, ...record }, { requiredKeys: requiredKeys as never[] });
+    const origins = ["http://h", "https://h", "http://h:8085", "http://[::1]:1", "https://h:444"];
+    const appEngine = { hrdProject: fc.boolean(), endpoint: fc.constantFrom(...origins) };
     const connection = fc.oneof(
       fc.record({
         transport: fc.constant("appengine"),
-        transportOptions: options(
-          {
-            hrdProject: fc.boolean(),
-            credentialsFile: path,
-            endpoint: fc.constantFrom(
-              "http://h",
-              "https://h",
-              "http://h:8085",
-              "http://[::1]:1",
-              "https://h:444",
-            ),
-            accessToken: fc.stringMatching(/^[!-~]+$/),
-          },
-          ["projectName"],
+        transportOptions: fc.oneof(
+          options({ ...appEngine, credentialsFile: path }, ["projectName"]),
+          options({ ...appEngine, accessToken: fc.stringMatching(/^[!-~]+$/) }, ["projectName"]),
         ),
       }),
       fc.record({ transport: fc.constant("memory"), transportOptions: options({ name: fc.string() }) }),

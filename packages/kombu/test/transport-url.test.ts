@@ -48,11 +48,12 @@ describe("resolveConnection() with a URL", () => {
   });
 
   it("resolveConnection() decodes percent signs in project, token and options", () => {
-    const { settings } = resolve(
-      "appengine://:a%40b%2Fc%3A%7E@h/e%7Ep?credentials_file=%2Fa%20b.json&hrd_project=False",
-    );
-    expect(settings).toMatchObject({ projectName: "p", projectPrefix: "e~", credentialsFile: "/a b.json" });
+    const { settings } = resolve("appengine://:a%40b%2Fc%3A%7E@h/e%7Ep?hrd_project=False");
+    expect(settings).toMatchObject({ projectName: "p", projectPrefix: "e~" });
     expect((settings as { accessToken?: unknown }).accessToken).toBe("a@b/c:~");
+    expect(resolve("appengine://h/p?credentials_file=%2Fa%20b.json").settings).toMatchObject({
+      credentialsFile: "/a b.json",
+    });
   });
 
   it("resolveConnection() takes what stands before the last @ for the token, so that no part of it becomes a host", () => {
