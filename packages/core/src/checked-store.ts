@@ -267,8 +267,12 @@ class CheckedStore implements QueueStore, QueueAdmin {
     request: ExactLease,
     signal: AbortSignal | undefined,
   ): Promise<LeaseAnswer> {
-    signal?.throwIfAborted();
-    const answer = await this.#naive.lease(queues, request);
+    let answer: LeaseAnswer;
+    do {
+      signal?.throwIfAborted();
+      answer = await this.#naive.lease(queues, request);
+      // Nothing, and yet more: the store has dropped as many exhausted tasks as it may at once.
+    } while (answer.tasks.length === 0 && answer.more);
     if (signal?.aborted === true) {
       await this.#giveBack(answer.tasks);
       throw signal.reason;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { manualClock } from "../../src/clock.js";
 import { storeSuite } from "../../src/conformance/index.js";
+import { EXHAUSTED_PER_LEASE_MAX } from "../../src/limits.js";
 import { openMemoryStore } from "../../src/stores/memory.js";
 import type { Task } from "../../src/task.js";
 import { memoryUnderTest } from "../support/store-under-test.js";
@@ -56,6 +57,28 @@ describe("openMemoryStore()", () => {
     await store.lease([queue], { ...lease, leaseMs: 0 });
     expect(await store.lease([queue], lease)).toEqual([]);
     expect(dropped).toMatchObject([{ id: "spent", tag: "t", retryCount: 1 }]);
+  });
+
+  test("lease() finds a task behind more exhausted ones than one look drops", async () => {
+    const clock = manualClock();
+    let dropped = 0;
+    const onExhausted = () => {
+      dropped += 1;
+    };
+    await using store = openMemoryStore({ clock, observer: { onExhausted } });
+    await store.putQueue(queue, { mode: "pull", maxLeases: 1, acl: undefined, disabled: false });
+    const spent = EXHAUSTED_PER_LEASE_MAX + 1000;
+    for (let count = 0; count < spent; count += 1000) {
+      await store.insert(
+        queue,
+        Array.from({ length: 1000 }, () => ({ payload })),
+      );
+      await store.lease([queue], { maxTasks: 1000, leaseMs: 1000 });
+    }
+    clock.advance(1000);
+    await store.insert(queue, [{ payload, id: "zzz" }]);
+    expect(await store.lease([queue], { maxTasks: 1, leaseMs: 1000 })).toMatchObject([{ id: "zzz" }]);
+    expect(dropped).toBe(spent);
   });
 
   test("insert() forgets the ids of finished tasks after tombstoneMs", async () => {
