@@ -20,12 +20,8 @@ describe("storeSuite() on HTTP over a socket, on SQLite", () => {
 
 /** What a server without additions cannot do, whatever its client does, by the sentence of the case. */
 const BEYOND_PLAIN: Readonly<Record<string, string>> = {
-  "insert() answers with the task as it is stored":
-    "ids are made of idempotency keys, so they have not the generated form",
   "lease() gives more payload bytes, or fewer, when asked to": "a lease's size is the server's alone",
   "lease() always gives one task, however large": "a lease's size is the server's alone",
-  "lease() aborted while it leases either gives the task or holds nothing":
-    "a task that is given back has used up an attempt",
   "lease() serves those who wait in the order in which they came": "who polls first is served first",
   "lease() wakes the next when one who was woken has gone":
     "a task that is given back has used up an attempt",

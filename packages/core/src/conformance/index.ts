@@ -79,14 +79,34 @@ async function runCase(one: Case, factory: StoreFactory, context: SkippableConte
   const { needs, run } = typeof one === "function" ? { needs: [], run: one } : one;
   const sut = await factory();
   try {
-    const missing = needs.find((need) => !meets(sut, need));
+    const missing = await firstMissing(sut, needs);
     if (missing === undefined) await run(sut);
-    else context.skip(`the store ${sut.store.supports.name} has not: ${missing}`);
+    else context.skip(`the store ${sut.store.supports.name} is without ${NEEDS[missing]}`);
   } finally {
     await sut.close();
   }
 }
 
-function meets(sut: StoreUnderTest, need: Need): boolean {
-  return need === "manualClock" ? sut.manualClock : sut.store.supports[need];
+/** Each need in words, for the reason of leaving a case out. */
+const NEEDS: Readonly<Record<Need, string>> = {
+  waits: "leases that wait (supports.waits)",
+  anyQueueName: "queues of any name (supports.anyQueueName)",
+  fences: "fences and idempotency keys (supports.fences)",
+  managesQueues: "management of queues (supports.managesQueues)",
+  leasesManyQueues: "leases of several queues (supports.leasesManyQueues)",
+  twoHandles: "a second handle on its data (another)",
+  manualClock: "a clock that can be turned exactly (manualClock)",
+};
+
+async function firstMissing(sut: StoreUnderTest, needs: readonly Need[]): Promise<Need | undefined> {
+  for (const need of needs) {
+    if (!(await meets(sut, need))) return need;
+  }
+  return undefined;
+}
+
+async function meets(sut: StoreUnderTest, need: Need): Promise<boolean> {
+  if (need === "manualClock") return sut.manualClock;
+  if (need === "twoHandles") return (await sut.another()) !== sut.store;
+  return sut.store.supports[need];
 }

@@ -123,28 +123,32 @@ export const lifecycleCases: Cases = {
     await inTime(closing);
   },
 
-  "close() of one handle leaves another open, with all that was stored": async (sut) => {
-    const other = await sut.another();
-    if (other === sut.store) return;
-    await insertOne(sut.store, { id: ID });
-    await other.close();
-    await rejectsWith(other.peek(QUEUE, { id: ID }), "closed");
-    assert.equal((await leaseOne(sut.store)).id, ID);
-  },
+  "close() of one handle leaves another open, with all that was stored": needing(
+    ["twoHandles"],
+    async (sut) => {
+      const other = await sut.another();
+      await insertOne(sut.store, { id: ID });
+      await other.close();
+      await rejectsWith(other.peek(QUEUE, { id: ID }), "closed");
+      assert.equal((await leaseOne(sut.store)).id, ID);
+    },
+  ),
 
-  "close() keeps nothing leased that its waiting calls might have taken": needing(["waits"], async (sut) => {
-    const other = await sut.another();
-    if (other === sut.store) return;
-    const waiting = other.lease([QUEUE], { ...request, waitMs: 50 * SECOND_MS });
-    await staysPending(waiting);
-    const ended = rejectsWith(waiting, "closed");
-    await inTime(other.close());
-    await inTime(ended);
-    await insertOne(sut.store, { id: ID });
-    const wait = { ...request, waitMs: 10 * SECOND_MS };
-    const task = only(await inTime(sut.store.lease([QUEUE], wait)));
-    assert.equal(task.retryCount - task.uncounted, 1);
-  }),
+  "close() keeps nothing leased that its waiting calls might have taken": needing(
+    ["waits", "twoHandles"],
+    async (sut) => {
+      const other = await sut.another();
+      const waiting = other.lease([QUEUE], { ...request, waitMs: 50 * SECOND_MS });
+      await staysPending(waiting);
+      const ended = rejectsWith(waiting, "closed");
+      await inTime(other.close());
+      await inTime(ended);
+      await insertOne(sut.store, { id: ID });
+      const wait = { ...request, waitMs: 10 * SECOND_MS };
+      const task = only(await inTime(sut.store.lease([QUEUE], wait)));
+      assert.equal(task.retryCount - task.uncounted, 1);
+    },
+  ),
 
   "await using closes a store at the end of its scope": async (sut) => {
     {

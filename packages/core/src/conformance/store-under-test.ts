@@ -19,15 +19,8 @@ export interface StoreUnderTest {
 /** Makes a store for one case. */
 export type StoreFactory = () => Promise<StoreUnderTest>;
 
-/** What a case depends on beyond the least of all stores: something of the manifest, or a clock that can be turned. */
-export type Need =
-  | "waits"
-  | "anyQueueName"
-  | "fences"
-  | "managesQueues"
-  | "leasesManyQueues"
-  | "persistent"
-  | "manualClock";
+/** What a case depends on beyond the least of all stores: something of the manifest, a second handle, a clock that can be turned. */
+export type Need = "waits" | "anyQueueName" | "fences" | "managesQueues" | "leasesManyQueues" | "manualClock";
 
 /** What a case does. It fails by throwing. */
 export type CaseBody = (sut: StoreUnderTest) => Promise<void>;

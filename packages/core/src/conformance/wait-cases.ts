@@ -29,6 +29,8 @@ const leasedAtUs = (task: { readonly etaUs: number }) => task.etaUs - LONG_MS * 
 /** The only task must not be held by a call that was given up: it can be leased, and no attempt was used up. */
 async function nothingHeld(sut: StoreUnderTest): Promise<void> {
   const task = only(await whileAdvancing(sut, STEP_MS, waitingLease(sut)));
+  // Without fences a store cannot be told that nobody worked on what is given back.
+  if (!sut.store.supports.fences) return;
   assert.equal(task.retryCount - task.uncounted, 1, "a call that was given up must not use up an attempt");
 }
 
