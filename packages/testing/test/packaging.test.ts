@@ -79,6 +79,11 @@ describe("packages", () => {
     }
   });
 
+  test("source maps carry the sources that are left out", () => {
+    const map = readFileSync(folder.file("node_modules/@pullqueue/core/dist/index.js.map"), "utf8");
+    expect((JSON.parse(map) as { sourcesContent?: string[] }).sourcesContent?.[0]).toContain("QueueStore");
+  });
+
   test("publint finds nothing to complain about", async () => {
     const complaints: string[] = [];
     for (const { name, filename } of packed) {
