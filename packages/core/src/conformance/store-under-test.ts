@@ -20,7 +20,14 @@ export interface StoreUnderTest {
 export type StoreFactory = () => Promise<StoreUnderTest>;
 
 /** What a case depends on beyond the least of all stores: something of the manifest, a second handle, a clock that can be turned. */
-export type Need = "waits" | "anyQueueName" | "fences" | "managesQueues" | "leasesManyQueues" | "manualClock";
+export type Need =
+  | "waits"
+  | "anyQueueName"
+  | "fences"
+  | "managesQueues"
+  | "leasesManyQueues"
+  | "twoHandles"
+  | "manualClock";
 
 /** What a case does. It fails by throwing. */
 export type CaseBody = (sut: StoreUnderTest) => Promise<void>;
