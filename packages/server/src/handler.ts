@@ -87,6 +87,7 @@ function createApp(options: HandlerOptions): App {
 /** The door: whatever was thrown leaves as an envelope, and only as much of it as a client may see. */
 async function answer(app: App, request: Request, record: RequestRecord): Promise<Response> {
   try {
+    refusePages(request);
     return await app.fetch(request, record);
   } catch (thrown) {
     if (request.signal.aborted && thrown === request.signal.reason) {
@@ -96,6 +97,20 @@ async function answer(app: App, request: Request, record: RequestRecord): Promis
     record.error = error;
     return errorResponse(error, { pretty: record.pretty, headers: { "x-request-id": String(record.id) } });
   }
+}
+
+/**
+ * Browsers say on whose behalf they write. Without this, any page open on this machine could write to a server that trusts
+ * whoever reaches it.
+ */
+function refusePages(request: Request): void {
+  const origin = request.headers.get("origin");
+  if (origin === null) return;
+  throw new QueueError(
+    "permission_denied",
+    `requests of web pages are refused, and this one comes from ${origin.slice(0, 100)}; call the server from a program`,
+    { location: "Origin" },
+  );
 }
 
 function serveDiscovery(request: Request, publicUrl: string | undefined): Response {

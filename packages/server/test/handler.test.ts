@@ -121,3 +121,17 @@ test("/healthz is 503 when the store fails, is silent for 2 s, or the server clo
   clock.advance(2000);
   expect((await answer).status).toBe(503);
 });
+
+test("createHandler() refuses the requests of web pages, and does nothing for them", async () => {
+  const { handler, store } = openApi();
+  const answer = await handler(
+    new Request("http://127.0.0.1:8085/taskqueue/v1beta2/projects/p/taskqueues/q/tasks", {
+      method: "POST",
+      headers: { origin: "https://somewhere.example" },
+      body: '{"payloadBase64":""}',
+    }),
+  );
+  expect(answer.status).toBe(403);
+  expect(await answer.json()).toMatchObject({ error: { status: "permission_denied" } });
+  await expect(store.getQueue({ project: "p", queue: "q" })).rejects.toMatchObject({ code: "not_found" });
+});
