@@ -4,11 +4,11 @@ import { newIdempotencyKey } from "../ids.js";
 import { CLIENT_BATCHES_IN_FLIGHT } from "../limits.js";
 import type { RouteName } from "../routes.js";
 import type { ItemResult, LeaseExtension, LeaseFence, NewTask, QueueKey, Task } from "../task.js";
-import { extensionToWire, fenceToWire, itemResultFromWire, newTaskToWire, taskFromWire } from "../wire.js";
+import { extensionToWire, fenceToWire, itemResultFromWire, newTaskToWire } from "../wire.js";
 import { type JsonObject, readObject } from "../wire-read.js";
 import { type HttpCalls, queuePath } from "./http-calls.js";
 import type { ServerFeatures } from "./http-discovery.js";
-import { itemsOf } from "./http-lease.js";
+import { bareTaskFromWire, itemsOf, withoutPayload } from "./http-lease.js";
 import { findTask } from "./http-queues.js";
 
 /** Errors of a whole batch for which one of its calls may be to blame: sent alone, the others may pass. */
@@ -133,7 +133,7 @@ export class HttpBatches {
   readonly #update: BatchMethod<LeaseExtension, Task> = {
     route: "tasks.batchUpdate",
     write: extensionToWire,
-    read: taskFromWire,
+    read: bareTaskFromWire,
     weigh: () => 0,
     // A release that was done before finds the lease gone: then the task is free, and nobody has leased it since.
     reconsider: async (item, error, queue) => {
@@ -141,7 +141,9 @@ export class HttpBatches {
         return { ok: false, error };
       }
       const task = await findTask(this.#calls, queue, item.id);
-      return task?.retryCount === item.retryCount ? { ok: true, value: task } : { ok: false, error };
+      return task?.retryCount === item.retryCount
+        ? { ok: true, value: withoutPayload(task) }
+        : { ok: false, error };
     },
   };
 }
@@ -149,7 +151,7 @@ export class HttpBatches {
 const INSERT: BatchMethod<NewTask, Task> = {
   route: "tasks.batchInsert",
   write: (task, queue) => newTaskToWire(task, queue, true),
-  read: taskFromWire,
+  read: bareTaskFromWire,
   weigh: (task) => task.payload.byteLength,
 };
 

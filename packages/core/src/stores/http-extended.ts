@@ -9,7 +9,7 @@ import { HttpBatches } from "./http-batches.js";
 import { type HttpCalls, queuePath } from "./http-calls.js";
 import type { HttpDialect, PageRequest } from "./http-dialect.js";
 import type { ServerFeatures } from "./http-discovery.js";
-import { leaseOrGiveBack, leaseQuery, tasksByQueue, tasksFromWire } from "./http-lease.js";
+import { leaseOrGiveBack, leaseQuery, tasksByQueue, tasksFromWire, withoutPayload } from "./http-lease.js";
 import type { HttpStoreSettings } from "./http-options.js";
 
 /** Speaks with our own server: batches that concurrent calls share, fences, and leases that wait there. */
@@ -69,7 +69,7 @@ export class ExtendedDialect implements HttpDialect {
       path: queuePath(queue),
       query: [["maxResults", limit], ...(pageToken === undefined ? [] : [["pageToken", pageToken] as const])],
       read: (json) => ({
-        tasks: tasksFromWire(json, queue).map(({ payload: _, ...task }) => task),
+        tasks: tasksFromWire(json, queue).map(withoutPayload),
         nextPageToken: readString(readObject(json, "answer"), "nextPageToken"),
       }),
       repeat: "harmless",

@@ -2,7 +2,7 @@ import type { Clock } from "../clock.js";
 import { isQueueError } from "../errors.js";
 import { CLIENT_ABORT_GRACE_MS } from "../limits.js";
 import type { ExactLease } from "../naive-store.js";
-import type { QueueKey, TaskWithPayload } from "../task.js";
+import type { QueueKey, Task, TaskWithPayload } from "../task.js";
 import { taskFromWire } from "../wire.js";
 import { type JsonObject, readArray, readObject } from "../wire-read.js";
 
@@ -74,6 +74,16 @@ export function leaseQuery(request: ExactLease): readonly (readonly [string, str
 /** The tasks of an answer, in its order; `queue` is theirs unless they say otherwise. */
 export function tasksFromWire(json: unknown, queue: QueueKey): LeasedTasks {
   return itemsOf(readObject(json, "answer")).map((item) => taskFromWire(item, queue));
+}
+
+/** A task of an answer that does not show its payload. */
+export function bareTaskFromWire(json: unknown, queue: QueueKey): Task {
+  return withoutPayload(taskFromWire(json, queue));
+}
+
+/** The task alone: where no payload is asked for, an empty one would be a lie. */
+export function withoutPayload({ payload: _, ...task }: TaskWithPayload): Task {
+  return task;
 }
 
 /** The items of an answer; absent is none. */

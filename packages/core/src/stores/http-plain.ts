@@ -6,10 +6,10 @@ import { mapConcurrently } from "../map-concurrently.js";
 import type { StoreManifest } from "../store.js";
 import { leaseLost, unknownTask } from "../store-errors.js";
 import type { ItemResult, LeaseExtension, LeaseFence, NewTask, QueueKey, Task, TaskPage } from "../task.js";
-import { newTaskToWire, taskFromWire } from "../wire.js";
+import { newTaskToWire } from "../wire.js";
 import { type HttpCalls, type Outcome, queuePath } from "./http-calls.js";
 import type { PageRequest } from "./http-dialect.js";
-import { tasksFromWire } from "./http-lease.js";
+import { bareTaskFromWire, tasksFromWire, withoutPayload } from "./http-lease.js";
 import { findTask, getQueue } from "./http-queues.js";
 
 /** What a server with nothing beyond v1beta2 can be asked to do. */
@@ -60,9 +60,7 @@ export class PlainTasks {
       route: "tasks.list",
       path: queuePath(queue),
       read: (json) => ({
-        tasks: tasksFromWire(json, queue)
-          .slice(0, limit)
-          .map(({ payload: _, ...task }) => task),
+        tasks: tasksFromWire(json, queue).slice(0, limit).map(withoutPayload),
       }),
       repeat: "harmless",
       signal,
@@ -79,7 +77,7 @@ export class PlainTasks {
       route: "tasks.insert",
       path: queuePath(queue),
       body: newTaskToWire({ ...task, id, etaUs: this.#etaOf(task) }, queue, false),
-      read: (json) => taskFromWire(json, queue),
+      read: (json) => bareTaskFromWire(json, queue),
       repeat: "harmless",
       signal,
     });
@@ -88,7 +86,8 @@ export class PlainTasks {
     if (!ours) return outcome;
     const stored = await findTask(this.#calls, queue, id, signal);
     // Finished already: what was asked has been done, and this is all that is left to tell.
-    return { ok: true, value: stored ?? finishedTask(queue, id, task, this.#calls.serverClock.nowUs()) };
+    const nowUs = this.#calls.serverClock.nowUs();
+    return { ok: true, value: stored ? withoutPayload(stored) : finishedTask(queue, id, task, nowUs) };
   }
 
   /** A key may be any text. Without one, ids grow with time, because the server breaks ties by them. */
@@ -121,7 +120,7 @@ export class PlainTasks {
     if (second.ok) return { ok: true, value: withFence(second.value, lease) };
     // A release that was done before finds the lease gone; the task is free, as was asked.
     if (isRefusal(second.error) && leaseMs === 0 && (first?.unclear === true || second.unclear)) {
-      return { ok: true, value: task };
+      return { ok: true, value: withoutPayload(task) };
     }
     return { ok: false, error: isRefusal(second.error) ? leaseLost(id) : second.error };
   }
@@ -142,7 +141,7 @@ export class PlainTasks {
         queueName: queue.queue,
         ...(endUs === undefined ? {} : { leaseTimestamp: String(endUs) }),
       },
-      read: (json) => taskFromWire(json, queue),
+      read: (json) => bareTaskFromWire(json, queue),
       repeat: "harmless",
       signal,
     });

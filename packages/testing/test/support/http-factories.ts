@@ -10,13 +10,19 @@ import {
   openMemoryStore,
   type QueueAdmin,
   type QueueStore,
-  type RouteName,
   systemClock,
 } from "@pullqueue/core";
 import type { StoreFactory } from "@pullqueue/core/conformance";
 import { openSqliteStore } from "@pullqueue/core/stores/sqlite";
-import { createHandler, loadConfig, type RequestHandler, startServer } from "@pullqueue/server";
+import {
+  createHandler,
+  loadConfig,
+  type RequestHandler,
+  type RunningServer,
+  startServer,
+} from "@pullqueue/server";
 import { temporaryFolder } from "../../src/temp.js";
+import { PLAIN_METHODS } from "./fault-proxy.js";
 
 type Store = QueueStore & QueueAdmin;
 
@@ -39,18 +45,6 @@ export const onSqlite: OpenBehind = async (clock) => {
   return { store, remove: () => folder[Symbol.dispose]() };
 };
 
-/** The eight methods that every server has. */
-const PLAIN_METHODS: ReadonlySet<RouteName> = new Set([
-  "taskqueues.get",
-  "tasks.list",
-  "tasks.insert",
-  "tasks.lease",
-  "tasks.get",
-  "tasks.update",
-  "tasks.patch",
-  "tasks.delete",
-]);
-
 /** Our server without its discovery document and its additions. */
 export function plainHandler(handler: RequestHandler): RequestHandler {
   return async (request) => {
@@ -59,6 +53,15 @@ export function plainHandler(handler: RequestHandler): RequestHandler {
     if (match?.kind === "route" && PLAIN_METHODS.has(match.name)) return handler(request);
     return new Response("Not Found", { status: 404 });
   };
+}
+
+/** A server on a free port, on a memory store. It logs nothing. */
+export async function startMemoryServer(clock: Clock = systemClock()): Promise<RunningServer> {
+  return startServer(await quietConfig(), { store: openMemoryStore({ clock }), clock });
+}
+
+function quietConfig() {
+  return loadConfig({ flags: { port: "0", logLevel: "silent" }, env: {} });
 }
 
 /** The store over HTTP, the server called in process. The server's clock is turned; the client's runs by itself. */
@@ -80,8 +83,7 @@ export function inProcess(openBehind: OpenBehind): StoreFactory {
 export function overSocket(openBehind: OpenBehind): StoreFactory {
   return factory(async (clock) => {
     const { store, remove } = await openBehind(clock);
-    const config = await loadConfig({ flags: { port: "0", logLevel: "silent" }, env: {} });
-    const server = await startServer(config, { store, clock });
+    const server = await startServer(await quietConfig(), { store, clock });
     return {
       open: () => openHttpStore({ endpoint: server.url }),
       close: async () => {
