@@ -20,7 +20,7 @@ export const SIGNALS: Readonly<Record<"SIGINT" | "SIGTERM", Interruption>> = Obj
   SIGTERM: { kind: "interruption", exitCode: EXIT.terminated },
 });
 
-/** What is said about a failure, and to the shell. */
+/** What is said about a failure, to people and to the shell. */
 export interface Failure {
   readonly exitCode: ExitCode;
   readonly code: string;
@@ -32,8 +32,13 @@ export interface Failure {
 export function failureOf(error: unknown, commandName: string): Failure | undefined {
   if (error instanceof CommanderError) return usageFailure(error, commandName);
   if (isQueueError(error) || isKombuError(error)) {
-    const { code, message } = error;
+    const { code, message, cause } = error;
+    // What is wrong with a credentials file is behind the store's "no token".
+    if (code === "unauthenticated" && isKombuError(cause)) return failureOf(cause, commandName);
     return { exitCode: exitCodeOf(code), code, message };
+  }
+  if (error instanceof Error && "syscall" in error && "code" in error) {
+    return { exitCode: EXIT.failed, code: String(error.code), message: error.message };
   }
   // A mistake of ours: its place is what a report of it needs.
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -83,6 +83,18 @@ describe("pullqueue", () => {
     expect(availableTasks).toBe(totalTasks);
   });
 
+  test("get into a full disk says so, and the task is not lost", async () => {
+    await pullqueue(["put", "full", "a"]);
+    const { code, stderr } = await runProgram(
+      "bash",
+      ["-c", '"$0" "$1" get full > /dev/full', process.execPath, COMMAND],
+      { environment: { PULLQUEUE_ENDPOINT: server.url } },
+    );
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^pullqueue: .*no space left on device.* \(ENOSPC\)\n$/);
+    expect(await statsOf("full")).toMatchObject({ totalTasks: 1, availableTasks: 1 });
+  });
+
   test.each([
     ["SIGINT", 0],
     ["SIGTERM", 143],

@@ -119,6 +119,7 @@ async function getTasks(queue: string, options: GetOptions, work: Work): Promise
     printed += tasks.length;
   }
   if (printed === 0) output.note("there is no task to get");
+  if (keep && printed === KEPT_TASKS_MAX) output.note(`${printed} tasks are as many as --keep can hold`);
   if (!isWhole) return EXIT.failed;
   return printed === 0 ? EXIT.nothing : EXIT.done;
 }

@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs";
+import { temporaryFolder } from "@pullqueue/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { startTestServer, type TestServer } from "../support.js";
 
@@ -153,5 +155,28 @@ describe("every command", () => {
     const { code, stderr } = await server.pullqueue(["queues"], { env: { PULLQUEUE_ENDPOINT: "nonsense" } });
     expect(code).toBe(2);
     expect(stderr).toContain('"nonsense"');
+  });
+
+  test("--credentials is a file with an access_token; any other is refused with what it is", async () => {
+    using folder = temporaryFolder();
+    const stats = (file: string) => server.pullqueue(["stats", "jobs", "--credentials", folder.file(file)]);
+    await put("jobs", "a");
+    writeFileSync(folder.file("token.json"), '{"access_token": "secret"}');
+    expect((await stats("token.json")).code).toBe(0);
+    writeFileSync(folder.file("key.json"), '{"type": "service_account", "private_key": "secret"}');
+    const key = await stats("key.json");
+    expect(key).toMatchObject({ code: 2, stdout: "" });
+    expect(key.stderr).toContain("is the key of a service account");
+    expect(key.stderr).not.toContain("secret");
+    expect((await stats("none.json")).stderr).toContain("none.json cannot be read");
+  });
+
+  test("an access token does not travel unencrypted to another machine", async () => {
+    const { code, stderr } = await server.pullqueue(["stats", "jobs", "--endpoint", "http://192.0.2.1"], {
+      env: { PULLQUEUE_ACCESS_TOKEN: "secret" },
+    });
+    expect(code).toBe(2);
+    expect(stderr).toContain("access tokens are sent over https or to this machine alone");
+    expect(stderr).not.toContain("secret");
   });
 });
