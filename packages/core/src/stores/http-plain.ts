@@ -42,12 +42,12 @@ export class PlainTasks {
 
   async extend(queue: QueueKey, leases: readonly LeaseExtension[], signal?: AbortSignal) {
     const results = await each(leases, (lease) => this.#extendOne(queue, lease, signal));
-    return this.#unlessQueueUnknown(queue, results, "lease_lost", signal);
+    return this.#unlessQueueUnknown(queue, results, isRefusal, signal);
   }
 
   async delete(queue: QueueKey, targets: readonly LeaseFence[], signal?: AbortSignal) {
     const results = await each(targets, (fence) => this.#deleteOne(queue, fence, signal));
-    return this.#unlessQueueUnknown(queue, results, "not_found", signal);
+    return this.#unlessQueueUnknown(queue, results, ({ code }) => code === "not_found", signal);
   }
 
   /** The first tasks of the queue; such servers show 100 and no further page. */
@@ -81,9 +81,8 @@ export class PlainTasks {
       repeat: "harmless",
       signal,
     });
-    if (outcome.ok) return outcome;
-    const ours = outcome.error.code === "already_exists" && (task.id === undefined || outcome.unclear);
-    if (!ours) return outcome;
+    const ours = task.id === undefined || outcome.unclear;
+    if (outcome.ok || outcome.error.code !== "already_exists" || !ours) return resultOf(outcome);
     const stored = await findTask(this.#calls, queue, id, signal);
     // Finished already: what was asked has been done, and this is all that is left to tell.
     const nowUs = this.#calls.serverClock.nowUs();
@@ -112,7 +111,7 @@ export class PlainTasks {
     const known = leaseEndUs !== undefined || retryCount === undefined;
     const first = known ? await this.#renew(queue, lease, leaseEndUs, signal) : undefined;
     if (first?.ok === true) return { ok: true, value: withFence(first.value, lease) };
-    if (first !== undefined && !isRefusal(first.error)) return first;
+    if (first !== undefined && !isRefusal(first.error)) return resultOf(first);
     if (retryCount === undefined) return { ok: false, error: leaseLost(id) };
     const task = await findTask(this.#calls, queue, id, signal);
     if (task?.retryCount !== retryCount) return { ok: false, error: leaseLost(id) };
@@ -161,7 +160,7 @@ export class PlainTasks {
     if (outcome.ok || (outcome.unclear && outcome.error.code === "not_found")) {
       return { ok: true, value: undefined };
     }
-    return outcome;
+    return resultOf(outcome);
   }
 
   async #refusalOf(
@@ -183,10 +182,10 @@ export class PlainTasks {
   async #unlessQueueUnknown<T>(
     queue: QueueKey,
     results: readonly ItemResult<T>[],
-    code: "not_found" | "lease_lost",
+    suspicious: (error: QueueError) => boolean,
     signal?: AbortSignal,
   ): Promise<readonly ItemResult<T>[]> {
-    if (results.every((result) => !result.ok && result.error.code === code)) {
+    if (results.every((result) => !result.ok && suspicious(result.error))) {
       await getQueue(this.#calls, queue, false, signal);
     }
     return results;
@@ -212,6 +211,10 @@ async function each<I, T>(
     throw first.error;
   }
   return results;
+}
+
+function resultOf<T>(outcome: Outcome<T>): ItemResult<T> {
+  return outcome.ok ? { ok: true, value: outcome.value } : { ok: false, error: outcome.error };
 }
 
 function isRefusal({ code }: QueueError): boolean {

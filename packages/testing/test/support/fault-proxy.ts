@@ -4,6 +4,10 @@ import { DISCOVERY_PATH, matchRoute, type RouteName } from "@pullqueue/core";
 
 /** What goes wrong on the way, seen from the client. */
 export type Fault =
+  /** None. */
+  | "none"
+  /** 403 with an envelope; the server hears nothing. */
+  | "forbidden"
   /** The connection breaks before the server hears of it. */
   | "reset"
   /** The server does its work; its answer is lost. */
@@ -22,7 +26,8 @@ export type Fault =
 /** What passed the proxy. */
 export interface Passed {
   readonly route: RouteName | "discovery" | "other";
-  readonly fault: Fault | undefined;
+  readonly path: string;
+  readonly fault: Fault;
   readonly authorization: string | undefined;
   readonly query: URLSearchParams;
 }
@@ -63,8 +68,14 @@ export async function startFaultProxy(
   const server = createServer((incoming, outgoing) => {
     const { pathname, searchParams } = new URL(incoming.url ?? "/", target);
     const route = routeOf(incoming.method ?? "", pathname);
-    const fault = plan.get(route)?.shift();
-    passed.push({ route, fault, authorization: incoming.headers.authorization, query: searchParams });
+    const fault = plan.get(route)?.shift() ?? "none";
+    passed.push({
+      route,
+      path: pathname,
+      fault,
+      authorization: incoming.headers.authorization,
+      query: searchParams,
+    });
     if (plain && !PLAIN_METHODS.has(route)) outgoing.writeHead(404).end("Not Found");
     // The server, or the client, has gone in the middle.
     else serve(incoming, outgoing, target, fault).catch(() => outgoing.destroy());
@@ -93,13 +104,17 @@ async function serve(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   target: string,
-  fault: Fault | undefined,
+  fault: Fault,
 ): Promise<void> {
   if (fault === "reset") return void incoming.socket.destroy();
   if (fault === "silent") return;
   if (fault === "busy") return void outgoing.writeHead(503, { "retry-after": "3" }).end();
+  if (fault === "forbidden") {
+    const error = { code: 403, message: "no", errors: [{ domain: "global", reason: "forbidden" }] };
+    return void outgoing.writeHead(403).end(JSON.stringify({ error }));
+  }
   const { status, headers, body } = await forward(incoming, outgoing, target);
-  if (fault === undefined) return void outgoing.writeHead(status, headers).end(body);
+  if (fault === "none") return void outgoing.writeHead(status, headers).end(body);
   if (fault === "drop") return void incoming.socket.destroy();
   if (fault === "garbage") return void outgoing.writeHead(200).end("<html>Welcome!</html>");
   if (fault === "gateway") return void outgoing.writeHead(502).end("<html>Bad gateway</html>");

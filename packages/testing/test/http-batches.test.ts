@@ -1,0 +1,130 @@
+import { type HttpStore, limits, openHttpStore } from "@pullqueue/core";
+import { describe, expect, test } from "vitest";
+import { startFaultProxy } from "./support/fault-proxy.js";
+import { startMemoryServer } from "./support/http-factories.js";
+
+const QUEUE = { project: "p", queue: "q" };
+const task = { payload: Buffer.from("hello") };
+
+async function setUp() {
+  const server = await startMemoryServer();
+  const proxy = await startFaultProxy(server.url);
+  const store: HttpStore = openHttpStore({ endpoint: proxy.url });
+  await store.ready();
+  return {
+    proxy,
+    store,
+    async [Symbol.asyncDispose]() {
+      await store.close();
+      await proxy[Symbol.asyncDispose]();
+      await server.close();
+    },
+  };
+}
+
+describe("openHttpStore() in front of our server", () => {
+  test("calls of one turn share one request, and each gets its own result", async () => {
+    await using all = await setUp();
+    const ids = [...Array(100).keys()].map((count) => `task-${count % 50}`);
+    const results = await Promise.all(ids.map((id) => all.store.insert(QUEUE, [{ ...task, id }])));
+    expect(all.proxy.count("tasks.batchInsert")).toBe(1);
+    expect(results.map(([result]) => (result?.ok ? result.value.id : result?.error.code))).toEqual([
+      ...ids.slice(0, 50),
+      ...Array(50).fill("already_exists"),
+    ]);
+  });
+
+  test("calls that are awaited one after the other go out one after the other", async () => {
+    await using all = await setUp();
+    for (let count = 0; count < 5; count++) await all.store.insert(QUEUE, [task]);
+    expect(all.proxy.count("tasks.batchInsert")).toBe(5);
+  });
+
+  test("renewals and deletes of many holders share requests too", async () => {
+    await using all = await setUp();
+    await all.store.insert(QUEUE, Array(40).fill(task));
+    const held = await all.store.lease([QUEUE], { maxTasks: 40, leaseMs: 60_000 });
+    const fences = held.map(({ id, retryCount, etaUs }) => ({ id, retryCount, leaseEndUs: etaUs }));
+    await Promise.all(fences.map((fence) => all.store.extend(QUEUE, [{ ...fence, leaseMs: 90_000 }])));
+    // The ends have moved; the counts still name the leases.
+    const results = await Promise.all(fences.map((fence) => all.store.delete(QUEUE, [fence])));
+    expect(results.flat().every((result) => result.ok)).toBe(true);
+    expect([all.proxy.count("tasks.batchUpdate"), all.proxy.count("tasks.batchDelete")]).toEqual([1, 1]);
+  });
+
+  test("queues have requests of their own, so that one that is refused costs the others nothing", async () => {
+    await using all = await setUp();
+    await all.store.putQueue(
+      { ...QUEUE, queue: "push" },
+      { mode: "push", maxLeases: undefined, acl: undefined, disabled: false },
+    );
+    const refused = expect(all.store.insert({ ...QUEUE, queue: "push" }, [task])).rejects.toMatchObject({
+      code: "wrong_mode",
+    });
+    expect(await all.store.insert(QUEUE, [task])).toMatchObject([{ ok: true }]);
+    await refused;
+  });
+
+  test("a batch of more payload than one request may carry goes in several, in order", async () => {
+    await using all = await setUp();
+    const payload = Buffer.alloc(limits.PAYLOAD_BYTES_MAX);
+    const count = limits.CLIENT_BATCH_PAYLOAD_BYTES / payload.byteLength + 3;
+    const results = await all.store.insert(QUEUE, Array(count).fill({ payload }));
+    expect(all.proxy.count("tasks.batchInsert")).toBe(2);
+    const ids = results.map((result) => (result.ok ? result.value.id : result.error));
+    const { tasks } = await all.store.peek(QUEUE, { limit: 100 });
+    expect(tasks.map(({ id }) => id)).toEqual(ids);
+  });
+
+  test("a batch whose second request fails keeps the results of the first", async () => {
+    await using all = await setUp();
+    const payload = Buffer.alloc(limits.PAYLOAD_BYTES_MAX);
+    const count = limits.CLIENT_BATCH_PAYLOAD_BYTES / payload.byteLength + 1;
+    const tasks = Array(count).fill({ payload });
+    all.proxy.next("tasks.batchInsert", "none", "forbidden");
+    const results = await all.store.insert(QUEUE, tasks);
+    expect(results.slice(0, -1).every((result) => result.ok)).toBe(true);
+    expect(results.at(-1)).toMatchObject({ ok: false, error: { code: "permission_denied" } });
+  });
+
+  test("an empty batch asks nothing of the server", async () => {
+    await using all = await setUp();
+    expect(await all.store.insert(QUEUE, [])).toEqual([]);
+    expect(await all.store.extend(QUEUE, [])).toEqual([]);
+    expect(await all.store.delete(QUEUE, [])).toEqual([]);
+    expect(all.proxy.passed.map(({ route }) => route)).toEqual(["discovery"]);
+  });
+
+  test("waiting leases are one request each, whatever the wait, and leave other calls their connections", async () => {
+    await using all = await setUp();
+    const aborting = new AbortController();
+    const waits = Array.from({ length: 20 }, () =>
+      all.store
+        .lease([QUEUE], { maxTasks: 1, leaseMs: 60_000, waitMs: 50_000 }, { signal: aborting.signal })
+        .catch((error: unknown) => error),
+    );
+    await expect.poll(() => all.proxy.count("tasks.lease")).toBe(20);
+    expect(await all.store.insert({ ...QUEUE, queue: "other" }, [task])).toMatchObject([{ ok: true }]);
+    const reason = new Error("enough");
+    aborting.abort(reason);
+    expect(new Set(await Promise.all(waits))).toEqual(new Set([reason]));
+    await all.store.insert(QUEUE, [task]);
+    const [leased] = await all.store.lease([QUEUE], { maxTasks: 1, leaseMs: 60_000 });
+    expect(leased).toMatchObject({ retryCount: 1 });
+  });
+
+  test("every request goes to the prefixed project and asks for compact answers", async () => {
+    await using all = await setUp();
+    await all.store.insert(QUEUE, [task]);
+    expect(all.proxy.passed.every(({ query }) => query.get("prettyPrint") === "false")).toBe(true);
+    expect(all.proxy.passed.at(-1)?.path).toContain("/projects/s~p/");
+  });
+
+  test("lease() of queues of several projects is refused", async () => {
+    await using all = await setUp();
+    const queues = [QUEUE, { ...QUEUE, project: "other" }];
+    await expect(all.store.lease(queues, { maxTasks: 1, leaseMs: 1000 })).rejects.toMatchObject({
+      code: "not_supported",
+    });
+  });
+});
