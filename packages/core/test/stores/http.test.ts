@@ -1,0 +1,123 @@
+import { describe, expect, test } from "vitest";
+import { handlerClient } from "../../src/handler-client.js";
+import type { TokenSource } from "../../src/http-client.js";
+import { openHttpStore } from "../../src/stores/http.js";
+
+const QUEUE = { project: "p", queue: "q" };
+
+/** A server in process that takes these tokens and knows one queue; it remembers how it was asked. */
+function serverTaking(...tokens: readonly string[]) {
+  const asked: string[] = [];
+  const handler = async (request: Request) => {
+    const authorization = request.headers.get("authorization") ?? "none";
+    const { pathname } = new URL(request.url);
+    if (pathname.startsWith("/discovery")) return new Response("", { status: 404 });
+    asked.push(`${pathname} ${authorization}`);
+    if (!tokens.includes(authorization.replace("Bearer ", ""))) return new Response("", { status: 401 });
+    return Response.json({ kind: "taskqueues#taskqueue", id: "projects/s~p/taskqueues/q" });
+  };
+  return { asked, client: handlerClient(handler) };
+}
+
+/** Gives these tokens, one after the other whenever one is rejected. */
+function tokensOf(...tokens: readonly string[]) {
+  const rejected: string[] = [];
+  const source: TokenSource = {
+    async getAccessToken(options) {
+      if (options.rejected !== undefined) rejected.push(options.rejected);
+      return tokens[Math.min(rejected.length, tokens.length - 1)]!;
+    },
+  };
+  return { rejected, source };
+}
+
+describe("openHttpStore() with tokens", () => {
+  test("getQueue() sends the token to the prefixed project", async () => {
+    const { asked, client } = serverTaking("good");
+    await using store = openHttpStore({ client, tokens: tokensOf("good").source });
+    expect(await store.getQueue(QUEUE)).toMatchObject({ key: QUEUE });
+    expect(asked).toEqual(["/taskqueue/v1beta2/projects/s~p/taskqueues/q Bearer good"]);
+  });
+
+  test("getQueue() asks for another token, once, when one is refused, and says which was", async () => {
+    const { asked, client } = serverTaking("fresh");
+    const { rejected, source } = tokensOf("stale", "fresh");
+    await using store = openHttpStore({ client, tokens: source, projectPrefix: "" });
+    await store.getQueue(QUEUE);
+    expect(rejected).toEqual(["stale"]);
+    expect(asked).toEqual([
+      "/taskqueue/v1beta2/projects/p/taskqueues/q Bearer stale",
+      "/taskqueue/v1beta2/projects/p/taskqueues/q Bearer fresh",
+    ]);
+  });
+
+  test("getQueue() rejects with unauthenticated when the next token is refused too, or is the same", async () => {
+    for (const tokens of [["one", "two", "three"], ["one"]]) {
+      const { asked, client } = serverTaking("none of them");
+      await using store = openHttpStore({ client, tokens: tokensOf(...tokens).source });
+      await expect(store.getQueue(QUEUE)).rejects.toMatchObject({ code: "unauthenticated" });
+      expect(asked.length).toBe(Math.min(2, tokens.length));
+    }
+  });
+
+  test("getQueue() rejects with unauthenticated when there is no token, and keeps the cause", async () => {
+    const cause = new Error("not signed in");
+    const { client } = serverTaking("good");
+    const tokens = { getAccessToken: () => Promise.reject(cause) };
+    await using store = openHttpStore({ client, tokens });
+    await expect(store.getQueue(QUEUE)).rejects.toMatchObject({ code: "unauthenticated", cause });
+  });
+
+  test.each(["http://queues.example.com", "http://10.0.0.1:8085", "http://127.0.0.1.example.com"])(
+    "openHttpStore() refuses to send tokens in the clear to %s",
+    (endpoint) => {
+      expect(() => openHttpStore({ endpoint, tokens: tokensOf("secret").source })).toThrow(
+        /access tokens are sent over https or to this machine alone/,
+      );
+    },
+  );
+
+  test.each(["https://queues.example.com", "http://localhost:8085", "http://127.9.9.9", "http://[::1]:8085"])(
+    "openHttpStore() sends tokens to %s",
+    async (endpoint) => {
+      await openHttpStore({ endpoint, tokens: tokensOf("secret").source }).close();
+    },
+  );
+});
+
+describe("openHttpStore() with wrong options", () => {
+  test.each([
+    [{}, "endpoint"],
+    [{ endpoint: "127.0.0.1:8085" }, "endpoint"],
+    [{ endpoint: "http://h", timeoutMs: 0 }, "timeoutMs"],
+    [{ endpoint: "http://h", deadlineMs: Number.NaN }, "deadlineMs"],
+    [{ endpoint: "http://h", pollingIntervalMs: -1 }, "pollingIntervalMs"],
+    [{ endpoint: "http://h", projectPrefix: "s" }, "projectPrefix"],
+  ])("openHttpStore(%j) is refused", (options, location) => {
+    expect(() => openHttpStore(options)).toThrow(
+      expect.objectContaining({ code: "invalid_argument", location }),
+    );
+  });
+});
+
+describe("openHttpStore() on what is no server of the API", () => {
+  test.each([
+    ["a website", () => new Response("<html>", { status: 200 })],
+    ["other JSON", () => Response.json({ hello: "world" })],
+    ["an empty answer", () => new Response(null, { status: 204 })],
+  ])("ready() rejects with unavailable when it meets %s", async (_, respond) => {
+    const client = handlerClient(async () => respond());
+    await using store = openHttpStore({ client, deadlineMs: 50, timeoutMs: 20 });
+    await expect(store.ready()).rejects.toMatchObject({
+      code: "unavailable",
+      message: expect.stringContaining("not one of a pull-queue server"),
+    });
+  });
+
+  test("supports is what every server can until the server was asked", async () => {
+    const client = handlerClient(async () => new Response("", { status: 404 }));
+    await using store = openHttpStore({ client });
+    expect(store.supports).toMatchObject({ name: "http", fences: false, managesQueues: false });
+    expect(await store.ready()).toEqual(store.supports);
+  });
+});
