@@ -29,16 +29,19 @@ async function deleteOutcome({ store }: StoreUnderTest, fence: LeaseFence) {
   return outcomes(await store.delete(QUEUE, [fence]))[0];
 }
 
-/** A lease of ten seconds on a new task. */
+/** Long enough for a case to act within it, short enough to wait for its end. */
+const HELD_MS = 4 * SECOND_MS;
+
+/** A short lease on a new task. */
 async function held(sut: StoreUnderTest): Promise<TaskWithPayload> {
   await insertOne(sut.store);
-  return leaseOne(sut.store, { leaseMs: 10 * SECOND_MS });
+  return leaseOne(sut.store, { leaseMs: HELD_MS });
 }
 
 /** A lease that has ended, and that of the next holder. */
 async function lateAndNext(sut: StoreUnderTest) {
   const late = await held(sut);
-  await sut.advance(10 * SECOND_MS);
+  await sut.advance(HELD_MS);
   const next = await leaseOne(sut.store, { leaseMs: LONG_MS });
   assert.equal(next.id, late.id);
   return { late, next };
@@ -80,7 +83,7 @@ export const fenceCases: Cases = {
   "extend() and delete() refuse a holder whose lease has ended, though nobody else has the task": fenced(
     async (sut) => {
       const late = await held(sut);
-      await sut.advance(10 * SECOND_MS);
+      await sut.advance(HELD_MS);
       for (const fence of NAMING_A_LEASE) {
         assert.equal(await extendOutcome(sut, fence(late)), "lease_lost", fence.name);
         assert.equal(await deleteOutcome(sut, fence(late)), "lease_lost", fence.name);
@@ -103,7 +106,7 @@ export const fenceCases: Cases = {
   "delete() without a fence is unconditional: after the end, and though somebody else has the task": fenced(
     async (sut) => {
       const late = await held(sut);
-      await sut.advance(10 * SECOND_MS);
+      await sut.advance(HELD_MS);
       assert.equal(await deleteOutcome(sut, byNothing(late)), "ok");
       const { late: other } = await lateAndNext(sut);
       assert.equal(await deleteOutcome(sut, byNothing(other)), "ok");

@@ -23,12 +23,12 @@ const KIB = 1_024;
 export const leaseCases: Cases = {
   "lease() hides a task until its lease ends": async (sut) => {
     const { id } = await insertOne(sut.store);
-    const first = await leaseOne(sut.store, { leaseMs: 10 * SECOND_MS });
+    const first = await leaseOne(sut.store, { leaseMs: 4 * SECOND_MS });
     assert.equal(first.id, id);
     assert.equal(first.retryCount, 1);
-    await sut.advance(5 * SECOND_MS);
+    await sut.advance(2 * SECOND_MS);
     assert.deepEqual(await lease(sut.store), []);
-    await sut.advance(5 * SECOND_MS);
+    await sut.advance(2 * SECOND_MS);
     const second = await leaseOne(sut.store);
     assert.equal(second.id, id);
     assert.equal(second.retryCount, 2);

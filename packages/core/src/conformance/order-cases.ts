@@ -18,13 +18,11 @@ import { type Cases, needing } from "./store-under-test.js";
 const SHUFFLED = Array.from({ length: 50 }, (_, index) => {
   const place = (index * 29 + 7) % 50;
   const name = `task-${String((index * 17) % 50).padStart(2, "0")}`;
-  return { id: name, inSeconds: Math.floor(place / 5) } satisfies Partial<NewTask> & { inSeconds: number };
+  return { id: name, step: Math.floor(place / 5) } satisfies Partial<NewTask> & { step: number };
 });
 
 /** The same ids in the order (eta, id). */
-const SORTED = [...SHUFFLED]
-  .sort((a, b) => a.inSeconds - b.inSeconds || (a.id < b.id ? -1 : 1))
-  .map(({ id }) => id);
+const SORTED = [...SHUFFLED].sort((a, b) => a.step - b.step || (a.id < b.id ? -1 : 1)).map(({ id }) => id);
 
 /** The order (eta, id), within one answer and from one to the next. */
 export const orderCases: Cases = {
@@ -65,7 +63,7 @@ export const orderCases: Cases = {
     const names = ["b", "B", "a", "_", "-", "9", "10", "aa", "Z"];
     await insertDue(
       sut,
-      names.map((id) => ({ id, inSeconds: 0 })),
+      names.map((id) => ({ id, step: 0 })),
     );
     assert.deepEqual(ids(await lease(sut.store)), [...names].sort());
   },
@@ -78,18 +76,18 @@ export const orderCases: Cases = {
   },
 
   "lease() puts a task whose lease ended behind those that waited since before": async (sut) => {
-    await insertDue(sut, [{ id: "early", inSeconds: 0 }]);
-    await lease(sut.store, { leaseMs: 10 * SECOND_MS });
-    await sut.advance(2 * SECOND_MS);
+    await insertDue(sut, [{ id: "early", step: 0 }]);
+    await lease(sut.store, { leaseMs: 2 * SECOND_MS });
+    await sut.advance(SECOND_MS);
     await insertOne(sut.store, { id: "later" });
-    await sut.advance(8 * SECOND_MS);
+    await sut.advance(SECOND_MS);
     assert.deepEqual(ids(await lease(sut.store)), ["later", "early"]);
   },
 
   "lease() puts a task by the time when it was given back": async (sut) => {
     await insertDue(sut, [
-      { id: "a", inSeconds: 0 },
-      { id: "b", inSeconds: 1 },
+      { id: "a", step: 0 },
+      { id: "b", step: 1 },
     ]);
     await lease(sut.store, { maxTasks: 1 });
     await sut.advance(SECOND_MS);

@@ -89,7 +89,7 @@ export const peekCases: Cases = {
         sut,
         Array.from({ length: 25 }, (_, index) => ({
           id: `t${String((index * 7) % 25).padStart(2, "0")}`,
-          inSeconds: index % 3,
+          step: index % 3,
         })),
       );
       const whole = only(await readPages(sut.store, LIST_TASKS_MAX));
@@ -110,7 +110,7 @@ export const peekCases: Cases = {
         sut,
         Array.from({ length: 30 }, (_, index) => ({
           id: `t${String(index).padStart(2, "0")}`,
-          inSeconds: 0,
+          step: 0,
         })),
       );
       const gone = new Set<string>();
@@ -151,7 +151,7 @@ export const peekCases: Cases = {
   "peek() shows a task whose lease has ended as it is: not given to anyone anew": async (sut) => {
     await insertOne(sut.store);
     const { id } = await leaseOne(sut.store, { leaseMs: SECOND_MS });
-    await sut.advance(5 * SECOND_MS);
+    await sut.advance(2 * SECOND_MS);
     assert.equal((await look(sut.store, id))?.retryCount, 1);
   },
 };

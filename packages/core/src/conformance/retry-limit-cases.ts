@@ -55,15 +55,15 @@ export const retryLimitCases: Cases = {
 
   "lease() fills up with younger tasks where it dropped some": limited(1, async (sut) => {
     await insertDue(sut, [
-      { id: "old-1", inSeconds: 0 },
-      { id: "old-2", inSeconds: 0 },
-      { id: "old-3", inSeconds: 0 },
+      { id: "old-1", step: 0 },
+      { id: "old-2", step: 0 },
+      { id: "old-3", step: 0 },
     ]);
     await leaseAndExpire(sut, 1);
     await insertDue(sut, [
-      { id: "new-1", inSeconds: 0 },
-      { id: "new-2", inSeconds: 1 },
-      { id: "new-3", inSeconds: 2 },
+      { id: "new-1", step: 0 },
+      { id: "new-2", step: 1 },
+      { id: "new-3", step: 2 },
     ]);
     assert.deepEqual(ids(await lease(sut.store, { maxTasks: 2 })), ["new-1", "new-2"]);
   }),
@@ -102,9 +102,9 @@ export const retryLimitCases: Cases = {
 
   "lease() leaves the last lease its full rights": limited(1, async (sut) => {
     await insertOne(sut.store);
-    const { id, retryCount } = await leaseOne(sut.store, { leaseMs: 10 * SECOND_MS });
+    const { id, retryCount } = await leaseOne(sut.store, { leaseMs: 2 * SECOND_MS });
     soleValue(await sut.store.extend(QUEUE, [{ id, retryCount, leaseMs: LONG_MS }]));
-    await sut.advance(20 * SECOND_MS);
+    await sut.advance(3 * SECOND_MS);
     assert.deepEqual(await lease(sut.store), []);
     soleValue(await sut.store.delete(QUEUE, [{ id, retryCount }]));
   }),
@@ -119,12 +119,12 @@ export const retryLimitCases: Cases = {
   }),
 
   "lease() by tag passes over dropped tasks to find the oldest": limited(1, async (sut) => {
-    await insertDue(sut, [{ id: "spent", tag: "x", inSeconds: 0 }]);
+    await insertDue(sut, [{ id: "spent", tag: "x", step: 0 }]);
     await leaseAndExpire(sut, 1);
     await insertDue(sut, [
-      { id: "y1", tag: "y", inSeconds: 0 },
-      { id: "x1", tag: "x", inSeconds: 1 },
-      { id: "y2", tag: "y", inSeconds: 2 },
+      { id: "y1", tag: "y", step: 0 },
+      { id: "x1", tag: "x", step: 1 },
+      { id: "y2", tag: "y", step: 2 },
     ]);
     assert.deepEqual(ids(await lease(sut.store, { groupByTag: true })), ["y1", "y2"]);
     assert.deepEqual(ids(await lease(sut.store, { groupByTag: true, tag: "x" })), ["x1"]);
@@ -135,8 +135,8 @@ export const retryLimitCases: Cases = {
     async (sut) => {
       await sut.store.putQueue(QUEUE, queueSettings({ maxLeases: 1 }));
       const { id } = await insertOne(sut.store);
-      await lease(sut.store, { leaseMs: 5 * SECOND_MS });
-      const waiting = lease(sut.store, { waitMs: 20 * SECOND_MS });
+      await lease(sut.store, { leaseMs: 2 * SECOND_MS });
+      const waiting = lease(sut.store, { waitMs: 5 * SECOND_MS });
       assert.deepEqual(await whileAdvancing(sut, SECOND_MS, waiting), []);
       assert.equal(await look(sut.store, id), undefined);
       await insertOne(sut.store, { id: "fresh" });

@@ -96,17 +96,20 @@ export async function countTasks(store: QueueAdmin): Promise<number | undefined>
   return (await store.getQueue(QUEUE, { stats: true })).stats?.totalTasks;
 }
 
-/** Makes tasks with these first availabilities, in seconds from now, and lets all of them come. */
+/** How far apart the tasks of `insertDue` become available, in microseconds. */
+const STEP_US = 10_000;
+
+/** Makes tasks that become available so many steps after each other, and lets all of them come. */
 export async function insertDue(
   sut: StoreUnderTest,
-  tasks: readonly (Partial<NewTask> & { readonly inSeconds: number })[],
+  tasks: readonly (Partial<NewTask> & { readonly step: number })[],
 ): Promise<void> {
   // Future times in one frame: past ones would all mean now, and ties would depend on the clock.
   const startUs = sut.nowUs() + SECOND_US;
-  const latest = Math.max(...tasks.map(({ inSeconds }) => inSeconds));
+  const latest = Math.max(...tasks.map(({ step }) => step));
   await insertAll(
     sut.store,
-    tasks.map(({ inSeconds, ...task }) => ({ ...task, etaUs: startUs + inSeconds * SECOND_US })),
+    tasks.map(({ step, ...task }) => ({ ...task, etaUs: startUs + step * STEP_US })),
   );
-  await sut.advance((latest + 2) * SECOND_MS);
+  await sut.advance(SECOND_MS + ((latest + 1) * STEP_US) / 1_000);
 }

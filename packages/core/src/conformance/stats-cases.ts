@@ -47,13 +47,13 @@ export const statsCases: Cases = {
     async (sut) => {
       const { store } = sut;
       await insertAll(store, [{}, {}, {}]);
-      await insertOne(store, { delayMs: 10 * SECOND_MS });
+      await insertOne(store, { delayMs: 2 * SECOND_MS });
       assert.deepEqual(await counts(store), [4, 3]);
-      await lease(store, { maxTasks: 2, leaseMs: 20 * SECOND_MS });
+      await lease(store, { maxTasks: 2, leaseMs: 4 * SECOND_MS });
       assert.deepEqual(await counts(store), [4, 1]);
-      await sut.advance(10 * SECOND_MS);
+      await sut.advance(2 * SECOND_MS);
       assert.deepEqual(await counts(store), [4, 2]);
-      await sut.advance(10 * SECOND_MS);
+      await sut.advance(2 * SECOND_MS);
       assert.deepEqual(await counts(store), [4, 4]);
     },
   ),

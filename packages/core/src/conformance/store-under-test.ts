@@ -8,7 +8,7 @@ export interface StoreUnderTest {
   another(): Promise<QueueStore & QueueAdmin>;
   /** Whether time stands still between two calls of `advance`. Otherwise cases that need exact or long times are left out. */
   readonly manualClock: boolean;
-  /** Lets the store's clock, wherever it is, move on by this much, firing what is due: turns a manual clock, or sleeps. */
+  /** Lets the store's clock, wherever it is, move on by this much, or a little more where it sleeps, firing what is due. */
   advance(ms: number): Promise<void>;
   /** What the store's clock shows, in microseconds since the epoch. */
   nowUs(): number;

@@ -10,19 +10,19 @@ const grouped = { groupByTag: true } as const;
 export const tagCases: Cases = {
   "lease() without groupByTag mixes tags": async (sut) => {
     await insertDue(sut, [
-      { id: "a", tag: "x", inSeconds: 0 },
-      { id: "b", inSeconds: 1 },
-      { id: "c", tag: "y", inSeconds: 2 },
+      { id: "a", tag: "x", step: 0 },
+      { id: "b", step: 1 },
+      { id: "c", tag: "y", step: 2 },
     ]);
     assert.deepEqual(ids(await lease(sut.store)), ["a", "b", "c"]);
   },
 
   "lease() by a tag takes only its tasks, in order": async (sut) => {
     await insertDue(sut, [
-      { id: "oldest", tag: "y", inSeconds: 0 },
-      { id: "second", tag: "x", inSeconds: 3 },
-      { id: "first", tag: "x", inSeconds: 1 },
-      { id: "untagged", inSeconds: 2 },
+      { id: "oldest", tag: "y", step: 0 },
+      { id: "second", tag: "x", step: 3 },
+      { id: "first", tag: "x", step: 1 },
+      { id: "untagged", step: 2 },
     ]);
     assert.deepEqual(ids(await lease(sut.store, { ...grouped, tag: "x" })), ["first", "second"]);
     assert.deepEqual(await lease(sut.store, { ...grouped, tag: "x" }), []);
@@ -36,11 +36,11 @@ export const tagCases: Cases = {
 
   "lease() by the oldest task's tag takes all of that tag, wherever they stand": async (sut) => {
     await insertDue(sut, [
-      { id: "x1", tag: "x", inSeconds: 0 },
-      { id: "y1", tag: "y", inSeconds: 1 },
-      { id: "y2", tag: "y", inSeconds: 2 },
-      { id: "none", inSeconds: 3 },
-      { id: "x2", tag: "x", inSeconds: 4 },
+      { id: "x1", tag: "x", step: 0 },
+      { id: "y1", tag: "y", step: 1 },
+      { id: "y2", tag: "y", step: 2 },
+      { id: "none", step: 3 },
+      { id: "x2", tag: "x", step: 4 },
     ]);
     assert.deepEqual(ids(await lease(sut.store, { ...grouped, maxTasks: 2 })), ["x1", "x2"]);
     assert.deepEqual(ids(await lease(sut.store, grouped)), ["y1", "y2"]);
@@ -50,9 +50,9 @@ export const tagCases: Cases = {
 
   "lease() by the oldest task's tag asks only tasks that are available": async (sut) => {
     await insertDue(sut, [
-      { id: "leased", tag: "x", inSeconds: 0 },
-      { id: "oldest", tag: "y", inSeconds: 1 },
-      { id: "other", tag: "x", inSeconds: 2 },
+      { id: "leased", tag: "x", step: 0 },
+      { id: "oldest", tag: "y", step: 1 },
+      { id: "other", tag: "x", step: 2 },
     ]);
     await insertOne(sut.store, { id: "delayed", tag: "y", delayMs: LONG_MS });
     assert.deepEqual(ids(await lease(sut.store, { maxTasks: 1 })), ["leased"]);
@@ -63,22 +63,22 @@ export const tagCases: Cases = {
     sut,
   ) => {
     await insertDue(sut, [
-      { id: "n1", inSeconds: 0 },
-      { id: "x1", tag: "x", inSeconds: 1 },
-      { id: "x2", tag: "x", inSeconds: 2 },
-      { id: "x3", tag: "x", inSeconds: 3 },
-      { id: "n2", inSeconds: 4 },
-      { id: "n3", inSeconds: 5 },
-      { id: "n4", inSeconds: 6 },
+      { id: "n1", step: 0 },
+      { id: "x1", tag: "x", step: 1 },
+      { id: "x2", tag: "x", step: 2 },
+      { id: "x3", tag: "x", step: 3 },
+      { id: "n2", step: 4 },
+      { id: "n3", step: 5 },
+      { id: "n4", step: 6 },
     ]);
     assert.deepEqual(ids(await lease(sut.store, { ...grouped, maxTasks: 3 })), ["n1", "n2", "n3"]);
   },
 
   "lease() takes the empty tag for none given": async (sut) => {
     await insertDue(sut, [
-      { id: "x1", tag: "x", inSeconds: 0 },
-      { id: "n1", inSeconds: 1 },
-      { id: "x2", tag: "x", inSeconds: 2 },
+      { id: "x1", tag: "x", step: 0 },
+      { id: "n1", step: 1 },
+      { id: "x2", tag: "x", step: 2 },
     ]);
     assert.deepEqual(ids(await lease(sut.store, { ...grouped, tag: "" })), ["x1", "x2"]);
     assert.deepEqual(ids(await lease(sut.store, { tag: "" })), ["n1"]);
@@ -86,9 +86,9 @@ export const tagCases: Cases = {
 
   "lease() by the oldest task's tag tells the empty tag from none": async (sut) => {
     await insertDue(sut, [
-      { id: "empty-1", tag: "", inSeconds: 0 },
-      { id: "none", inSeconds: 1 },
-      { id: "empty-2", tag: "", inSeconds: 2 },
+      { id: "empty-1", tag: "", step: 0 },
+      { id: "none", step: 1 },
+      { id: "empty-2", tag: "", step: 2 },
     ]);
     assert.deepEqual(ids(await lease(sut.store, grouped)), ["empty-1", "empty-2"]);
     assert.deepEqual(ids(await lease(sut.store, grouped)), ["none"]);
@@ -105,7 +105,7 @@ export const tagCases: Cases = {
     const tags = ["x", "X", "x ", "é", "e\u0301", "x".repeat(TAG_BYTES_MAX), "a&b=c/d?e#f%20+"];
     await insertDue(
       sut,
-      tags.map((tag, index) => ({ id: `t${index}`, tag, inSeconds: 0 })),
+      tags.map((tag, index) => ({ id: `t${index}`, tag, step: 0 })),
     );
     for (const [index, tag] of tags.entries()) {
       assert.deepEqual(ids(await lease(sut.store, { ...grouped, tag })), [`t${index}`]);
@@ -120,9 +120,9 @@ export const tagCases: Cases = {
 
   "lease() by tag leaves the others where they are in the order": async (sut) => {
     await insertDue(sut, [
-      { id: "y1", tag: "y", inSeconds: 0 },
-      { id: "x1", tag: "x", inSeconds: 1 },
-      { id: "y2", tag: "y", inSeconds: 2 },
+      { id: "y1", tag: "y", step: 0 },
+      { id: "x1", tag: "x", step: 1 },
+      { id: "y2", tag: "y", step: 2 },
     ]);
     await lease(sut.store, { ...grouped, tag: "x", leaseMs: SECOND_MS });
     await sut.advance(SECOND_MS);

@@ -14,14 +14,17 @@ import {
 } from "./samples.js";
 import { type CaseBody, type Cases, needing, type StoreUnderTest } from "./store-under-test.js";
 
+/** Longer than any case should take: only what wakes a call may end it. */
 const WAIT_MS = 50 * SECOND_MS;
+/** A wait whose end a case waits for. */
+const SHORT_WAIT_MS = 4 * SECOND_MS;
 /** How far the clock moves at a time: well above what another process's write may take to be noticed. */
 const STEP_MS = SECOND_MS;
 
 const waits = (run: CaseBody) => needing(["waits"], run);
 
-const waitingLease = ({ store }: StoreUnderTest, signal?: AbortSignal) =>
-  store.lease([QUEUE], { maxTasks: 10, leaseMs: LONG_MS, waitMs: WAIT_MS }, { signal });
+const waitingLease = ({ store }: StoreUnderTest, signal?: AbortSignal, waitMs = WAIT_MS) =>
+  store.lease([QUEUE], { maxTasks: 10, leaseMs: LONG_MS, waitMs }, { signal });
 
 /** When a lease of `LONG_MS` was given. */
 const leasedAtUs = (task: { readonly etaUs: number }) => task.etaUs - LONG_MS * 1_000;
@@ -47,11 +50,11 @@ export const waitCases: Cases = {
   }),
 
   "lease() that waits gives an empty list when the time is up, and not before": waits(async (sut) => {
-    const waiting = waitingLease(sut);
+    const waiting = waitingLease(sut, undefined, SHORT_WAIT_MS);
     await staysPending(waiting);
     const begunUs = sut.nowUs();
     assert.deepEqual(await whileAdvancing(sut, STEP_MS, waiting), []);
-    assert.ok(sut.nowUs() - begunUs >= (WAIT_MS - STEP_MS) * 1_000, "the whole wait must have passed");
+    assert.ok(sut.nowUs() - begunUs >= (SHORT_WAIT_MS - STEP_MS) * 1_000, "the whole wait must have passed");
   }),
 
   "lease() that waits is woken by an insert": waits(async (sut) => {
@@ -70,18 +73,21 @@ export const waitCases: Cases = {
   }),
 
   "lease() that waits is woken when a delayed task is due, not before": waits(async (sut) => {
-    const etaUs = sut.nowUs() + 20 * SECOND_US;
+    const etaUs = sut.nowUs() + 3 * SECOND_US;
     await insertOne(sut.store, { etaUs });
     const task = only(await whileAdvancing(sut, STEP_MS, waitingLease(sut)));
     assert.ok(leasedAtUs(task) >= etaUs, "leased before it was due");
-    assert.ok(leasedAtUs(task) < etaUs + 20 * SECOND_US, "woken by the end of the wait, not by the task");
+    assert.ok(
+      leasedAtUs(task) < etaUs + (WAIT_MS / 2) * 1_000,
+      "woken by the end of the wait, not by the task",
+    );
   }),
 
   "lease() that waits is woken by the earliest of several, inserted while it waits": waits(async (sut) => {
-    await insertOne(sut.store, { delayMs: 40 * SECOND_MS });
+    await insertOne(sut.store, { delayMs: LONG_MS });
     const waiting = waitingLease(sut);
     await staysPending(waiting);
-    const { id, etaUs } = await insertOne(sut.store, { delayMs: 10 * SECOND_MS });
+    const { id, etaUs } = await insertOne(sut.store, { delayMs: 3 * SECOND_MS });
     const task = only(await whileAdvancing(sut, STEP_MS, waiting));
     assert.equal(task.id, id);
     assert.ok(leasedAtUs(task) >= etaUs);
@@ -89,19 +95,22 @@ export const waitCases: Cases = {
 
   "lease() that waits is woken when the lease of another ends, not before": waits(async (sut) => {
     await insertOne(sut.store);
-    const { id, etaUs } = await leaseOne(sut.store, { leaseMs: 20 * SECOND_MS });
+    const { id, etaUs } = await leaseOne(sut.store, { leaseMs: 3 * SECOND_MS });
     const task = only(await whileAdvancing(sut, STEP_MS, waitingLease(sut)));
     assert.deepEqual([task.id, task.retryCount], [id, 2]);
     assert.ok(leasedAtUs(task) >= etaUs, "leased while somebody else had it");
-    assert.ok(leasedAtUs(task) < etaUs + 20 * SECOND_US, "woken by the end of the wait, not by the task");
+    assert.ok(
+      leasedAtUs(task) < etaUs + (WAIT_MS / 2) * 1_000,
+      "woken by the end of the wait, not by the task",
+    );
   }),
 
   "lease() that waits is not misled by a lease that was renewed meanwhile": waits(async (sut) => {
     await insertOne(sut.store);
-    const { id, retryCount } = await leaseOne(sut.store, { leaseMs: 10 * SECOND_MS });
+    const { id, retryCount } = await leaseOne(sut.store, { leaseMs: 2 * SECOND_MS });
     const waiting = waitingLease(sut);
     await staysPending(waiting);
-    const renewed = soleValue(await sut.store.extend(QUEUE, [{ id, retryCount, leaseMs: 25 * SECOND_MS }]));
+    const renewed = soleValue(await sut.store.extend(QUEUE, [{ id, retryCount, leaseMs: 5 * SECOND_MS }]));
     const task = only(await whileAdvancing(sut, STEP_MS, waiting));
     assert.ok(leasedAtUs(task) >= renewed.etaUs, "leased while somebody else had it");
   }),
@@ -220,12 +229,12 @@ export const waitCases: Cases = {
   }),
 
   "wait() resolves false when the time is up": waits(async (sut) => {
-    assert.equal(await whileAdvancing(sut, STEP_MS, sut.store.wait([QUEUE], WAIT_MS)), false);
+    assert.equal(await whileAdvancing(sut, STEP_MS, sut.store.wait([QUEUE], SHORT_WAIT_MS)), false);
     assert.equal(await whileAdvancing(sut, STEP_MS, sut.store.wait([QUEUE], 0)), false);
   }),
 
   "wait() resolves true when a delayed task is due": waits(async (sut) => {
-    await insertOne(sut.store, { delayMs: 10 * SECOND_MS });
+    await insertOne(sut.store, { delayMs: 3 * SECOND_MS });
     assert.equal(await whileAdvancing(sut, STEP_MS, sut.store.wait([QUEUE], WAIT_MS)), true);
     assert.equal((await lease(sut.store)).length, 1);
   }),

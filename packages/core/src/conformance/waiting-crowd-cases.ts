@@ -107,7 +107,7 @@ export const waitingCrowdCases: Cases = {
   ),
 
   "lease() wakes those who wait when many tasks fall due together": waits(async (sut) => {
-    await insertAll(sut.store, Array(8).fill({ delayMs: 10 * SECOND_MS }));
+    await insertAll(sut.store, Array(8).fill({ delayMs: 3 * SECOND_MS }));
     const waiting = Array.from({ length: 8 }, () => sut.store.lease([QUEUE], request));
     const taken = await whileAdvancing(sut, SECOND_MS, Promise.all(waiting));
     assert.equal(new Set(taken.map((tasks) => only(tasks).id)).size, 8);
