@@ -76,10 +76,11 @@ export class Consumer implements EventSource, AsyncDisposable {
   /** Starts the queues that are not started yet. Repeating it does nothing. */
   async consume(options: { readonly noAck?: boolean; readonly signal?: AbortSignal } = {}): Promise<void> {
     if (options.noAck !== undefined) this.#noAck = options.noAck;
-    if (this.#options.autoDeclare ?? true) await this.declare(options);
-    options.signal?.throwIfAborted();
-    this.#channel.closing.throwIfAborted();
     if (this.#stop.signal.aborted) this.#stop = new AbortController();
+    const { signal: stopping } = this.#stop;
+    if (this.#options.autoDeclare ?? true) await this.declare(options);
+    // Whoever cancels, aborts or closes while the queues are being declared wins.
+    for (const signal of [options.signal, stopping, this.#channel.closing]) signal?.throwIfAborted();
     for (const name of this.#queues.keys()) if (!this.#tags.has(name)) this.#tags.set(name, this.#newTag());
     this.#detach ??= this.#channel.attach(this);
   }
@@ -155,7 +156,7 @@ export class Consumer implements EventSource, AsyncDisposable {
    */
   messages(options: { readonly signal?: AbortSignal } = {}): MessageIterator {
     return new MessageIterator({
-      begin: () => this.#begin("a for await", options.signal),
+      begin: (signal) => this.#begin("a for await", signal),
       next: (signal) => this.#next(signal),
       end: (handedOut) => this.#end(handedOut),
       stopping: () => this.#stop.signal,
@@ -171,7 +172,13 @@ export class Consumer implements EventSource, AsyncDisposable {
   async run(handler: MessageHandler, options: RunOptions = {}): Promise<void> {
     checkValue("the handler of run", handler, functionCheck);
     checkOptions("run", options, RUN_CHECKS);
-    await this.#begin("run", undefined);
+    try {
+      await this.#begin("run", options.signal);
+    } catch (error) {
+      const isStop = [this.#stop.signal, options.signal].some((s) => s?.aborted && error === s.reason);
+      if (isStop) return; // Stopped before it began, which is an end like any other.
+      throw error;
+    }
     const link = linkSignals(this.#stop.signal, options.signal, this.#channel.closing);
     try {
       await new ConsumerRun(handler, options, {
@@ -236,7 +243,7 @@ export class Consumer implements EventSource, AsyncDisposable {
     for (const callback of this.#callbacks) await callback(body, message);
   }
 
-  async #begin(what: string, signal: AbortSignal | undefined): Promise<void> {
+  async #begin(what: string, signal?: AbortSignal): Promise<void> {
     if (this.#busy !== undefined) {
       throw new KombuError(
         "invalid_argument",
@@ -259,8 +266,9 @@ export class Consumer implements EventSource, AsyncDisposable {
 
   async #end(handedOut: readonly Holding[]): Promise<void> {
     this.#busy = undefined;
-    await this.#received.giveBack();
+    // The older ones first, because the order in which they come back is that in which they go out again.
     await giveBackAll(handedOut);
+    await this.#received.giveBack();
   }
 
   #message(holding: Holding): Message {

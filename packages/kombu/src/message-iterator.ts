@@ -4,7 +4,7 @@ import { linkSignals } from "./waiting.js";
 
 /** What the loop over messages needs of its consumer. */
 export interface MessageIteration {
-  readonly begin: () => Promise<void>;
+  readonly begin: (signal: AbortSignal) => Promise<void>;
   readonly next: (signal: AbortSignal) => Promise<{ holding: Holding; message: Message } | undefined>;
   /** Gives back what is left. */
   readonly end: (handedOut: readonly Holding[]) => Promise<void>;
@@ -24,6 +24,7 @@ export class MessageIterator implements AsyncIterableIterator<Message, undefined
   readonly #left = new AbortController();
   readonly #handedOut = new Set<Holding>();
   #begun: Promise<void> | undefined;
+  #isBegun = false;
   #ended: Promise<void> | undefined;
 
   constructor(iteration: MessageIteration) {
@@ -35,36 +36,53 @@ export class MessageIterator implements AsyncIterableIterator<Message, undefined
   }
 
   async next(): Promise<IteratorResult<Message, undefined>> {
-    if (this.#ended !== undefined) return DONE;
-    this.#begun ??= this.#iteration.begin();
-    await this.#begun;
-    this.#forgetSettled();
-    const stopping = this.#iteration.stopping();
-    const link = linkSignals(stopping, this.#left.signal, this.#iteration.signal);
+    if (this.#ended !== undefined || this.#left.signal.aborted) return DONE;
     try {
-      const received = await this.#iteration.next(link.signal);
+      this.#begun ??= this.#begin();
+      await this.#begun;
+      const received = await this.#receive();
       if (received === undefined) return await this.return();
       this.#handedOut.add(received.holding);
       return { done: false, value: received.message };
     } catch (error) {
-      await this.#end();
+      if (this.#isBegun) await this.#end();
+      const stopping = this.#iteration.stopping();
       const isStop = (stopping.aborted && error === stopping.reason) || this.#left.signal.aborted;
       if (isStop) return DONE;
       throw error;
-    } finally {
-      link.end();
     }
   }
 
   /** Leaves the loop; a `next` that waits ends too. */
   async return(): Promise<IteratorReturnResult<undefined>> {
     this.#left.abort();
-    if (this.#begun !== undefined) await this.#end();
+    await this.#begun?.catch(() => {}); // The next() that began it tells of the error.
+    if (this.#isBegun) await this.#end();
     return DONE;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.return().then(() => undefined);
+  }
+
+  async #begin(): Promise<void> {
+    const link = linkSignals(this.#left.signal, this.#iteration.signal);
+    try {
+      await this.#iteration.begin(link.signal);
+      this.#isBegun = true;
+    } finally {
+      link.end();
+    }
+  }
+
+  async #receive(): Promise<{ holding: Holding; message: Message } | undefined> {
+    this.#forgetSettled();
+    const link = linkSignals(this.#iteration.stopping(), this.#left.signal, this.#iteration.signal);
+    try {
+      return await this.#iteration.next(link.signal);
+    } finally {
+      link.end();
+    }
   }
 
   #end(): Promise<void> {

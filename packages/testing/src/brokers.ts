@@ -13,11 +13,11 @@ const TURNS = 12;
 /** What a broker under test is made of. */
 export interface BrokerParts {
   /** Where each connection goes. */
-  readonly target: (clock: ManualClock, holdMsMax: number | undefined) => ConnectionTarget;
-  /** Default: the broker's own; whoever shares it with a server gives the server's. */
-  readonly clock?: ManualClock;
-  /** Default true. */
-  readonly anyQueueName?: boolean;
+  readonly target: (holdMsMax: number | undefined) => ConnectionTarget;
+  /** Default: one of the broker's own; whoever shares it with a server gives the server's. `system` runs by itself. */
+  readonly clock?: ManualClock | "system";
+  /** A server that has v1beta2 and nothing else: queues are there beforehand, and attempts are all counted. Default false. */
+  readonly plain?: boolean;
   /** Real time that a call over a socket may take, in milliseconds. Default: none. */
   readonly roundTripMs?: number;
   readonly close?: () => Promise<void> | void;
@@ -25,10 +25,10 @@ export interface BrokerParts {
 
 /** A broker for one case of the transport suite. */
 export async function brokerOf(parts: BrokerParts): Promise<BrokerUnderTest> {
-  const { clock = manualClock(), anyQueueName = true, roundTripMs = 0 } = parts;
+  const { clock = manualClock(), plain = false, roundTripMs = 0 } = parts;
   const connections: Connection[] = [];
   const connect = ({ holdMsMax }: { readonly holdMsMax?: number } = {}) => {
-    const connection = new Connection(parts.target(clock, holdMsMax), { clock });
+    const connection = new Connection(parts.target(holdMsMax), clock === "system" ? {} : { clock });
     connections.push(connection);
     return connection;
   };
@@ -38,9 +38,12 @@ export async function brokerOf(parts: BrokerParts): Promise<BrokerUnderTest> {
   return {
     connect,
     leaseMs: LEASE_MS,
-    manualClock: true,
-    anyQueueName,
+    manualClock: clock !== "system",
+    anyQueueName: !plain,
+    managesQueues: !plain,
+    uncounted: !plain,
     async advance(ms) {
+      if (clock === "system") throw new Error("only a clock that is turned by hand can be turned");
       clock.advance(ms);
       await settle(roundTripMs);
     },

@@ -14,6 +14,10 @@ export interface BrokerUnderTest {
   putRaw(queue: string, bytes: Uint8Array): Promise<void>;
   /** Whether any queue name will do; otherwise letters, digits and hyphens. */
   readonly anyQueueName: boolean;
+  /** Whether queues can be made and deleted; otherwise the broker has those of `QUEUE_NAMES`, and no other. */
+  readonly managesQueues: boolean;
+  /** Whether a message that is given back unseen does not count as an attempt. */
+  readonly uncounted: boolean;
   /** Closes every connection and the broker. */
   close(): Promise<void>;
 }
@@ -21,8 +25,14 @@ export interface BrokerUnderTest {
 /** Makes a broker for one case. */
 export type BrokerFactory = () => Promise<BrokerUnderTest>;
 
+/** The queues that cases use, apart from those that need `anyQueueName`. */
+export const QUEUE_NAMES: readonly string[] = [
+  ...["q", "one", "two", "other", "here", "busy", "quiet", "mine", "pull-queue", "b", "s"],
+  ...Array.from({ length: 15 }, (_, index) => `queue-${index}`),
+];
+
 /** What a case depends on beyond the least of all transports. */
-export type Need = "manualClock" | "leaseMs" | "anyQueueName";
+export type Need = "manualClock" | "leaseMs" | "anyQueueName" | "managesQueues" | "uncounted";
 
 /** What a case does, with one connection that is there already. It fails by throwing. */
 export type CaseBody = (connection: Connection, broker: BrokerUnderTest) => Promise<void>;

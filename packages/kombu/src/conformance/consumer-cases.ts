@@ -263,11 +263,17 @@ export const consumerCases: Cases = {
     await put(connection, queue, 1, 2);
     await connection.drainEvents({ timeoutMs: 5_000 });
     await connection.drainEvents({ timeoutMs: 5_000 });
-    assert.deepEqual([...seen].sort(), ["first", "second"]);
+    await rejectsWith(connection.drainEvents({ timeoutMs: 0 }), "timeout");
+    assert.equal(seen.length, 2);
     await first.cancel();
     await put(connection, queue, 3);
     await connection.drainEvents({ timeoutMs: 5_000 });
     assert.equal(seen.at(-1), "second");
+    await first.consume();
+    await second.cancel();
+    await put(connection, queue, 4);
+    await connection.drainEvents({ timeoutMs: 5_000 });
+    assert.equal(seen.at(-1), "first");
   },
 
   "purge() sums over the queues": async (connection) => {

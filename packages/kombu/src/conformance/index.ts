@@ -14,7 +14,7 @@ import { rawCases } from "./raw-cases.js";
 import { runCases } from "./run-cases.js";
 import { simpleQueueCases } from "./simple-queue-cases.js";
 
-export type { BrokerFactory, BrokerUnderTest } from "./broker-under-test.js";
+export { type BrokerFactory, type BrokerUnderTest, QUEUE_NAMES } from "./broker-under-test.js";
 
 /** What the suite needs of a test runner. Those of vitest and of `node:test` fit as they are. */
 export interface SuiteRunner {

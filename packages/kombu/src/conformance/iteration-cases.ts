@@ -2,20 +2,23 @@ import assert from "node:assert/strict";
 import { setImmediate as turn } from "node:timers/promises";
 import type { Message } from "../message.js";
 import type { Cases } from "./broker-under-test.js";
-import { declareQueue, drainPayloads, getOne, inTime, put, rejectsWith } from "./support.js";
+import { declareQueue, drainPayloads, getOne, inTime, put, rejectsWith, whileTimePasses } from "./support.js";
 
 /** Messages by `for await`. */
 export const iterationCases: Cases = {
-  "for await gives the messages in order, and waits for more": async (connection) => {
+  "for await gives the messages in order, and waits for more": async (connection, broker) => {
     const queue = await declareQueue(connection, "q");
     await put(connection, queue, 1, 2);
     const bodies: unknown[] = [];
-    for await (const message of connection.consumer(queue)) {
-      bodies.push(message.payload);
-      await message.ack();
-      if (bodies.length === 2) setImmediate(() => void put(connection, queue, 3));
-      if (bodies.length === 3) break;
-    }
+    const loop = async () => {
+      for await (const message of connection.consumer(queue)) {
+        bodies.push(message.payload);
+        await message.ack();
+        if (bodies.length === 2) setImmediate(() => void put(connection, queue, 3));
+        if (bodies.length === 3) break;
+      }
+    };
+    await whileTimePasses(broker, loop());
     assert.deepEqual(bodies, [1, 2, 3]);
   },
 

@@ -87,18 +87,21 @@ export const leaseCases: Cases = {
     },
   ),
 
-  "what is given back unseen does not count as an attempt": async (connection, broker) => {
-    const queue = await declareQueue(connection, "q");
-    await put(connection, queue, 1, 2);
-    const consumer = connection.consumer(queue, { prefetchCount: 2, callbacks: [() => {}] });
-    await consumer.consume();
-    await connection.drainEvents({ timeoutMs: 5_000 });
-    await connection.close();
-    const other = broker.connect();
-    const attempts = new Map<unknown, number | undefined>();
-    for (const message of [await getOne(other, queue), await getOne(other, queue)]) {
-      attempts.set(message.payload, message.deliveryInfo.attempts);
-    }
-    assert.deepEqual([attempts.get(1), attempts.get(2)], [2, 1]);
-  },
+  "what is given back unseen does not count as an attempt": needing(
+    ["uncounted"],
+    async (connection, broker) => {
+      const queue = await declareQueue(connection, "q");
+      await put(connection, queue, 1, 2);
+      const consumer = connection.consumer(queue, { prefetchCount: 2, callbacks: [() => {}] });
+      await consumer.consume();
+      await connection.drainEvents({ timeoutMs: 5_000 });
+      await connection.close();
+      const other = broker.connect();
+      const attempts = new Map<unknown, number | undefined>();
+      for (const message of [await getOne(other, queue), await getOne(other, queue)]) {
+        attempts.set(message.payload, message.deliveryInfo.attempts);
+      }
+      assert.deepEqual([attempts.get(1), attempts.get(2)], [2, 1]);
+    },
+  ),
 };

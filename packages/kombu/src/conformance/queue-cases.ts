@@ -43,15 +43,18 @@ export const queueCases: Cases = {
     assert.deepEqual(await drainPayloads(connection, queue), []);
   },
 
-  "delete() removes the queue with its messages and bindings": async (connection) => {
-    const exchange = await declareBound(connection, "direct", { one: "key" });
-    const producer = connection.producer({ exchange, routingKey: "key" });
-    await producer.publish("gone");
-    const queue = new Queue("one").bind(await connection.channel());
-    assert.equal(await queue.delete(), 1);
-    assert.deepEqual((await producer.publish("nowhere")).queues, []);
-    await rejectsWith(queue.declare({ passive: true }), "not_found");
-  },
+  "delete() removes the queue with its messages and bindings": needing(
+    ["managesQueues"],
+    async (connection) => {
+      const exchange = await declareBound(connection, "direct", { one: "key" });
+      const producer = connection.producer({ exchange, routingKey: "key" });
+      await producer.publish("gone");
+      const queue = new Queue("one").bind(await connection.channel());
+      assert.equal(await queue.delete(), 1);
+      assert.deepEqual((await producer.publish("nowhere")).queues, []);
+      await rejectsWith(queue.declare({ passive: true }), "not_found");
+    },
+  ),
 
   "delete() really deletes a queue that has no binding": async (connection) => {
     const queue = await declareQueue(connection, "q");

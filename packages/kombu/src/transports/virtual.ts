@@ -25,7 +25,7 @@ import type {
   TransportContext,
   TransportManifest,
 } from "../transport.js";
-import { linkSignals, pause } from "../waiting.js";
+import { pause } from "../waiting.js";
 import { expiryUs, storeNowUs } from "./virtual-expiry.js";
 import { VirtualTopology } from "./virtual-topology.js";
 
@@ -187,21 +187,24 @@ export class VirtualTransport implements Transport {
     waitMs: number,
     signal: AbortSignal | undefined,
   ): Promise<readonly TaskWithPayload[]> {
-    const { waits, leasesManyQueues } = this.#store.supports;
-    const inOneCall = waits && (keys.length === 1 || leasesManyQueues);
     // Together the oldest go first, so that a queue with a long backlog would starve the others.
-    if (!inOneCall || (keys.length > 1 && this.#backlog)) {
+    if (!this.#canWaitFor(keys) || (keys.length > 1 && this.#backlog)) {
       const tasks = await this.#lookInTurn(keys, maxTasks, signal);
       if (tasks.length > 0 || waitMs === 0) return tasks;
     }
-    if (!inOneCall) {
-      const pauseMs = Math.min(waitMs, this.#lease.pollingIntervalMs);
-      await atDoor(() => this.#waitForTasks(keys, pauseMs, signal), signal);
+    // Asked again, because a store on the other side of HTTP learns from its first call what its server can do.
+    if (!this.#canWaitFor(keys)) {
+      await pause(this.#context.clock, Math.min(waitMs, this.#lease.pollingIntervalMs), signal);
       return [];
     }
     const tasks = await this.#leaseOnce(keys, maxTasks, Math.min(waitMs, limits.WAIT_MS_MAX), signal);
     this.#backlog = tasks.length === maxTasks;
     return tasks;
+  }
+
+  #canWaitFor(keys: readonly QueueKey[]): boolean {
+    const { waits, leasesManyQueues } = this.#store.supports;
+    return waits && (keys.length === 1 || leasesManyQueues);
   }
 
   async #lookInTurn(
@@ -227,24 +230,6 @@ export class VirtualTransport implements Transport {
     const payloadBytesMax = limits.LEASE_PAYLOAD_BYTES_MAX;
     const request = { maxTasks, leaseMs: this.#lease.leaseMs, waitMs, payloadBytesMax };
     return atDoor(() => this.#store.lease(keys, request, { signal }), signal);
-  }
-
-  /** A store that can tell of its own writes ends the pause early. */
-  async #waitForTasks(
-    keys: readonly QueueKey[],
-    pauseMs: number,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    const { signal: linked, abort, end } = linkSignals(signal);
-    const { clock } = this.#context;
-    const paused = pause(clock, pauseMs, linked);
-    try {
-      await Promise.race([paused, this.#store.wait(keys, Math.ceil(pauseMs), { signal: linked })]);
-    } finally {
-      abort(new KombuError("closed", "the pause is over"));
-      end();
-      await Promise.allSettled([paused]);
-    }
   }
 
   /** Deliveries of the tasks that have not expired; the others are removed. */

@@ -1,7 +1,7 @@
 import { Connection } from "@pullqueue/kombu";
 import { transportSuite } from "@pullqueue/kombu/conformance";
+import { brokerOf, LEASE_MS } from "@pullqueue/testing/brokers";
 import { describe, expect, test } from "vitest";
-import { brokerOf, LEASE_MS } from "../support/brokers.js";
 
 let broker = 0;
 
@@ -11,11 +11,12 @@ describe("the memory transport", () => {
     test,
     factory: async () => {
       const name = `suite-${broker++}`;
-      return brokerOf((clock, holdMsMax) => ({
-        transport: "memory",
-        transportOptions: { name, leaseMs: LEASE_MS, ...(holdMsMax === undefined ? {} : { holdMsMax }) },
-        clock,
-      }));
+      return brokerOf({
+        target: (holdMsMax) => ({
+          transport: "memory",
+          transportOptions: { name, leaseMs: LEASE_MS, ...(holdMsMax === undefined ? {} : { holdMsMax }) },
+        }),
+      });
     },
   });
 

@@ -1,7 +1,7 @@
 import { transportSuite } from "@pullqueue/kombu/conformance";
 import { temporaryFolder } from "@pullqueue/testing";
+import { brokerOf, LEASE_MS } from "@pullqueue/testing/brokers";
 import { describe, test } from "vitest";
-import { brokerOf, LEASE_MS } from "../support/brokers.js";
 
 describe("the sqlite transport", () => {
   transportSuite({
@@ -9,17 +9,16 @@ describe("the sqlite transport", () => {
     test,
     factory: async () => {
       const folder = temporaryFolder();
-      return brokerOf(
-        (clock, holdMsMax) => ({
+      return brokerOf({
+        target: (holdMsMax) => ({
           transport: "sqlite",
           transportOptions: {
             ...{ path: folder.file("queue.db"), leaseMs: LEASE_MS },
             ...(holdMsMax === undefined ? {} : { holdMsMax }),
           },
-          clock,
         }),
-        () => folder[Symbol.dispose](),
-      );
+        close: () => folder[Symbol.dispose](),
+      });
     },
   });
 });
