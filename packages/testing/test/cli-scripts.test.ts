@@ -97,12 +97,7 @@ describe("readReport()", () => {
         ],
       }),
     );
-    const { passed, failed, leftOut } = readReport(folder.file("report.json"));
-    expect({ passed, failed, leftOut: [...leftOut.values()] }).toEqual({
-      passed: 3,
-      failed: 2,
-      leftOut: [1],
-    });
+    expect(readReport(folder.file("report.json"))).toEqual({ passed: 3, failed: 2 });
     expect(readReport(folder.file("none.json"))).toMatchObject({ passed: 0, failed: 0 });
   });
 });
