@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import {
   BASE_PATH,
   type Clock,
@@ -70,6 +71,8 @@ function createApp(options: HandlerOptions): App {
     managesQueues: options.managesQueues ?? true,
     turns: new Turns(),
   };
+  // Each lease that waits listens; Node would suspect a leak at eleven.
+  setMaxListeners(0, service.closing);
   const app: App = new Hono();
   app.all(`${BASE_PATH}*`, (c) => serveApi(service, c.req.raw, c.env));
   app.all(DISCOVERY_PATH, (c) => serveDiscovery(c.req.raw, options.publicUrl));

@@ -1,15 +1,16 @@
-import { type HttpStore, limits, openHttpStore } from "@pullqueue/core";
+import { type HttpStore, type HttpStoreOptions, limits, manualClock, openHttpStore } from "@pullqueue/core";
 import { describe, expect, test } from "vitest";
 import { startFaultProxy } from "./support/fault-proxy.js";
 import { startMemoryServer } from "./support/http-factories.js";
 
 const QUEUE = { project: "p", queue: "q" };
+const WAITING = { maxTasks: 1, leaseMs: 60_000, waitMs: 50_000 };
 const task = { payload: Buffer.from("hello") };
 
-async function setUp() {
+async function setUp(options: HttpStoreOptions = {}) {
   const server = await startMemoryServer();
   const proxy = await startFaultProxy(server.url);
-  const store: HttpStore = openHttpStore({ endpoint: proxy.url });
+  const store: HttpStore = openHttpStore({ endpoint: proxy.url, ...options });
   await store.ready();
   return {
     proxy,
@@ -99,9 +100,7 @@ describe("openHttpStore() in front of our server", () => {
     await using all = await setUp();
     const aborting = new AbortController();
     const waits = Array.from({ length: 20 }, () =>
-      all.store
-        .lease([QUEUE], { maxTasks: 1, leaseMs: 60_000, waitMs: 50_000 }, { signal: aborting.signal })
-        .catch((error: unknown) => error),
+      all.store.lease([QUEUE], WAITING, { signal: aborting.signal }).catch((error: unknown) => error),
     );
     await expect.poll(() => all.proxy.count("tasks.lease")).toBe(20);
     expect(await all.store.insert({ ...QUEUE, queue: "other" }, [task])).toMatchObject([{ ok: true }]);
@@ -111,6 +110,32 @@ describe("openHttpStore() in front of our server", () => {
     await all.store.insert(QUEUE, [task]);
     const [leased] = await all.store.lease([QUEUE], { maxTasks: 1, leaseMs: 60_000 });
     expect(leased).toMatchObject({ retryCount: 1 });
+  });
+
+  test("an abort ends the wait on the server, and the caller hears of it when that is certain", async () => {
+    // Time stands still for this client, so nothing but the server's answer can end the call.
+    await using all = await setUp({ clock: manualClock() });
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    const waiting = all.store.lease([QUEUE], WAITING, { signal: controller.signal });
+    await expect.poll(() => all.proxy.count("tasks.lease")).toBe(1);
+    controller.abort(reason);
+    await expect(waiting).rejects.toBe(reason);
+    expect(all.proxy.count("taskqueues.cancelLease")).toBe(1);
+  });
+
+  test("an abort that the server does not hear of cuts the connection after a moment", async () => {
+    const clock = manualClock();
+    await using all = await setUp({ clock });
+    all.proxy.next("tasks.lease", "silent");
+    all.proxy.next("taskqueues.cancelLease", "forbidden");
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    const waiting = all.store.lease([QUEUE], WAITING, { signal: controller.signal });
+    await expect.poll(() => all.proxy.count("tasks.lease")).toBe(1);
+    controller.abort(reason);
+    clock.advance(limits.CLIENT_ABORT_GRACE_MS);
+    await expect(waiting).rejects.toBe(reason);
   });
 
   test("every request goes to the prefixed project and asks for compact answers", async () => {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { followSignals } from "../abortable.js";
 import {
   checkBatch,
@@ -87,6 +88,8 @@ class HttpStoreOverCalls implements HttpStore {
 
   constructor(options: HttpStoreOptions) {
     this.#settings = httpStoreSettings(options);
+    // Each call that waits listens; Node would suspect a leak at eleven.
+    setMaxListeners(0, this.#ending.signal);
     this.#client = this.#settings.client;
     this.#calls = new HttpCalls(this.#settings, this.#ending.signal, () => this.#discovery.forget());
     this.#discovery = new Discovery(this.#calls);
