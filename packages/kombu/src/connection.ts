@@ -139,7 +139,7 @@ export class Connection implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    this.#stop.abort(closedError());
+    this.#stop.abort(closedError("connection"));
     await Promise.all([...this.#channels].map((channel) => channel.close()));
     await this.#session.close();
   }

@@ -40,6 +40,7 @@ export class Consumer implements EventSource, AsyncDisposable {
   #detach: (() => void) | undefined;
   #stop = new AbortController();
   #busy: string | undefined;
+  #startedByUse = false;
   #tagCount = 0;
 
   /** Throws `invalid_argument`. Nothing is declared or received until `consume`, a `for await` or `run`. */
@@ -81,8 +82,10 @@ export class Consumer implements EventSource, AsyncDisposable {
     if (this.#options.autoDeclare ?? true) await this.declare(options);
     // Whoever cancels, aborts or closes while the queues are being declared wins.
     for (const signal of [options.signal, stopping, this.#channel.closing]) signal?.throwIfAborted();
-    for (const name of this.#queues.keys()) if (!this.#tags.has(name)) this.#tags.set(name, this.#newTag());
+    const fresh = [...this.#queues.keys()].filter((name) => !this.#tags.has(name));
+    for (const name of fresh) this.#tags.set(name, this.#newTag());
     this.#detach ??= this.#channel.attach(this);
+    if (fresh.length > 0) this.#received.restart();
   }
 
   /** Declares its queues with their exchanges and bindings, each once in a connection. */
@@ -114,6 +117,7 @@ export class Consumer implements EventSource, AsyncDisposable {
     const name = typeof queue === "string" ? queue : queue.name;
     this.#queues.delete(name);
     this.#tags.delete(name);
+    this.#received.restart();
     if (this.#tags.size === 0) await this.cancel();
     else await this.#received.giveBack(name);
   }
@@ -127,6 +131,7 @@ export class Consumer implements EventSource, AsyncDisposable {
     this.#detach?.();
     this.#detach = undefined;
     this.#stop.abort(closedError("consumer"));
+    this.#received.restart();
     await this.#received.giveBack();
   }
 
@@ -251,6 +256,7 @@ export class Consumer implements EventSource, AsyncDisposable {
       );
     }
     this.#busy = what;
+    this.#startedByUse = this.#detach === undefined;
     try {
       await this.consume({ ...(signal && { signal }) });
     } catch (error) {
@@ -268,7 +274,8 @@ export class Consumer implements EventSource, AsyncDisposable {
     this.#busy = undefined;
     // The older ones first, because the order in which they come back is that in which they go out again.
     await giveBackAll(handedOut);
-    await this.#received.giveBack();
+    if (this.#startedByUse) await this.cancel();
+    else await this.#received.giveBack();
   }
 
   #message(holding: Holding): Message {

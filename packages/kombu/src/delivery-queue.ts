@@ -2,7 +2,7 @@ import { type Channel, giveBackAll } from "./channel.js";
 import { isLeaseLost } from "./errors.js";
 import type { Holding } from "./holding.js";
 import { RECEIVE_MS_MAX } from "./limits.js";
-import { linkSignals, Notifier } from "./waiting.js";
+import { type LinkedSignal, linkSignals, Notifier } from "./waiting.js";
 
 /** What a delivery queue asks its owner. */
 export interface DeliveryQueueOwner {
@@ -21,6 +21,9 @@ export interface NextRequest {
 
 const US_PER_MS = 1000;
 
+/** Why receiving ended: to begin again. */
+const RESTART = new Error("receiving begins again with other queues");
+
 /** Received messages that nobody has asked for yet, oldest first, and how many more may be received. */
 export class DeliveryQueue {
   /** Most messages held at the same time, waiting ones included; 0 is no limit. */
@@ -29,6 +32,7 @@ export class DeliveryQueue {
   readonly #owner: DeliveryQueueOwner;
   readonly #changed: Notifier;
   readonly #held = new Set<Holding>();
+  readonly #fills = new Set<LinkedSignal>();
   #waiting: Holding[] = [];
   #requested = 0;
 
@@ -69,19 +73,31 @@ export class DeliveryQueue {
     readonly signal?: AbortSignal | undefined;
     readonly max?: number;
   }): Promise<void> {
-    const { waitMs, signal, max = this.room } = request;
+    const { waitMs, max = this.room } = request;
     const queues = this.#owner.queueNames();
+    const link = linkSignals(request.signal);
+    const { signal } = link;
+    const onEnd = (holding: Holding) => this.#freed(holding);
+    this.#fills.add(link);
     this.#requested += max ?? 0;
     try {
-      const onEnd = (holding: Holding) => this.#freed(holding);
-      for (const holding of await this.#channel.receive({ queues, max, waitMs, signal }, onEnd)) {
-        this.#held.add(holding);
-        this.#waiting.push(holding);
-      }
+      const received = await this.#channel.receive({ queues, max, waitMs, signal }, onEnd);
+      for (const holding of received) this.#held.add(holding);
+      this.#waiting.push(...received);
+    } catch (error) {
+      if (error !== RESTART) throw error; // There are other queues to receive from now; whoever waits fills again.
     } finally {
+      link.end();
+      this.#fills.delete(link);
       this.#requested -= max ?? 0;
       this.#tellChange();
     }
+  }
+
+  /** Ends receiving that is under way, because the owner's queues are others now. */
+  restart(): void {
+    for (const link of this.#fills) link.abort(RESTART);
+    this.#tellChange();
   }
 
   /** The oldest waiting message, acknowledged if its queue wants that; undefined when none is waiting. */

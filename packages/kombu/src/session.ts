@@ -43,7 +43,7 @@ export class Session {
 
   /** The transport, opened if it is not yet. Errors: `closed`, and what opening says. */
   transport(): Promise<Transport> {
-    if (this.#closed) return Promise.reject(closedError());
+    if (this.#closed) return Promise.reject(closedError("connection"));
     this.#transport ??= this.#openOnce();
     return this.#transport;
   }
@@ -83,7 +83,8 @@ export class Session {
   }
 }
 
-/** What calls get that wait, or come, when the connection, channel or consumer has been closed. */
-export function closedError(what = "connection"): KombuError {
-  return new KombuError("closed", `the ${what} is closed; make a new one`);
+/** What calls get that wait, or come, when what they were made on has been closed. */
+export function closedError(what: "connection" | "channel" | "consumer" | "simple queue"): KombuError {
+  const owner = what === "channel" ? " (or its connection)" : "";
+  return new KombuError("closed", `the ${what}${owner} is closed; make a new one`);
 }

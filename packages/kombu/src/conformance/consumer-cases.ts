@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setImmediate as turn } from "node:timers/promises";
 import { Exchange } from "../exchange.js";
 import type { Message } from "../message.js";
 import { Queue } from "../queue.js";
@@ -230,6 +231,41 @@ export const consumerCases: Cases = {
     await connection.drainEvents({ timeoutMs: 5_000 });
     await rejectsWith(connection.drainEvents({ timeoutMs: 0 }), "timeout");
     assert.deepEqual(bodies, ["two", "one"]);
+  },
+
+  "a consumer that is cancelled while drainEvents() waits takes nothing any more": async (
+    connection,
+    broker,
+  ) => {
+    const [gone, stays] = [await declareQueue(connection, "one"), await declareQueue(connection, "two")];
+    const bodies: unknown[] = [];
+    const cancelled = connection.consumer(gone, { callbacks: [intoAndAck(bodies)] });
+    await cancelled.consume();
+    const waiting = connection.drainEvents();
+    for (let turns = 0; turns < 10; turns++) await turn();
+    await cancelled.cancel();
+    const other = broker.connect();
+    await put(other, gone, "nobody's");
+    const consumer = connection.consumer(stays, { callbacks: [intoAndAck(bodies)] });
+    await consumer.consume();
+    await put(other, stays, "mine");
+    await whileTimePasses(broker, waiting);
+    assert.deepEqual(bodies, ["mine"]);
+    assert.deepEqual(await drainPayloads(other, gone), ["nobody's"]);
+  },
+
+  "a queue that is started while drainEvents() waits is received from": async (connection, broker) => {
+    const [one, two] = [await declareQueue(connection, "one"), await declareQueue(connection, "two")];
+    const bodies: unknown[] = [];
+    const consumer = connection.consumer(one, { callbacks: [intoAndAck(bodies)] });
+    await consumer.consume();
+    const waiting = connection.drainEvents();
+    for (let turns = 0; turns < 10; turns++) await turn();
+    await consumer.addQueue(two);
+    await consumer.consume();
+    await put(broker.connect(), two, "second");
+    await whileTimePasses(broker, waiting);
+    assert.deepEqual(bodies, ["second"]);
   },
 
   "several queues have turns, so that a long backlog starves nobody": async (connection) => {

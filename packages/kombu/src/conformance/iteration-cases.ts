@@ -2,7 +2,16 @@ import assert from "node:assert/strict";
 import { setImmediate as turn } from "node:timers/promises";
 import type { Message } from "../message.js";
 import type { Cases } from "./broker-under-test.js";
-import { declareQueue, drainPayloads, getOne, inTime, put, rejectsWith, whileTimePasses } from "./support.js";
+import {
+  declareQueue,
+  drainPayloads,
+  getOne,
+  inTime,
+  intoAndAck,
+  put,
+  rejectsWith,
+  whileTimePasses,
+} from "./support.js";
 
 /** Messages by `for await`. */
 export const iterationCases: Cases = {
@@ -83,6 +92,20 @@ export const iterationCases: Cases = {
       await message.ack();
       break;
     }
+  },
+
+  "after the loop other consumers are drained as before": async (connection) => {
+    const [one, two] = [await declareQueue(connection, "one"), await declareQueue(connection, "two")];
+    await put(connection, one, 1);
+    for await (const message of connection.consumer(one)) {
+      await message.ack();
+      break;
+    }
+    const bodies: unknown[] = [];
+    await connection.consumer(two, { callbacks: [intoAndAck(bodies)] }).consume();
+    await put(connection, two, 2);
+    await connection.drainEvents({ timeoutMs: 5_000 });
+    assert.deepEqual(bodies, [2]);
   },
 
   "a message that is kept past the loop was given back": async (connection, broker) => {

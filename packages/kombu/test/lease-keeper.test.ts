@@ -1,0 +1,113 @@
+import { manualClock, openMemoryStore, QueueError } from "@pullqueue/core";
+import { Connection, isLeaseLost, VirtualTransport } from "@pullqueue/kombu";
+import { describe, expect, test } from "vitest";
+
+const LEASE_MS = 60_000;
+const LEASE = { leaseMs: LEASE_MS, pollingIntervalMs: 1000, numTasks: 10, holdMsMax: undefined };
+
+/** A connection whose renewals are counted, and fail while `isDown`. */
+function renewing() {
+  const clock = manualClock();
+  const store = openMemoryStore({ clock });
+  const state = { isDown: false, renewals: [] as { atMs: number; id: string }[] };
+  const startUs = clock.nowUs();
+  const watched: typeof store = new Proxy(store, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (name !== "extend") return typeof value === "function" ? value.bind(target) : value;
+      return (...args: Parameters<typeof store.extend>) => {
+        const atMs = (clock.nowUs() - startUs) / 1000;
+        for (const { id, leaseMs } of args[1]) if (leaseMs > 0) state.renewals.push({ atMs, id });
+        if (state.isDown) return Promise.reject(new QueueError("unavailable", "down"));
+        return target.extend(...args);
+      };
+    },
+  });
+  const connection = new Connection(
+    {
+      transport: async (context) =>
+        new VirtualTransport({ store: watched, name: "virtual", project: "p", lease: LEASE, context }),
+    },
+    { clock },
+  );
+  const advance = async (ms: number, stepMs: number) => {
+    for (let passed = 0; passed < ms; passed += stepMs) {
+      clock.advance(stepMs);
+      for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
+    }
+  };
+  return { connection, state, advance };
+}
+
+describe("LeaseKeeper", () => {
+  test("a lease is renewed between a third and two thirds of its length, and no oftener", async () => {
+    const { connection, state, advance } = renewing();
+    await using _ = connection;
+    const queue = connection.simpleQueue("q");
+    await queue.put("hi");
+    await queue.get();
+    await advance(LEASE_MS * 3, 1_000);
+    const times = [0, ...state.renewals.map(({ atMs }) => atMs)];
+    const pauses = times.slice(1).map((time, index) => time - times[index]!);
+    expect(pauses.length).toBeGreaterThan(3);
+    for (const pause of pauses) {
+      expect(pause).toBeGreaterThanOrEqual(LEASE_MS / 3);
+      expect(pause).toBeLessThanOrEqual((LEASE_MS * 2) / 3);
+    }
+  });
+
+  test("leases that are nearly due are renewed along with the one that is", async () => {
+    const { connection, state, advance } = renewing();
+    await using _ = connection;
+    const queue = connection.simpleQueue("q");
+    for (let index = 0; index < 3; index++) await queue.put(index);
+    await queue.get();
+    await advance(5_000, 1_000);
+    await connection.simpleQueue("r").put("later");
+    await connection.simpleQueue("r").get();
+    await advance(LEASE_MS / 2 - 5_000, 1_000);
+    expect(state.renewals.length).toBe(4);
+    expect(new Set(state.renewals.map(({ atMs }) => atMs)).size).toBe(1);
+  });
+
+  test("a message that is settled is not renewed any more", async () => {
+    const { connection, state, advance } = renewing();
+    await using _ = connection;
+    const queue = connection.simpleQueue("q");
+    await queue.put("hi");
+    await (await queue.get()).ack();
+    await advance(LEASE_MS, 5_000);
+    expect(state.renewals).toEqual([]);
+  });
+
+  test("a renewal that fails is tried again, and the lease survives", async () => {
+    const { connection, state, advance } = renewing();
+    await using _ = connection;
+    const queue = connection.simpleQueue("q");
+    await queue.put("hi");
+    const message = await queue.get();
+    await advance(LEASE_MS / 2 - 1_000, 1_000);
+    state.isDown = true;
+    await advance(15_000, 1_000);
+    state.isDown = false;
+    await advance(LEASE_MS, 1_000);
+    expect(message.signal.aborted).toBe(false);
+    await message.ack();
+  });
+
+  test("a lease that cannot be renewed in time aborts the signal with lease_lost", async () => {
+    const { connection, state, advance } = renewing();
+    await using _ = connection;
+    const queue = connection.simpleQueue("q");
+    await queue.put("hi");
+    const message = await queue.get();
+    const { signal } = message;
+    state.isDown = true;
+    await advance(LEASE_MS - 1_000, 1_000);
+    expect(signal.aborted).toBe(false);
+    await advance(6_000, 1_000);
+    expect(isLeaseLost(signal.reason)).toBe(true);
+    state.isDown = false;
+    await expect(message.ack()).rejects.toSatisfy(isLeaseLost);
+  });
+});

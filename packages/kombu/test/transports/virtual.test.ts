@@ -1,0 +1,215 @@
+import { manualClock, openMemoryStore, type QueueAdmin, QueueError, type QueueStore } from "@pullqueue/core";
+import { Connection, Exchange, isKombuError, Queue, VirtualTransport } from "@pullqueue/kombu";
+import { describe, expect, test, vi } from "vitest";
+
+type Store = QueueStore & QueueAdmin;
+
+const LEASE = { leaseMs: 60_000, pollingIntervalMs: 1000, numTasks: undefined, holdMsMax: undefined };
+
+/** A real store, some of whose calls are made to fail or are watched. */
+function storeWith(change: (store: Store) => Partial<Store>, clock = manualClock()) {
+  const store = openMemoryStore({ clock });
+  const changed = change(store);
+  const proxy = new Proxy(store, {
+    get(target, name) {
+      if (Object.hasOwn(changed, name)) return Reflect.get(changed, name);
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  const connect = () =>
+    new Connection(
+      {
+        transport: async (context) =>
+          new VirtualTransport({
+            ...{ store: proxy, name: "virtual", project: "p", lease: LEASE, context },
+            closeStore: async () => {},
+          }),
+      },
+      { clock },
+    );
+  return { store, clock, connect };
+}
+
+async function declareFanout(connection: Connection, ...names: readonly string[]): Promise<Exchange> {
+  const exchange = new Exchange("fan", "fanout");
+  const channel = await connection.channel();
+  for (const name of names) await new Queue(name, { exchange }).bind(channel).declare();
+  return exchange;
+}
+
+async function sizeOf(store: Store, queue: string): Promise<number | undefined> {
+  return (await store.getQueue({ project: "p", queue }, { stats: true })).stats?.totalTasks;
+}
+
+describe("VirtualTransport", () => {
+  test("publish() tries a queue that failed again, with the same key", async () => {
+    const keys: (string | undefined)[] = [];
+    let failures = 1;
+    const { store, clock, connect } = storeWith((real) => ({
+      async insert(queue, tasks, options) {
+        if (queue.queue === "two") {
+          keys.push(tasks[0]?.idempotencyKey);
+          const results = await real.insert(queue, tasks, options);
+          if (failures-- > 0) throw new QueueError("unavailable", "the answer was lost");
+          return results;
+        }
+        return real.insert(queue, tasks, options);
+      },
+    }));
+    await using connection = connect();
+    const exchange = await declareFanout(connection, "one", "two");
+    const publishing = connection.producer({ exchange }).publish("once");
+    await vi.waitFor(() => {
+      clock.advance(200);
+      expect(keys.length).toBe(2);
+    });
+    expect((await publishing).queues).toEqual(["one", "two"]);
+    expect(keys[0]).toBe(keys[1]);
+    expect([await sizeOf(store, "one"), await sizeOf(store, "two")]).toEqual([1, 1]);
+  });
+
+  test("publish() names the queues that failed, and repeating it adds to them alone", async () => {
+    let isBroken = true;
+    const { store, connect } = storeWith((real) => ({
+      async insert(queue, tasks, options) {
+        if (isBroken && queue.queue === "two") throw new QueueError("permission_denied", "not yours");
+        return real.insert(queue, tasks, options);
+      },
+    }));
+    await using connection = connect();
+    const exchange = await declareFanout(connection, "one", "two", "three");
+    const producer = connection.producer({ exchange });
+    const failure = await producer.publish("hi", { idempotencyKey: "k" }).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: "permission_denied", queues: ["two"] });
+    isBroken = false;
+    await producer.publish("hi", { idempotencyKey: "k" });
+    for (const queue of ["one", "two", "three"]) expect(await sizeOf(store, queue)).toBe(1);
+  });
+
+  test("publish() gives each queue's copy a key and a delivery tag of its own", async () => {
+    const inserted: { key: string | undefined; tag: string }[] = [];
+    const { connect } = storeWith((real) => ({
+      async insert(queue, tasks, options) {
+        for (const { idempotencyKey, payload } of tasks) {
+          const { properties } = JSON.parse(Buffer.from(payload).toString());
+          inserted.push({ key: idempotencyKey, tag: properties.delivery_tag });
+        }
+        return real.insert(queue, tasks, options);
+      },
+    }));
+    await using connection = connect();
+    const exchange = await declareFanout(connection, "one", "two");
+    await connection.producer({ exchange }).publish("hi");
+    expect(new Set(inserted.map(({ key }) => key)).size).toBe(2);
+    expect(new Set(inserted.map(({ tag }) => tag)).size).toBe(2);
+  });
+
+  test("publish() past timeoutMs is timeout, whatever the store does", async () => {
+    const { clock, connect } = storeWith(() => ({
+      insert: (_queue, _tasks, options) =>
+        new Promise((_resolve, reject) => {
+          options?.signal?.addEventListener("abort", () => reject(options.signal?.reason));
+        }),
+    }));
+    const connection = connect();
+    const publishing = connection.producer({ routingKey: "q" }).publish("hi", { timeoutMs: 5_000 });
+    const outcome = publishing.catch((error: unknown) => error);
+    await new Promise(setImmediate);
+    clock.advance(5_000);
+    expect(isKombuError(await outcome, "timeout")).toBe(true);
+    await connection.close();
+  });
+
+  test("declare() goes on when it is not allowed to know", async () => {
+    const { connect } = storeWith(() => ({
+      getQueue: () => Promise.reject(new QueueError("permission_denied", "writers only")),
+    }));
+    await using connection = connect();
+    const queue = new Queue("q").bind(await connection.channel());
+    expect(await queue.declare()).toBe("q");
+    await connection.producer({ routingKey: "q" }).publish("hi");
+    await expect(queue.declare({ passive: true })).rejects.toMatchObject({ code: "permission_denied" });
+  });
+
+  test("declare() refuses what no store does: headers and a longest length", async () => {
+    const { connect } = storeWith(() => ({}));
+    await using connection = connect();
+    const channel = await connection.channel();
+    const exchange = new Exchange("h", "headers").bind(channel);
+    await expect(exchange.declare()).rejects.toMatchObject({ code: "not_supported" });
+    const queue = new Queue("q", { maxLength: 3 }).bind(channel);
+    await expect(queue.declare()).rejects.toMatchObject({ code: "not_supported" });
+  });
+
+  test("receive() asks for as many as numTasks or the prefetch allow", async () => {
+    const asked: number[] = [];
+    const clock = manualClock();
+    const { store } = storeWith(() => ({}), clock);
+    const watched = new Proxy(store, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name);
+        if (name !== "lease") return typeof value === "function" ? value.bind(target) : value;
+        return (...args: Parameters<Store["lease"]>) => {
+          asked.push(args[1].maxTasks);
+          return target.lease(...args);
+        };
+      },
+    });
+    const look = async (numTasks: number | undefined, prefetchCount: number) => {
+      asked.length = 0;
+      await using connection = new Connection(
+        {
+          transport: async (context) =>
+            new VirtualTransport({
+              ...{ store: watched, name: "virtual", project: "p", context, closeStore: async () => {} },
+              lease: { ...LEASE, numTasks },
+            }),
+        },
+        { clock },
+      );
+      const consumer = connection.consumer(new Queue("q"), { prefetchCount, callbacks: [() => {}] });
+      await consumer.consume();
+      await connection.drainEvents({ timeoutMs: 0 }).catch(() => {});
+      return asked;
+    };
+    expect(await look(undefined, 0)).toEqual([1]);
+    expect(await look(15, 0)).toEqual([15]);
+    expect(await look(undefined, 40)).toEqual([40]);
+    expect(await look(15, 40)).toEqual([15]);
+    expect(await look(15, 7)).toEqual([7]);
+  });
+
+  test("drainEvents() outlives a store that is away for a while, and says so when it stays away", async () => {
+    let failures = 3;
+    const { clock, connect } = storeWith((real) => ({
+      async lease(queues, request, options) {
+        if (failures-- > 0) throw new QueueError("unavailable", "restarting");
+        return real.lease(queues, request, options);
+      },
+    }));
+    await using connection = connect();
+    const queue = connection.simpleQueue("q");
+    await queue.put("hi");
+    const getting = queue.get({ timeoutMs: 100_000 });
+    let isDone = false;
+    getting.then(
+      () => (isDone = true),
+      () => (isDone = true),
+    );
+    await vi.waitFor(() => {
+      clock.advance(500);
+      expect(isDone).toBe(true);
+    });
+    const message = await getting;
+    await message.ack();
+    failures = Number.POSITIVE_INFINITY;
+    const hopeless = queue.get().catch((error: unknown) => error);
+    let outcome: unknown;
+    void hopeless.then((error) => (outcome = error));
+    await vi.waitFor(() => {
+      clock.advance(5_000);
+      expect(outcome).toMatchObject({ code: "unavailable" });
+    });
+  });
+});
