@@ -169,6 +169,13 @@ export const fenceCases: Cases = {
     assert.equal((await lookAll(sut)).length, 2);
   }),
 
+  "extend() and delete() take an end of 0 for a fence, which no lease has": fenced(async (sut) => {
+    const { id } = await held(sut);
+    assert.equal(await extendOutcome(sut, { id, leaseEndUs: 0 }), "lease_lost");
+    assert.equal(await deleteOutcome(sut, { id, leaseEndUs: 0 }), "lease_lost");
+    assert.equal((await look(sut.store, id))?.retryCount, 1);
+  }),
+
   "extend() and delete() refuse fences that are no numbers of a lease": fenced(async (sut) => {
     const { id } = await held(sut);
     for (const wrong of [{ retryCount: -1 }, { retryCount: 1.5 }, { leaseEndUs: Number.NaN }]) {

@@ -1,3 +1,4 @@
+import { abortCases } from "./abort-cases.js";
 import { concurrencyCases } from "./concurrency-cases.js";
 import { deleteCases } from "./delete-cases.js";
 import { extendCases } from "./extend-cases.js";
@@ -49,6 +50,7 @@ const CONTENTS: Readonly<Record<string, Cases>> = {
   looking: peekCases,
   waiting: waitCases,
   "waiting together": waitingCrowdCases,
+  "giving up": abortCases,
   queues: queueCases,
   "names of queues": queueNameCases,
   purging: purgeCases,

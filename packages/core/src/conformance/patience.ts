@@ -37,15 +37,6 @@ export async function staysPending(call: Promise<unknown>): Promise<void> {
   }
 }
 
-/** Waits until a condition holds that nothing signals. */
-export async function until(condition: () => Promise<boolean>, what: string): Promise<void> {
-  for (const started = performance.now(); performance.now() - started < PATIENCE_MS; ) {
-    if (await condition()) return;
-    await aMoment();
-  }
-  assert.fail(`${what}: not within ${PATIENCE_MS} ms`);
-}
-
 /** Whether a call is done, one way or the other, within a moment. */
 async function settlesSoon(call: Promise<unknown>): Promise<boolean> {
   let settled = false;

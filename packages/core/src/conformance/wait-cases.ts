@@ -29,15 +29,7 @@ const waitingLease = ({ store }: StoreUnderTest, signal?: AbortSignal, waitMs = 
 /** When a lease of `LONG_MS` was given. */
 const leasedAtUs = (task: { readonly etaUs: number }) => task.etaUs - LONG_MS * 1_000;
 
-/** The only task must not be held by a call that was given up: it can be leased, and no attempt was used up. */
-async function nothingHeld(sut: StoreUnderTest): Promise<void> {
-  const task = only(await whileAdvancing(sut, STEP_MS, waitingLease(sut)));
-  // Without fences a store cannot be told that nobody worked on what is given back.
-  if (!sut.store.supports.fences) return;
-  assert.equal(task.retryCount - task.uncounted, 1, "a call that was given up must not use up an attempt");
-}
-
-/** Leases that wait, what wakes them, and what an abort leaves behind. */
+/** Leases that wait, and what wakes them. */
 export const waitCases: Cases = {
   "lease() without a wait does not wait": async (sut) => {
     assert.deepEqual(await inTime(lease(sut.store, { waitMs: 0 })), []);
@@ -71,6 +63,48 @@ export const waitCases: Cases = {
     const { id } = await insertOne(other);
     assert.deepEqual(ids(await whileAdvancing(sut, STEP_MS, waiting)), [id]);
   }),
+
+  "lease() that waits is woken by what another handle delayed, once it is due": needing(
+    ["waits", "twoHandles"],
+    async (sut) => {
+      const other = await sut.another();
+      const waiting = waitingLease(sut);
+      await staysPending(waiting);
+      const { id, etaUs } = await insertOne(other, { delayMs: 3 * SECOND_MS });
+      const task = only(await whileAdvancing(sut, STEP_MS, waiting));
+      assert.equal(task.id, id);
+      assert.ok(leasedAtUs(task) >= etaUs, "leased before it was due");
+    },
+  ),
+
+  "lease() that waits is woken at the new end when another handle shortens its lease": needing(
+    ["waits", "twoHandles"],
+    async (sut) => {
+      const other = await sut.another();
+      await insertOne(other);
+      const { id, retryCount } = await leaseOne(other);
+      const waiting = waitingLease(sut);
+      await staysPending(waiting);
+      const renewal = { id, retryCount, leaseMs: 2 * SECOND_MS };
+      const { etaUs } = soleValue(await other.extend(QUEUE, [renewal]));
+      const task = only(await whileAdvancing(sut, STEP_MS, waiting));
+      assert.deepEqual([task.id, task.retryCount], [id, 2]);
+      assert.ok(leasedAtUs(task) >= etaUs, "leased while somebody else had it");
+    },
+  ),
+
+  "lease() that waits is woken by what another handle gives back": needing(
+    ["waits", "twoHandles"],
+    async (sut) => {
+      const other = await sut.another();
+      await insertOne(other);
+      const { id, retryCount } = await leaseOne(other);
+      const waiting = waitingLease(sut);
+      await staysPending(waiting);
+      soleValue(await other.extend(QUEUE, [{ id, retryCount, leaseMs: 0 }]));
+      assert.deepEqual(ids(await whileAdvancing(sut, STEP_MS, waiting)), [id]);
+    },
+  ),
 
   "lease() that waits is woken when a delayed task is due, not before": waits(async (sut) => {
     const etaUs = sut.nowUs() + 3 * SECOND_US;
@@ -148,6 +182,19 @@ export const waitCases: Cases = {
     },
   ),
 
+  "lease() that waits is woken by an insert after its queue was deleted": needing(
+    ["waits", "managesQueues"],
+    async (sut) => {
+      await insertOne(sut.store, { delayMs: LONG_MS });
+      const waiting = waitingLease(sut);
+      await staysPending(waiting);
+      await sut.store.deleteQueue(QUEUE);
+      await staysPending(waiting);
+      const { id } = await insertOne(sut.store);
+      assert.deepEqual(ids(await inTime(waiting)), [id]);
+    },
+  ),
+
   "lease() that waits ends when its queue hands out no more": needing(
     ["waits", "managesQueues"],
     async (sut) => {
@@ -158,67 +205,6 @@ export const waitCases: Cases = {
       await inTime(ended);
     },
   ),
-
-  "lease() with a signal that has fired throws its reason and leases nothing": async (sut) => {
-    await insertOne(sut.store);
-    const reason = new Error("too late");
-    const request = { maxTasks: 1, leaseMs: LONG_MS };
-    await rejectsWithReason(sut.store.lease([QUEUE], request, { signal: AbortSignal.abort(reason) }), reason);
-    assert.equal((await leaseOne(sut.store)).retryCount, 1);
-  },
-
-  "lease() aborted while it waits throws the reason at once, and holds nothing that comes after": waits(
-    async (sut) => {
-      const controller = new AbortController();
-      const waiting = waitingLease(sut, controller.signal);
-      await staysPending(waiting);
-      const reason = { any: "value" };
-      const aborted = rejectsWithReason(waiting, reason);
-      controller.abort(reason);
-      await inTime(aborted);
-      await insertOne(sut.store);
-      await nothingHeld(sut);
-    },
-  ),
-
-  "lease() aborted at the moment of an insert either gives the task or holds nothing": waits(async (sut) => {
-    for (let turn = 0; turn < 6; turn++) {
-      const controller = new AbortController();
-      const waiting = waitingLease(sut, controller.signal);
-      await staysPending(waiting);
-      const inserted = insertOne(sut.store);
-      for (let microtask = 0; microtask < turn * 3; microtask++) await undefined;
-      controller.abort(new Error("gone"));
-      const outcome = await inTime(waiting.catch(() => undefined));
-      const { id } = await inserted;
-      if (outcome === undefined) await nothingHeld(sut);
-      else assert.deepEqual(ids(outcome), [id]);
-      soleValue(await sut.store.delete(QUEUE, [{ id }]));
-    }
-  }),
-
-  "lease() aborted while it leases either gives the task or holds nothing": waits(async (sut) => {
-    for (let turn = 0; turn < 6; turn++) {
-      const { id } = await insertOne(sut.store);
-      const controller = new AbortController();
-      const leasing = waitingLease(sut, controller.signal);
-      for (let microtask = 0; microtask < turn * 3; microtask++) await undefined;
-      controller.abort(new Error("gone"));
-      const outcome = await inTime(leasing.catch(() => undefined));
-      if (outcome === undefined) await nothingHeld(sut);
-      else assert.deepEqual(ids(outcome), [id]);
-      soleValue(await sut.store.delete(QUEUE, [{ id }]));
-    }
-  }),
-
-  "lease() does not care for an abort after it has given": waits(async (sut) => {
-    await insertOne(sut.store);
-    const controller = new AbortController();
-    const { id, retryCount } = only(await waitingLease(sut, controller.signal));
-    controller.abort(new Error("too late"));
-    assert.deepEqual(await lease(sut.store), []);
-    soleValue(await sut.store.delete(QUEUE, [{ id, retryCount }]));
-  }),
 
   "wait() resolves true when a task comes, and leases nothing": waits(async (sut) => {
     const waiting = sut.store.wait([QUEUE], WAIT_MS);
