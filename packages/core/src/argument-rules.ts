@@ -29,6 +29,7 @@ import type {
   LeaseFence,
   LeaseRequest,
   NewTask,
+  PeekQuery,
   QueueAcl,
   QueueKey,
   QueueSettings,
@@ -38,6 +39,7 @@ import type {
 
 /** A queue's project (without prefix) and name. */
 export function checkQueueKey(key: QueueKey): void {
+  checkObject("taskqueue", "a queue", key);
   checkProject(key.project);
   if (typeof key.queue !== "string") throw invalid("taskqueue", "a queue name is a string", key.queue);
   checkQueueNameRule(key.queue);
@@ -82,7 +84,7 @@ export function checkBatch(name: string, items: readonly unknown[]): void {
 /** The payload bytes of a batch together. */
 export function checkBatchPayload(tasks: readonly NewTask[]): void {
   let bytes = 0;
-  for (const task of tasks) bytes += task.payload instanceof Uint8Array ? task.payload.byteLength : 0;
+  for (const task of tasks) bytes += task?.payload instanceof Uint8Array ? task.payload.byteLength : 0;
   if (bytes <= BATCH_PAYLOAD_BYTES_MAX) return;
   throw new QueueError(
     "too_large",
@@ -93,6 +95,7 @@ export function checkBatchPayload(tasks: readonly NewTask[]): void {
 
 /** One task to insert, at the store's `nowUs`; undefined where only a server far away knows it. */
 export function checkNewTask(task: NewTask, nowUs: number | undefined): void {
+  checkObject("task", "a task", task);
   const { payload, id, tag, etaUs, delayMs, idempotencyKey } = task;
   if (!(payload instanceof Uint8Array)) {
     throw invalid("payloadBase64", "payload must be a Uint8Array", payload);
@@ -119,6 +122,7 @@ export function checkTaskId(id: string): void {
 
 /** Which lease a caller means. */
 export function checkFence(fence: LeaseFence): void {
+  checkObject("task", "a lease", fence);
   checkTaskId(fence.id);
   const { retryCount, leaseEndUs } = fence;
   if (retryCount !== undefined) checkInteger("retryCount", retryCount, 0, Number.MAX_SAFE_INTEGER);
@@ -141,6 +145,7 @@ export function checkExtension(lease: LeaseExtension): void {
 
 /** A lease's request with defaults, without its `waitMs`. */
 export function exactLease(request: LeaseRequest): ExactLease {
+  checkObject("numTasks", "a lease's request", request);
   const { maxTasks, leaseMs, groupByTag = false } = request;
   const payloadBytesMax = request.payloadBytesMax ?? LEASE_PAYLOAD_BYTES_DEFAULT;
   checkInteger("numTasks", maxTasks, 1, LEASE_TASKS_MAX);
@@ -162,6 +167,11 @@ export function checkWait(waitMs: number): void {
   checkNumber("waitMs", waitMs, 0, WAIT_MS_MAX);
 }
 
+/** What to look at. */
+export function checkPeekQuery(query: PeekQuery): void {
+  checkObject("task", "a query", query);
+}
+
 /** The size of a page. */
 export function checkLimit(limit: number, max: number): void {
   checkInteger("maxResults", limit, 1, max);
@@ -181,6 +191,7 @@ export function checkAtLeast(name: string, value: number | undefined, min: numbe
 
 /** A queue's settings. */
 export function checkSettings(settings: QueueSettings): void {
+  checkObject("taskqueue", "a queue's settings", settings);
   const { mode, maxLeases, acl, disabled } = settings;
   if (mode !== "pull" && mode !== "push") throw invalid("mode", 'mode must be "pull" or "push"', mode);
   if (maxLeases !== undefined) checkInteger("maxLeases", maxLeases, 1, MAX_LEASES_MAX);
@@ -189,6 +200,7 @@ export function checkSettings(settings: QueueSettings): void {
 }
 
 function checkAcl(acl: QueueAcl): void {
+  checkObject("acl", "an acl", acl);
   for (const [name, emails] of [
     ["consumerEmails", acl.userEmails],
     ["producerEmails", acl.writerEmails],
@@ -267,6 +279,12 @@ function checkNumber(location: string, value: number, min: number, max: number):
 
 function checkBoolean(location: string, value: boolean): void {
   if (typeof value !== "boolean") throw invalid(location, `${location} must be true or false`, value);
+}
+
+/** What a type checker would have found, where none was asked. */
+function checkObject(location: string, name: string, value: object): void {
+  if (typeof value !== "object" || value === null)
+    throw invalid(location, `${name} must be an object`, value);
 }
 
 function checkArray(location: string, name: string, value: readonly unknown[]): void {

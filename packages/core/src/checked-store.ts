@@ -5,6 +5,7 @@ import {
   checkFence,
   checkLimit,
   checkNewTask,
+  checkPeekQuery,
   checkProject,
   checkQueueKey,
   checkQueueKeys,
@@ -112,6 +113,7 @@ class CheckedStore implements QueueStore, QueueAdmin {
   peek(queue: QueueKey, query: PeekQuery, options?: CallOptions): Promise<TaskPage> {
     return this.#run(options, async () => {
       checkQueueKey(queue);
+      checkPeekQuery(query);
       if ("id" in query) {
         checkTaskId(query.id);
         const task = await this.#naive.find(queue, query.id);

@@ -7,7 +7,8 @@ export async function eachValid<I, T>(
   check: (item: I) => void,
   call: (valid: readonly I[]) => Promise<readonly ItemResult<T>[]>,
 ): Promise<readonly ItemResult<T>[]> {
-  const complaints = items.map((item) => complaintOf(item, check));
+  // A hole in an array is an item too.
+  const complaints = Array.from(items, (item) => complaintOf(item, check));
   if (complaints.every((complaint) => complaint === undefined)) return call(items);
   const valid = items.filter((_, index) => complaints[index] === undefined);
   const results = valid.length === 0 ? [] : await call(valid);

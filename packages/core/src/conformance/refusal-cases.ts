@@ -98,6 +98,37 @@ export const refusalCases: Cases = {
     assert.deepEqual(outcomes(await store.delete(QUEUE, [{ id: "t", retryCount }])), ["ok"]);
   },
 
+  "every batch refuses items that are no objects, without failing their neighbours": async ({ store }) => {
+    const payload = textBytes("x");
+    const nothings = [null, undefined, 7, "text"] as unknown as readonly never[];
+    const bad = nothings.map(() => "invalid_argument");
+    assert.deepEqual(outcomes(await store.insert(QUEUE, [{ payload }, ...nothings])), ["ok", ...bad]);
+    const { id } = await leaseOne(store);
+    const renewal = { id, leaseMs: SECOND_MS };
+    assert.deepEqual(outcomes(await store.extend(QUEUE, [...nothings, renewal])), [...bad, "ok"]);
+    assert.deepEqual(outcomes(await store.delete(QUEUE, [...nothings, { id }])), [...bad, "ok"]);
+  },
+
+  "every method refuses to take nothing for an object": async ({ store }) => {
+    await lease(store);
+    for (const nothing of [null, undefined, 7] as unknown as readonly never[]) {
+      for (const call of [
+        () => store.insert(nothing, []),
+        () => store.lease([nothing], leaseRequest()),
+        () => store.lease([QUEUE], nothing),
+        () => store.extend(nothing, []),
+        () => store.delete(nothing, []),
+        () => store.peek(QUEUE, nothing),
+        () => store.wait([nothing], 0),
+        () => store.insert(QUEUE, nothing),
+        () => store.extend(QUEUE, nothing),
+        () => store.delete(QUEUE, nothing),
+      ]) {
+        await rejectsWith(call(), "invalid_argument");
+      }
+    }
+  },
+
   "insert() refuses payloads that are no bytes": async ({ store }) => {
     for (const payload of ["text", undefined, null, [1, 2], new ArrayBuffer(2)]) {
       const results = await store.insert(QUEUE, [{ payload: payload as unknown as Uint8Array }]);

@@ -7,6 +7,7 @@ import {
   checkFence,
   checkLimit,
   checkNewTask,
+  checkPeekQuery,
   checkProject,
   checkQueueKey,
   checkQueueKeys,
@@ -165,6 +166,7 @@ class HttpStoreOverCalls implements HttpStore {
   peek(queue: QueueKey, query: PeekQuery, options?: CallOptions): Promise<TaskPage> {
     return this.#run(options, async (signal) => {
       checkQueueKey(queue);
+      checkPeekQuery(query);
       if ("id" in query) {
         checkTaskId(query.id);
         await this.#reach([queue], signal);
