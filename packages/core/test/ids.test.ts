@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { idSource, newIdempotencyKey } from "../src/ids.js";
+import { idSource, newIdempotencyKey, randomFraction } from "../src/ids.js";
 import { GENERATED_ID_PATTERN, IDEMPOTENCY_KEY_LENGTH_MAX, TASK_ID_PATTERN } from "../src/limits.js";
 
 const NOW_US = 1_767_225_600_000_000;
@@ -47,5 +47,13 @@ describe("newIdempotencyKey()", () => {
     const keys = Array.from({ length: 100 }, newIdempotencyKey);
     expect(new Set(keys).size).toBe(100);
     for (const key of keys) expect(key.length).toBeLessThanOrEqual(IDEMPOTENCY_KEY_LENGTH_MAX);
+  });
+});
+
+describe("randomFraction()", () => {
+  test("is from 0 to below 1, and seldom the same", () => {
+    const fractions = Array.from({ length: 1_000 }, randomFraction);
+    expect(fractions.every((fraction) => fraction >= 0 && fraction < 1)).toBe(true);
+    expect(new Set(fractions).size).toBeGreaterThan(990);
   });
 });
