@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { cpSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
@@ -13,6 +14,11 @@ const COMMAND = fileURLToPath(new URL("../../cli/bin/pullqueue.js", import.meta.
 
 /** What `serve` promises to print when it is ready. */
 const READY_LINE = /^pullqueue listening on (http:\/\/127\.0\.0\.1:\d+)$/;
+
+const QUEUES = "/taskqueue/v1beta2/projects/default/taskqueues";
+
+/** Most round trips until something must have happened. */
+const ATTEMPTS_MAX = 1000;
 
 /** How long a process may take to start or to end, in milliseconds, on a busy machine. */
 const PROCESS_MS = 20_000;
@@ -127,34 +133,38 @@ describe("pullqueue serve", () => {
       await using serving = start("serve", "--port", "0", "--store", `sqlite:${folder.file("queue.db")}`);
       const [, url = ""] = await serving.line(READY_LINE, PROCESS_MS);
       expect(serving.stderr()).toContain("queues come into being on first use");
-      const queue = "/taskqueue/v1beta2/projects/default/taskqueues/jobs/tasks";
-      const waiting = fetch(`${url}${queue}/lease?numTasks=1&leaseSecs=60&waitMs=50000`, { method: "POST" });
+      const waiting = fetch(`${url}${QUEUES}/jobs/tasks/lease?numTasks=1&leaseSecs=60&waitMs=50000`, {
+        method: "POST",
+      });
       // The waiting lease makes the queue; once it is there the lease waits.
-      await untilOk(() => fetch(`${url}/taskqueue/v1beta2/projects/default/taskqueues/jobs`));
+      await untilOk(() => fetch(`${url}${QUEUES}/jobs`));
       serving.signal(signal);
-      serving.signal("SIGTERM"); // At once, as when npm passes on what the terminal has sent already: no second one.
       expect((await waiting).status).toBe(200);
       expect(await serving.exited(PROCESS_MS)).toEqual({ code: 0, signal: null });
     },
   );
 
+  test("the same signal twice at once, as npm and a terminal send it, lets a running request finish", async () => {
+    await using serving = start("serve", "--port", "0", "--store", "memory:");
+    const [, url = ""] = await serving.line(READY_LINE, PROCESS_MS);
+    const request = await beginRequest(url);
+    serving.signal("SIGINT");
+    serving.signal("SIGTERM");
+    await untilRefused(() => fetch(`${url}/healthz`));
+    expect(await request.finish()).toMatch(/^HTTP\/1\.1 200 /);
+    expect(await serving.exited(PROCESS_MS)).toEqual({ code: 0, signal: null });
+  });
+
   test("a second SIGTERM, by somebody who has no patience, ends it at once with 143", async () => {
     await using serving = start("serve", "--port", "0", "--store", "memory:");
     const [, url = ""] = await serving.line(READY_LINE, PROCESS_MS);
-    // A request that has begun and does not go on: the server would wait for it for a while.
-    const client = connect(Number(new URL(url).port), "127.0.0.1");
-    await new Promise<void>((resolve) => client.once("connect", resolve));
-    client.on("error", () => {});
-    client.write(
-      "POST /taskqueue/v1beta2/projects/p/taskqueues/q/tasks HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n",
-    );
-    await untilOk(() => fetch(`${url}/healthz`));
+    const request = await beginRequest(url);
     const impatience = setInterval(() => serving.signal("SIGTERM"), 100);
     try {
       expect(await serving.exited(PROCESS_MS)).toEqual({ code: 143, signal: null });
     } finally {
       clearInterval(impatience);
-      client.destroy();
+      request.abandon();
     }
   });
 
@@ -185,7 +195,7 @@ describe("pullqueue serve", () => {
 /** Takes a port. */
 async function listenSomewhere(): Promise<AsyncDisposable & { readonly port: number }> {
   const listener = createServer();
-  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  await once(listener.listen(0, "127.0.0.1"), "listening");
   const address = listener.address();
   if (address === null || typeof address === "string") throw new Error("no port");
   return {
@@ -194,10 +204,41 @@ async function listenSomewhere(): Promise<AsyncDisposable & { readonly port: num
   };
 }
 
+/** An insert whose body is only half sent: the server waits for the rest, also when it is about to end. */
+async function beginRequest(url: string) {
+  const body = '{"queueName": "q", "payloadBase64": "YQ=="}';
+  const socket = connect(Number(new URL(url).port), "127.0.0.1");
+  socket.on("error", () => {}); // When the server goes away; what the test expects says more.
+  await once(socket, "connect");
+  const head = `POST ${QUEUES}/q/tasks HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`;
+  socket.write(head + body.slice(0, 5));
+  // Answered after the server has seen our request, which came before.
+  await untilOk(() => fetch(`${url}/healthz`));
+  return {
+    finish: async () => {
+      socket.write(body.slice(5));
+      return String((await once(socket, "data"))[0]);
+    },
+    abandon: () => void socket.destroy(),
+  };
+}
+
 /** Asks again until the answer is 200; each answer is a round trip to another process. */
 async function untilOk(ask: () => Promise<Response>): Promise<void> {
-  for (let attempt = 0; attempt < 1000; attempt += 1) {
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
     if ((await ask()).ok) return;
   }
   throw new Error("it did not come");
+}
+
+/** Asks again until nobody listens any more. */
+async function untilRefused(ask: () => Promise<Response>): Promise<void> {
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+    const isRefused = await ask().then(
+      () => false,
+      () => true,
+    );
+    if (isRefused) return;
+  }
+  throw new Error("it still listens");
 }
