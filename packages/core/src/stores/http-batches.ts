@@ -124,7 +124,7 @@ export class HttpBatches {
     const { reconsider } = method;
     if (!outcome.unclear || reconsider === undefined) return outcome.value;
     return Promise.all(
-      outcome.value.map((result, index) =>
+      outcome.value.map(async (result, index) =>
         result.ok ? result : reconsider(items[index]!, result.error, queue),
       ),
     );
