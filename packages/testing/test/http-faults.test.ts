@@ -137,6 +137,22 @@ describe.each(FAULTS)("openHttpStore() when a request meets %s", (fault) => {
 });
 
 describe("openHttpStore()", () => {
+  test("extend() whose release stays unclear tells of it alone, and its neighbours keep their results", async () => {
+    await using all = await setUp();
+    await all.store.insert(QUEUE, [task, task]);
+    const [first, second] = await all.store.lease([QUEUE], LEASE);
+    all.proxy.next("tasks.batchUpdate", "drop");
+    all.proxy.next("tasks.get", "forbidden");
+    const leases = [
+      { ...fenceOf(first!), leaseMs: 0 },
+      { ...fenceOf(second!), leaseMs: 90_000 },
+    ];
+    expect(await all.store.extend(QUEUE, leases)).toMatchObject([
+      { ok: false, error: { code: "lease_lost" } },
+      { ok: true, value: { retryCount: 1 } },
+    ]);
+  });
+
   test("every call waits as long as a busy server asks for, then is repeated, leases too", async () => {
     const clock = manualClock();
     await using server = await startMemoryServer();

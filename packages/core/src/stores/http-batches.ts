@@ -140,12 +140,17 @@ export class HttpBatches {
       if (error.code !== "lease_lost" || item.leaseMs > 0 || item.retryCount === undefined) {
         return { ok: false, error };
       }
-      const task = await findTask(this.#calls, queue, item.id);
+      const task = await findTask(this.#calls, queue, item.id).catch(nothingKnown);
       return task?.retryCount === item.retryCount
         ? { ok: true, value: withoutPayload(task) }
         : { ok: false, error };
     },
   };
+}
+
+/** For `catch`: when a look fails too, the refusal stands, and its neighbours keep their results. */
+function nothingKnown(error: unknown): undefined {
+  if (!isQueueError(error)) throw error;
 }
 
 const INSERT: BatchMethod<NewTask, Task> = {
