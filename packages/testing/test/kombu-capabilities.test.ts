@@ -1,0 +1,46 @@
+import { readFileSync } from "node:fs";
+import { systemClock } from "@pullqueue/core";
+import type { Transport } from "@pullqueue/kombu";
+import { openAppEngineTransport } from "@pullqueue/kombu/transports/appengine";
+import { openMemoryTransport } from "@pullqueue/kombu/transports/memory";
+import { openSqliteTransport } from "@pullqueue/kombu/transports/sqlite";
+import { expect, test } from "vitest";
+import { temporaryFolder } from "../src/temp.js";
+
+const DOCUMENT = new URL("../../../docs/kombu.md", import.meta.url);
+
+/** What differs between transports apart from their capabilities. */
+const OTHER_FIELDS: readonly string[] = ["name", "leases", "messageBytesMax"];
+
+/** The rows of the document's matrix, as lists of cells. */
+function matrix(): readonly (readonly string[])[] {
+  const rows = readFileSync(DOCUMENT, "utf8").match(/^\|.*\|$/gm) ?? [];
+  return rows
+    .map((row) => row.slice(1, -1).split("|"))
+    .map((cells) => cells.map((cell) => cell.trim()))
+    .filter(([first]) => first !== "---");
+}
+
+test("docs/kombu.md shows what the transports' manifests say", async () => {
+  using folder = temporaryFolder();
+  const context = { clock: systemClock() };
+  const lease = { leaseMs: 60_000, pollingIntervalMs: 1_000, numTasks: undefined, holdMsMax: undefined };
+  const project = { ...lease, projectName: "p" };
+  const server = { endpoint: "http://127.0.0.1:1", projectPrefix: "s~" };
+  const transports: Transport[] = [
+    await openMemoryTransport({ ...project, name: "capabilities" }, context),
+    await openSqliteTransport({ ...project, path: folder.file("queue.db") }, context),
+    await openAppEngineTransport(
+      { ...project, ...server, credentialsFile: undefined, accessToken: undefined },
+      context,
+    ),
+  ];
+  const manifests = transports.map(({ manifest }) => manifest);
+  await Promise.all(transports.map((transport) => transport.close()));
+  const [head, ...rows] = matrix();
+  expect(head).toEqual(["", ...manifests.map(({ name }) => name)]);
+  const names = Object.keys(manifests[0]!).filter((name) => !OTHER_FIELDS.includes(name));
+  expect(rows).toEqual(
+    names.map((name) => [name, ...manifests.map((manifest) => Reflect.get(manifest, name))]),
+  );
+});
