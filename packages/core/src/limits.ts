@@ -52,7 +52,7 @@ export const PROJECT_PATTERN = /^[a-zA-Z0-9_](?:[a-zA-Z0-9._:-]*[a-zA-Z0-9_])?$/
 export const BATCH_ITEMS_MAX = 1000;
 
 /** Most payload bytes in one batch insert. Bounded like the largest lease answer. */
-export const BATCH_PAYLOAD_BYTES_MAX = LEASE_PAYLOAD_BYTES_MAX;
+export const BATCH_PAYLOAD_BYTES_MAX = 32 * MIB;
 
 /** Longest wait of one lease call, in milliseconds: below the minute after which proxies cut idle requests. */
 export const WAIT_MS_MAX = 55_000;
