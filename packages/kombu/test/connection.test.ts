@@ -133,8 +133,13 @@ describe("Connection", () => {
       await queue.put(round, { signal, timeoutMs: 60_000 });
       const message = await queue.get({ timeoutMs: 60_000, signal });
       await message.ack();
-      const waiting = queue.get({ timeoutMs: 60_000, signal });
-      await Promise.all([expect(waiting).rejects.toSatisfy(isClosed), connection.close()]);
+      const consumer = connection.consumer(new Queue("other"), { callbacks: [() => {}] });
+      await consumer.consume();
+      const waiting = [
+        queue.get({ timeoutMs: 60_000, signal }),
+        connection.drainEvents({ timeoutMs: 60_000, signal }),
+      ].map((call) => expect(call).rejects.toSatisfy(isClosed));
+      await Promise.all([...waiting, connection.close()]);
     }
     await new Promise(setImmediate);
     hook.disable();

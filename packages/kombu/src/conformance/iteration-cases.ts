@@ -94,6 +94,21 @@ export const iterationCases: Cases = {
     }
   },
 
+  "a queue that is started while the loop waits is received from": async (connection, broker) => {
+    const [one, two] = [await declareQueue(connection, "one"), await declareQueue(connection, "two")];
+    const consumer = connection.consumer(one);
+    const iterator = consumer.messages();
+    const waiting = iterator.next();
+    for (let turns = 0; turns < 10; turns++) await turn();
+    await consumer.addQueue(two);
+    await consumer.consume();
+    await put(broker.connect(), two, "second");
+    const { value } = await whileTimePasses(broker, waiting);
+    assert.equal(value?.payload, "second");
+    await value?.ack();
+    await iterator.return();
+  },
+
   "after the loop other consumers are drained as before": async (connection) => {
     const [one, two] = [await declareQueue(connection, "one"), await declareQueue(connection, "two")];
     await put(connection, one, 1);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { isLeaseLost, isTimeout } from "../errors.js";
 import { type Cases, needing } from "./broker-under-test.js";
-import { declareQueue, drainPayloads, getOne, getOrNull, put, rejectsWith } from "./support.js";
+import { declareQueue, drainPayloads, getOne, getOrNull, intoAndAck, put, rejectsWith } from "./support.js";
 
 /** Holding on to messages, and losing them. */
 export const leaseCases: Cases = {
@@ -29,26 +29,31 @@ export const leaseCases: Cases = {
     },
   ),
 
-  "a message whose holder is gone returns after its lease, not before": needing(
-    ["manualClock", "leaseMs"],
-    async (connection, broker) => {
+  "a message whose holder is gone returns after its lease, not before, and the late holder is refused":
+    needing(["manualClock", "leaseMs"], async (connection, broker) => {
       const queue = await declareQueue(connection, "q");
-      await put(connection, queue, "hi");
+      await put(connection, queue, 1, 2, 3);
       // At the end of the longest time it stops renewing, as a process does that dies.
       const { leaseMs = 0 } = broker;
       const holder = broker.connect({ holdMsMax: leaseMs });
-      const message = await getOne(holder, queue);
+      const late = [await getOne(holder, queue), await getOne(holder, queue), await getOne(holder, queue)];
       await broker.advance(leaseMs / 2);
       await broker.advance(leaseMs / 2);
-      assert.ok(isTimeout(message.signal.reason));
+      for (const { signal } of late) assert.ok(isTimeout(signal.reason));
       assert.equal(await getOrNull(connection, queue), null);
       await broker.advance(leaseMs / 2);
-      const again = await getOne(connection, queue);
-      assert.equal(again.deliveryInfo.redelivered, true);
-      await rejectsWith(message.ack(), "lease_lost");
-      await again.ack();
-    },
-  ),
+      const again = [
+        await getOne(connection, queue),
+        await getOne(connection, queue),
+        await getOne(connection, queue),
+      ];
+      for (const { deliveryInfo } of again) assert.equal(deliveryInfo.redelivered, true);
+      await rejectsWith(late[0]!.ack(), "lease_lost");
+      await rejectsWith(late[1]!.reject(), "lease_lost");
+      await rejectsWith(late[2]!.requeue(), "lease_lost");
+      assert.equal(await getOrNull(connection, queue), null);
+      for (const message of again) await message.ack();
+    }),
 
   "requeue() with a delay hides the message for that long": needing(
     ["manualClock"],
@@ -84,6 +89,22 @@ export const leaseCases: Cases = {
       for (let step = 0; step < 4 && !signal.aborted; step++) await broker.advance(broker.leaseMs! / 4);
       assert.ok(isLeaseLost(signal.reason));
       await rejectsWith(message.ack(), "lease_lost");
+    },
+  ),
+
+  "a message that is lost while it waits in a consumer is not handed out": needing(
+    ["manualClock", "leaseMs"],
+    async (connection, broker) => {
+      const queue = await declareQueue(connection, "q");
+      await put(connection, queue, 1, 2);
+      const bodies: unknown[] = [];
+      const consumer = connection.consumer(queue, { prefetchCount: 2, callbacks: [intoAndAck(bodies)] });
+      await consumer.consume();
+      await connection.drainEvents({ timeoutMs: 0 });
+      await queue.bind(await broker.connect().channel()).purge();
+      for (let step = 0; step < 4; step++) await broker.advance(broker.leaseMs! / 4);
+      await rejectsWith(connection.drainEvents({ timeoutMs: 0 }), "timeout");
+      assert.deepEqual(bodies, [1]);
     },
   ),
 

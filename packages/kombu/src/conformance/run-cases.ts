@@ -10,6 +10,7 @@ import {
   put,
   rejectsWith,
   until,
+  whileTimePasses,
 } from "./support.js";
 
 /** Handlers that `run` calls. */
@@ -114,12 +115,15 @@ export const runCases: Cases = {
     },
   ),
 
-  "stopping tells running handlers, waits for them, and gives back the rest": async (connection, broker) => {
+  "stopping tells running handlers, gives back the rest at once, and waits for them": async (
+    connection,
+    broker,
+  ) => {
     const queue = await declareQueue(connection, "q");
     await put(connection, queue, 1, 2, 3);
     const stop = new AbortController();
     const reason = new Error("enough");
-    let seen: unknown;
+    const seen: unknown[] = [];
     await connection.consumer(queue, { prefetchCount: 3 }).run(
       async (message) => {
         const told = new Promise<void>((resolve) => {
@@ -127,12 +131,18 @@ export const runCases: Cases = {
         });
         stop.abort(reason);
         await told;
-        seen = message.signal.reason;
+        const rest = broker.connect().simpleQueue(queue);
+        for (const body of [2, 3]) {
+          const other = await whileTimePasses(broker, rest.get());
+          assert.equal(other.payload, body);
+          await other.ack();
+        }
+        seen.push(message.signal.reason);
       },
       { signal: stop.signal },
     );
-    assert.equal(seen, reason);
-    assert.deepEqual(await drainPayloads(broker.connect(), queue), [2, 3]);
+    assert.deepEqual(seen, [reason]);
+    assert.deepEqual(await drainPayloads(broker.connect(), queue), []);
   },
 
   "a handler past timeoutMs is told so": needing(["manualClock"], async (connection, broker) => {

@@ -212,4 +212,52 @@ describe("VirtualTransport", () => {
       expect(outcome).toMatchObject({ code: "unavailable" });
     });
   });
+
+  test("close() lets a publish that runs come to its end, and closes the store after it", async () => {
+    const gate = gated();
+    const events: string[] = [];
+    const { connect } = storeWith((real) => ({
+      async insert(queue, tasks, options) {
+        await gate.opened;
+        return real.insert(queue, tasks, options);
+      },
+    }));
+    const connection = connect();
+    const publishing = connection.producer({ routingKey: "q" }).publish("hi");
+    void publishing.then(() => events.push("published"));
+    await new Promise(setImmediate);
+    const closing = connection.close();
+    void closing.then(() => events.push("closed"));
+    await new Promise(setImmediate);
+    expect(events).toEqual([]);
+    gate.open();
+    await Promise.all([publishing, closing]);
+    expect(events).toEqual(["published", "closed"]);
+  });
+
+  test("cancel() wins over a consume() that is still declaring", async () => {
+    const gate = gated();
+    const { connect } = storeWith((real) => ({
+      async getQueue(queue, options) {
+        await gate.opened;
+        return real.getQueue(queue, options);
+      },
+    }));
+    await using connection = connect();
+    const consumer = connection.consumer(new Queue("q"), { callbacks: [() => {}] });
+    const consuming = consumer.consume().catch((error: unknown) => error);
+    await consumer.cancel();
+    gate.open();
+    expect(isKombuError(await consuming, "closed")).toBe(true);
+    expect(consumer.consumingFrom("q")).toBe(false);
+  });
 });
+
+/** A promise that is resolved from outside. */
+function gated(): { readonly opened: Promise<void>; readonly open: () => void } {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open };
+}
