@@ -139,6 +139,7 @@ describe("Connection", () => {
         queue.get({ timeoutMs: 60_000, signal }),
         connection.drainEvents({ timeoutMs: 60_000, signal }),
       ].map((call) => expect(call).rejects.toSatisfy(isClosed));
+      await new Promise(setImmediate); // Until they wait.
       await Promise.all([...waiting, connection.close()]);
     }
     await new Promise(setImmediate);

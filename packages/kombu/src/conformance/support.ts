@@ -14,6 +14,9 @@ const PATIENCE_MS = 10_000;
 /** A step of a clock that is turned by hand, in milliseconds: what brokers wait between two looks, or more. */
 const STEP_MS = 100;
 
+/** Most such steps: what ends only after minutes does not end by itself. */
+const STEPS_MAX = 100;
+
 /** The call must fail with a `KombuError` of this code. */
 export async function rejectsWith(call: Promise<unknown>, code: KombuErrorCode): Promise<void> {
   await assert.rejects(call, (error: unknown) => {
@@ -113,15 +116,16 @@ export async function until(condition: () => boolean | Promise<boolean>, what: s
   assert.fail(`${what}: not within ${PATIENCE_MS} ms`);
 }
 
-/** Awaits a call that must come to an end, while the broker's clock moves on: some brokers look for messages now and then. */
+/** Awaits a call that must come to an end, while the broker's clock moves on a little: some brokers look now and then. */
 export async function whileTimePasses<T>(broker: BrokerUnderTest, call: Promise<T>): Promise<T> {
   let isOver = false;
   const end = () => {
     isOver = true;
   };
   call.then(end, end);
+  let steps = 0;
   await until(async () => {
-    if (broker.manualClock && !isOver) await broker.advance(STEP_MS);
+    if (broker.manualClock && !isOver && steps++ < STEPS_MAX) await broker.advance(STEP_MS);
     return isOver;
   }, "the call");
   return call;
