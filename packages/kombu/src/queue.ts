@@ -192,7 +192,7 @@ export class Queue {
     return this.#need("get").get(this.name, { ...options, noAck: options.noAck ?? this.noAck });
   }
 
-  /** Removes all its messages that nobody holds, and returns how many. */
+  /** Removes all its messages, where the broker leases those that somebody holds too, and returns how many. */
   async purge(options: { readonly signal?: AbortSignal } = {}): Promise<number> {
     return this.#need("purge").purge(this.name, options.signal);
   }

@@ -95,8 +95,8 @@ export const lifecycleCases: Cases = {
     const queue = await declareQueue(connection, "q");
     await put(connection, queue, 1, 2);
     const [one, two] = [await connection.channel(), await connection.channel()];
-    const first = (await queue.bind(one).get()) as Message;
-    const second = (await queue.bind(two).get()) as Message;
+    const first = (await queue.bind(one).get())!;
+    const second = (await queue.bind(two).get())!;
     await one.close();
     await one.close();
     assert.equal(first.acknowledged, true);

@@ -70,7 +70,7 @@ export async function getOne(connection: Connection, queue: Queue | string): Pro
 /** The message of a queue, or null. */
 export async function getOrNull(connection: Connection, queue: Queue | string): Promise<Message | null> {
   const entity = queue instanceof Queue ? queue : new Queue(queue);
-  return (await entity.bind(await connection.channel()).get()) as Message | null;
+  return entity.bind(await connection.channel()).get();
 }
 
 /** The payloads of all messages that a queue can give now, oldest first; they are acknowledged. */
