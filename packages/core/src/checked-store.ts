@@ -132,8 +132,8 @@ class CheckedStore implements QueueStore, QueueAdmin {
     return this.#run(options, () => {
       checkQueueKeys(queues);
       checkWait(waitMs);
-      // Nothing is known of this caller's appetite, so one task is enough to wake it.
-      return this.#waiters.register(queues, 1).sleep(waitMs, options?.signal);
+      // Whoever only waits takes nothing, so its wake must not be one that a waiting lease goes without.
+      return this.#waiters.register(queues, 0).sleep(waitMs, options?.signal);
     });
   }
 

@@ -44,8 +44,8 @@ export class Waiters {
   }
 
   /**
-   * Registers a waiter that could take `demand` tasks, in the place of the one that it follows, if any. From now on
-   * nothing is missed; look, then `sleep`.
+   * Registers a waiter that could take `demand` tasks, 0 for one that only wants to know, in the place of the one that it
+   * follows, if any. From now on nothing is missed; look, then `sleep`.
    */
   register(keys: readonly QueueKey[], demand: number, follows?: Waiter): Waiter {
     const queues = keys.map((key) => this.#queue(key));

@@ -49,6 +49,19 @@ export const waitCases: Cases = {
     assert.ok(sut.nowUs() - begunUs >= (SHORT_WAIT_MS - STEP_MS) * 1_000, "the whole wait must have passed");
   }),
 
+  "lease() that waits gets its task although somebody who only waits was woken first": waits(async (sut) => {
+    const controller = new AbortController();
+    const watching = sut.store.wait([QUEUE], WAIT_MS, { signal: controller.signal });
+    await staysPending(watching);
+    const leasing = waitingLease(sut);
+    await staysPending(leasing);
+    const { id } = await insertOne(sut.store);
+    assert.deepEqual(ids(await inTime(leasing)), [id]);
+    // Where stores poll, the task may be gone before it is seen.
+    controller.abort();
+    await inTime(Promise.allSettled([watching]));
+  }),
+
   "lease() that waits is woken by an insert": waits(async (sut) => {
     const waiting = waitingLease(sut);
     await staysPending(waiting);
