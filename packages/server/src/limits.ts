@@ -26,8 +26,8 @@ export const FIELDS_LENGTH_MAX = 2000;
 /** Longest `quotaUser`, in characters. Google's. */
 export const QUOTA_USER_LENGTH_MAX = 40;
 
-/** Request line and headers, in bytes; Node answers 431 past it. Node's own default, written down. */
-export const HEADER_BYTES_MAX = 16 * KIB;
+/** Request line and headers, in bytes; Node answers 431 past it. A lease may name 100 queues of 255 bytes, percent-encoded. */
+export const HEADER_BYTES_MAX = 96 * KIB;
 
 /** Time to receive all headers, in milliseconds: they fit into a few packets. */
 export const HEADERS_TIMEOUT_MS = 20_000;
@@ -69,4 +69,10 @@ if (base64Bytes(core.PAYLOAD_BYTES_MAX) > TASK_BODY_BYTES_MAX) {
 }
 if (base64Bytes(core.BATCH_PAYLOAD_BYTES_MAX) > BATCH_INSERT_BODY_BYTES_MAX) {
   throw new Error("limits.ts: the largest batch must fit into the body of a batch insert");
+}
+if (
+  core.LEASE_QUEUES_MAX * ("&taskqueue=".length + 3 * core.QUEUE_NAME_BYTES_MAX) >
+  HEADER_BYTES_MAX - 16 * KIB
+) {
+  throw new Error("limits.ts: the names of all queues of a lease must fit into a request's headers");
 }

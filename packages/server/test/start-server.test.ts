@@ -3,7 +3,14 @@ import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { BASE_PATH, manualClock, type QueueAdmin, type QueueStore } from "@pullqueue/core";
+import {
+  BASE_PATH,
+  limits,
+  manualClock,
+  openHttpStore,
+  type QueueAdmin,
+  type QueueStore,
+} from "@pullqueue/core";
 import { openMemoryStore } from "@pullqueue/core/stores/memory";
 import { afterEach, describe, expect, onTestFinished, test } from "vitest";
 import { loadConfig } from "../src/config.js";
@@ -264,6 +271,19 @@ describe("a client that goes away", () => {
   });
 });
 
+test("startServer() takes a lease of as many queues with names as long as they may be", async () => {
+  const server = await start();
+  await using client = openHttpStore({ endpoint: server.url });
+  const queues = Array.from({ length: limits.LEASE_QUEUES_MAX }, (_, index) => ({
+    project: "p",
+    queue: `${"é".repeat(126)}${String(index).padStart(3, "0")}`,
+  }));
+  await server.store.insert(queues[99]!, [{ payload: new Uint8Array(1) }]);
+  expect(await client.lease(queues, { maxTasks: 1, leaseMs: 1000, waitMs: 1000 })).toMatchObject([
+    { queue: queues[99] },
+  ]);
+});
+
 describe("what is not a good request", () => {
   test.each([
     ["garbage", "\x16\x03\x01 hello\r\n\r\n", /^HTTP\/1.1 400 Bad Request\r\n.*"badRequest"/s],
@@ -271,9 +291,9 @@ describe("what is not a good request", () => {
     ["a bad Host", "GET /healthz HTTP/1.1\r\nHost: a b/c\r\n\r\n", /^HTTP\/1.1 400 .*Host header/s],
     ["a bad target", "GET * HTTP/1.1\r\nHost: h\r\n\r\n", /^HTTP\/1.1 400 /],
     [
-      "headers of 17 KiB",
-      `GET /healthz HTTP/1.1\r\nHost: h\r\nX: ${"x".repeat(17 * 1024)}\r\n\r\n`,
-      /^HTTP\/1.1 431 .*at most 16384 bytes/s,
+      "headers of 97 KiB",
+      `GET /healthz HTTP/1.1\r\nHost: h\r\nX: ${"x".repeat(97 * 1024)}\r\n\r\n`,
+      /^HTTP\/1.1 431 .*at most 98304 bytes/s,
     ],
     [
       "two lengths",
