@@ -79,7 +79,7 @@ export const SERVE_OPTIONS = {
     flag: "--public-url",
     value: "url",
     variable: "PULLQUEUE_PUBLIC_URL",
-    description: "where clients reach this server, when a proxy stands before it",
+    description: "where clients reach this server, when a proxy stands before it; its name is answered by",
     default: undefined,
     read: readUrl,
   } as ServeOption<string | undefined>,

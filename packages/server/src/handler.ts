@@ -15,6 +15,7 @@ import { checkHealth, HEALTH_PATH } from "./health.js";
 import type { Log } from "./log.js";
 import { logRequest } from "./log-request.js";
 import type { Service } from "./method.js";
+import { pageGuard } from "./page-guard.js";
 import { parseQuery, splitUrl } from "./query.js";
 import type { RequestRecord } from "./request-record.js";
 import { errorResponse, jsonResponse } from "./responses.js";
@@ -27,7 +28,7 @@ export interface HandlerOptions {
   readonly store: QueueStore & QueueAdmin;
   /** Shown before projects in answers. Default `s~`, as most of App Engine had it. */
   readonly prefix?: ProjectPrefix;
-  /** Where clients reach this server, for the discovery document. Default: where the request went. */
+  /** Where clients reach this server: shown in the discovery document, and the one name with a dot that it answers by. Default: where the request went. */
   readonly publicUrl?: string | undefined;
   /** Aborted when the server closes, so that waiting leases are answered. Default: never. */
   readonly closing?: AbortSignal;
@@ -45,11 +46,12 @@ export type RequestHandler = (request: Request) => Promise<Response>;
 /** Makes the API's handler over a store. It needs no port: tests and other runtimes call it. */
 export function createHandler(options: HandlerOptions): RequestHandler {
   const app = createApp(options);
+  const guard = pageGuard(options.publicUrl);
   let requests = 0;
   return async (request) => {
     const record: RequestRecord = { id: ++requests, pretty: true };
     const startedMs = performance.now();
-    const response = await answer(app, request, record);
+    const response = await answer(app, guard, request, record);
     if (options.log !== undefined) {
       logRequest(options.log, request, response, record, performance.now() - startedMs);
     }
@@ -88,9 +90,14 @@ function createApp(options: HandlerOptions): App {
 }
 
 /** The door: whatever was thrown leaves as an envelope, and only as much of it as a client may see. */
-async function answer(app: App, request: Request, record: RequestRecord): Promise<Response> {
+async function answer(
+  app: App,
+  guard: (request: Request) => void,
+  request: Request,
+  record: RequestRecord,
+): Promise<Response> {
   try {
-    refusePages(request);
+    guard(request);
     return await app.fetch(request, record);
   } catch (thrown) {
     if (request.signal.aborted && thrown === request.signal.reason) {
@@ -100,20 +107,6 @@ async function answer(app: App, request: Request, record: RequestRecord): Promis
     record.error = error;
     return errorResponse(error, { pretty: record.pretty, headers: { "x-request-id": String(record.id) } });
   }
-}
-
-/**
- * Browsers say on whose behalf they write. Without this, any page open on this machine could write to a server that trusts
- * whoever reaches it.
- */
-function refusePages(request: Request): void {
-  const origin = request.headers.get("origin");
-  if (origin === null) return;
-  throw new QueueError(
-    "permission_denied",
-    `requests of web pages are refused, and this one comes from ${origin.slice(0, 100)}; call the server from a program`,
-    { location: "Origin" },
-  );
 }
 
 function serveDiscovery(request: Request, publicUrl: string | undefined): Response {

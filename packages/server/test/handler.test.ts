@@ -135,3 +135,23 @@ test("createHandler() refuses the requests of web pages, and does nothing for th
   expect(await answer.json()).toMatchObject({ error: { status: "permission_denied" } });
   await expect(store.getQueue({ project: "p", queue: "q" })).rejects.toMatchObject({ code: "not_found" });
 });
+
+test.each(["evil.example:8085", "127.0.0.1.evil.example", "EVIL.example.", "localhost.evil.example"])(
+  "createHandler() refuses a page that reaches it by a name of its own, %s",
+  async (host) => {
+    const { handler } = openApi();
+    const answer = await handler(new Request(`http://${host}/healthz`));
+    expect(answer.status).toBe(403);
+    const { error } = (await answer.json()) as { error: { status: string; message: string } };
+    expect(error).toMatchObject({ status: "permission_denied" });
+    expect(error.message).toMatch(/--public-url/);
+  },
+);
+
+test.each(["127.0.0.1:8085", "localhost", "[::1]:80", "queue:8085", "a.localhost", "queues.example.com"])(
+  "createHandler() answers under addresses, local names and its public one, %s",
+  async (host) => {
+    const { handler } = openApi({ publicUrl: "https://queues.example.com" });
+    expect((await handler(new Request(`http://${host}/healthz`))).status).toBe(200);
+  },
+);
