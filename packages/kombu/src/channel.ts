@@ -19,6 +19,8 @@ import { linkSignals, type Notifier, orAbort, pause, Running } from "./waiting.j
 export interface EventSource {
   /** Whether a message may be received now. */
   readonly canReceive: boolean;
+  /** Whether an event is buffered. */
+  readonly hasEvent: boolean;
   /** Throws when events could not be handled, before one is received in vain. */
   checkReady(): void;
   /** Receives what there is into the source's own buffer, waiting up to `waitMs` for the first. */
@@ -73,6 +75,11 @@ export class Channel implements EntityChannel, AsyncDisposable {
     return this.#sources;
   }
 
+  /** For a consumer tag: unique in the connection. */
+  nextConsumerNumber(): number {
+    return this.#session.nextConsumerNumber();
+  }
+
   /** Lets `drainEvents` look at a consumer; the returned function ends that. */
   attach(source: EventSource): () => void {
     this.#sources.add(source);
@@ -115,8 +122,13 @@ export class Channel implements EntityChannel, AsyncDisposable {
   async get(queue: string, { noAck = false, accept, signal }: GetOptions): Promise<Message | null> {
     const [holding] = await this.receive({ queues: [queue], max: 1, waitMs: 0, signal }, () => {});
     if (holding === undefined) return null;
+    try {
+      if (noAck) await holding.settle({ kind: "acknowledged" });
+    } catch (error) {
+      await giveBackAll([holding]); // Nobody has seen it, and nobody could settle it.
+      throw error;
+    }
     holding.handedOut = true;
-    if (noAck) await holding.settle({ kind: "acknowledged" });
     return new Message(holding, { serializers: this.serializers, accept, noAck });
   }
 
@@ -226,10 +238,16 @@ export class Channel implements EntityChannel, AsyncDisposable {
   }
 }
 
-/** Gives back what is still ours, oldest first. What cannot be given back now returns when its lease ends. */
+/** Gives back what is still ours, oldest first. What cannot be given back now is let go, and returns when its lease ends. */
 export async function giveBackAll(holdings: readonly Holding[]): Promise<void> {
   const open = holdings.filter((holding) => holding.isOpen);
-  await Promise.allSettled(
-    open.map((holding) => holding.settle({ kind: "requeued", uncounted: !holding.handedOut })),
-  );
+  await Promise.all(open.map(giveBack));
+}
+
+async function giveBack(holding: Holding): Promise<void> {
+  try {
+    await holding.settle({ kind: "requeued", uncounted: !holding.handedOut });
+  } catch (error) {
+    holding.letGo(error); // Nobody will settle it any more, so that its lease must not be renewed for ever.
+  }
 }

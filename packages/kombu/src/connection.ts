@@ -97,7 +97,8 @@ export class Connection implements AsyncDisposable {
     checkOptions("drainEvents", options, DRAIN_CHECKS);
     const { timeoutMs, signal } = options;
     this.#stop.signal.throwIfAborted();
-    const sources = () => this.#sourcesInTurn();
+    const turn = this.#turn++;
+    const sources = () => this.#sourcesFrom(turn);
     if (timeoutMs === undefined && sources().length === 0) throw nothingToDrain();
     const link = linkSignals(this.#stop.signal, signal);
     const { changed } = this.#session;
@@ -156,12 +157,11 @@ export class Connection implements AsyncDisposable {
     return channel;
   }
 
-  /** Another one is first each time, so that a busy consumer does not starve the others. */
-  #sourcesInTurn(): readonly EventSource[] {
+  /** Another one is first in each turn, so that a busy consumer does not starve the others. */
+  #sourcesFrom(turn: number): readonly EventSource[] {
     const sources = [...this.#channels].flatMap((channel) => [...channel.sources]);
-    if (sources.length < 2) return sources;
-    this.#turn = (this.#turn + 1) % sources.length;
-    return [...sources.slice(this.#turn), ...sources.slice(0, this.#turn)];
+    const first = sources.length === 0 ? 0 : turn % sources.length;
+    return [...sources.slice(first), ...sources.slice(0, first)];
   }
 }
 

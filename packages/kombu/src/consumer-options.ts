@@ -1,13 +1,6 @@
+import { limits } from "@pullqueue/core";
 import type { BackoffPolicy } from "./backoff.js";
-import {
-  booleanCheck,
-  type Check,
-  functionCheck,
-  integerCheck,
-  numberCheck,
-  objectCheck,
-  stringCheck,
-} from "./check.js";
+import { booleanCheck, type Check, functionCheck, integerCheck, numberCheck, stringCheck } from "./check.js";
 import { CONCURRENCY_MAX, PREFETCH_MAX, TIMEOUT_MS_MAX } from "./limits.js";
 import type { Message } from "./message.js";
 import { signalCheck } from "./publish-options.js";
@@ -75,12 +68,32 @@ export interface RunOptions {
   readonly onError?: (error: unknown, message: Message | undefined) => void;
 }
 
+/** Parts of a whole policy; a pause is a lease that nobody holds, so that the longest lease is the longest pause. */
+const BACKOFF_CHECKS: Readonly<Record<keyof BackoffPolicy, Check>> = {
+  initialMs: numberCheck(0, limits.LEASE_MS_MAX, "milliseconds"),
+  maxMs: numberCheck(0, limits.LEASE_MS_MAX, "milliseconds"),
+  factor: numberCheck(1, Number.MAX_SAFE_INTEGER, "times"),
+  jitter: numberCheck(0, 1, "share"),
+};
+
+const backoffCheck: Check = {
+  expected: `an object of ${Object.entries(BACKOFF_CHECKS)
+    .map(([name, { expected }]) => `${name} (${expected})`)
+    .join(", ")}`,
+  holds: (v) =>
+    typeof v === "object" &&
+    v !== null &&
+    Object.entries(BACKOFF_CHECKS).every(([name, check]) =>
+      check.holds((v as Record<string, unknown>)[name]),
+    ),
+};
+
 /** What the options of `run` must be. */
 export const RUN_CHECKS: Readonly<Record<keyof RunOptions, Check>> = {
   concurrency: integerCheck(1, CONCURRENCY_MAX, "handlers"),
   signal: signalCheck,
   attemptsMax: integerCheck(1, Number.MAX_SAFE_INTEGER, "attempts"),
-  backoff: objectCheck,
+  backoff: backoffCheck,
   timeoutMs: numberCheck(1, TIMEOUT_MS_MAX, "milliseconds"),
   onError: functionCheck,
 };

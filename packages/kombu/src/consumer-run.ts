@@ -2,7 +2,7 @@ import { type Clock, randomFraction } from "@pullqueue/core";
 import { backoffMs } from "./backoff.js";
 import type { RunOptions } from "./consumer-options.js";
 import type { DeliveryQueue } from "./delivery-queue.js";
-import { isLeaseLost, KombuError } from "./errors.js";
+import { KombuError } from "./errors.js";
 import type { Holding, Settlement } from "./holding.js";
 import { RECEIVE_MS_MAX, RECONNECT_BACKOFF, REQUEUE_BACKOFF } from "./limits.js";
 import type { Message } from "./message.js";
@@ -33,6 +33,8 @@ export class ConsumerRun {
   readonly #running: Running;
   readonly #inHand = new Set<Holding>();
   #active = 0;
+  /** How often in a row messages could not be acknowledged before their handlers. */
+  #refusals = 0;
 
   constructor(handler: MessageHandler, options: RunOptions, context: RunContext) {
     this.#handler = handler;
@@ -59,7 +61,7 @@ export class ConsumerRun {
   }
 
   async #receiveUntilStopped(): Promise<void> {
-    const { signal, received, clock } = this.#context;
+    const { signal, received } = this.#context;
     for (let failures = 0; !signal.aborted; ) {
       try {
         this.#startHandlers();
@@ -69,11 +71,8 @@ export class ConsumerRun {
         failures = 0;
       } catch (error) {
         if (signal.aborted) return;
-        // A worker outlives its broker: it says what is wrong and tries again.
-        this.#report(error, undefined);
         failures += 1;
-        const pauseMs = backoffMs(failures, RECONNECT_BACKOFF, randomFraction());
-        await pause(clock, pauseMs, signal).catch(() => {}); // The loop looks at the signal itself.
+        await this.#recover(error, failures);
       }
     }
   }
@@ -91,13 +90,24 @@ export class ConsumerRun {
     this.#active += 1;
     try {
       const holding = await received.take();
+      this.#refusals = 0;
       if (holding !== undefined) await this.#handle(holding);
     } catch (error) {
-      this.#report(error, undefined); // It could not be acknowledged before its handler; it waits to be taken again.
+      // It could not be acknowledged before its handler; it waits to be taken again.
+      this.#refusals += 1;
+      await this.#recover(error, this.#refusals);
     }
     this.#active -= 1;
     received.changed.notify();
     this.#startHandlers();
+  }
+
+  /** A worker outlives its broker: it says what is wrong, and tries again after a pause or looks whether it has to stop. */
+  async #recover(error: unknown, failures: number): Promise<void> {
+    const { signal, clock } = this.#context;
+    this.#report(error, undefined);
+    const pauseMs = backoffMs(failures, RECONNECT_BACKOFF, randomFraction());
+    await pause(clock, pauseMs, signal).catch(() => {}); // Whoever waited looks at the signal itself.
   }
 
   async #handle(holding: Holding): Promise<void> {
@@ -112,8 +122,7 @@ export class ConsumerRun {
       if (holding.isOpen) await holding.settle(this.#outcome(holding, failure !== undefined));
     } catch (error) {
       this.#report(error, message);
-      // Nobody will try again, so that it is not kept: it returns when its lease ends.
-      if (!isLeaseLost(error)) holding.lose(notSettled(holding, error));
+      holding.letGo(error); // Nobody will try again.
     }
   }
 
@@ -174,9 +183,4 @@ function tooManyAttempts({ delivery }: Holding, attemptsMax: number): KombuError
     "resource_exhausted",
     `message ${delivery.deliveryTag} (task ${taskId}) was started ${attempts} times, more than attemptsMax ${attemptsMax}; it is rejected`,
   );
-}
-
-function notSettled({ delivery }: Holding, cause: unknown): KombuError {
-  const text = `message ${delivery.deliveryTag} could not be settled; it comes back when its lease ends`;
-  return new KombuError("lease_lost", text, { cause });
 }

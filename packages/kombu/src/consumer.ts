@@ -41,7 +41,6 @@ export class Consumer implements EventSource, AsyncDisposable {
   #stop = new AbortController();
   #busy: string | undefined;
   #startedByUse = false;
-  #tagCount = 0;
 
   /** Throws `invalid_argument`. Nothing is declared or received until `consume`, a `for await` or `run`. */
   constructor(channel: Channel, queues: Queue | readonly Queue[], options: ConsumerOptions = {}) {
@@ -64,7 +63,7 @@ export class Consumer implements EventSource, AsyncDisposable {
     return [...this.#queues.values()];
   }
 
-  /** The consumer tag of each started queue. */
+  /** The consumer tag of each started queue; no two in a connection are the same. */
   get tags(): ReadonlyMap<string, string> {
     return this.#tags;
   }
@@ -206,6 +205,11 @@ export class Consumer implements EventSource, AsyncDisposable {
   }
 
   /** For `drainEvents`. */
+  get hasEvent(): boolean {
+    return this.#busy === undefined && this.#received.waiting > 0;
+  }
+
+  /** For `drainEvents`. */
   checkReady(): void {
     if (this.#busy !== undefined || this.#callbacks.length > 0 || this.#options.onMessage !== undefined) {
       return;
@@ -285,7 +289,6 @@ export class Consumer implements EventSource, AsyncDisposable {
   }
 
   #newTag(): string {
-    this.#tagCount += 1;
-    return `${this.#options.tagPrefix ?? DEFAULT_TAG_PREFIX}${this.#tagCount}`;
+    return `${this.#options.tagPrefix ?? DEFAULT_TAG_PREFIX}${this.#channel.nextConsumerNumber()}`;
   }
 }

@@ -21,8 +21,8 @@ export interface NextRequest {
 
 const US_PER_MS = 1000;
 
-/** Why receiving ended: to begin again. */
-const RESTART = new Error("receiving begins again with other queues");
+/** Why receiving ended: to begin again, because there are other queues, or to take what another receive has brought. */
+const RESTART = new Error("receiving begins again");
 
 /** Received messages that nobody has asked for yet, oldest first, and how many more may be received. */
 export class DeliveryQueue {
@@ -84,8 +84,11 @@ export class DeliveryQueue {
       const received = await this.#channel.receive({ queues, max, waitMs, signal }, onEnd);
       for (const holding of received) this.#held.add(holding);
       this.#waiting.push(...received);
+      // The first is for whoever called this; the others are for those who wait for more.
+      const others = [...this.#fills].filter((other) => other !== link);
+      for (const other of others.slice(0, Math.max(0, this.#waiting.length - 1))) other.abort(RESTART);
     } catch (error) {
-      if (error !== RESTART) throw error; // There are other queues to receive from now; whoever waits fills again.
+      if (error !== RESTART) throw error; // Whoever waits looks again.
     } finally {
       link.end();
       this.#fills.delete(link);

@@ -7,7 +7,7 @@ import { linkSignals, type Notifier } from "./waiting.js";
 /** What is drained, and for how long. */
 export interface DrainRequest {
   readonly clock: Clock;
-  /** Consumers that are started now, in the order of their turn. */
+  /** Consumers that are started now, the one whose turn it is first. */
   readonly sources: () => readonly EventSource[];
   /** Told when another consumer starts or has room. */
   readonly changed: Notifier;
@@ -29,20 +29,23 @@ export async function drainOne({ clock, sources, changed, timeoutMs, signal }: D
     const leftMs = Math.max(0, (untilUs - clock.nowUs()) / US_PER_MS);
     if (hasLooked && leftMs === 0) throw drainTimeout(timeoutMs ?? 0);
     const ready = started.filter((source) => source.canReceive);
-    await fillAny(ready, Math.min(leftMs, RECEIVE_MS_MAX), changed, signal);
+    // Several look at once before they wait: of those that wait, all but the first are interrupted.
+    const waitMs = !hasLooked && ready.length > 1 ? 0 : Math.min(leftMs, RECEIVE_MS_MAX);
+    const isNews = () =>
+      sources().some((source) => source.hasEvent || (source.canReceive && !ready.includes(source)));
+    await fillAny(ready, { waitMs, signal }, (ms, stop) => untilNews(isNews, { clock, changed, ms, stop }));
   }
 }
 
-/** Receives for all sources at once, until one of them has something or what there is to wait for has changed. */
+/** Receives for all sources at once, until one of them has something or there is other news. */
 async function fillAny(
   sources: readonly EventSource[],
-  waitMs: number,
-  changed: Notifier,
-  signal: AbortSignal,
+  { waitMs, signal }: { readonly waitMs: number; readonly signal: AbortSignal },
+  news: (ms: number, stop: AbortSignal) => Promise<void>,
 ): Promise<void> {
   const link = linkSignals(signal);
   const fills = sources.map((source) => source.fill({ waitMs, signal: link.signal }));
-  const change = changed.wait(waitMs, link.signal);
+  const change = news(waitMs, link.signal);
   try {
     // A look without waiting is awaited whole; otherwise the first to end decides.
     if (waitMs === 0) await Promise.all(fills);
@@ -52,6 +55,23 @@ async function fillAny(
     link.abort(new KombuError("closed", "another consumer had a message first"));
     await Promise.allSettled([...fills, change]);
     link.end();
+  }
+}
+
+/** Resolves when there is news, or time is up. Most changes are none: acknowledgements, say, whose consumer receives anyway. */
+async function untilNews(
+  isNews: () => boolean,
+  options: {
+    readonly clock: Clock;
+    readonly changed: Notifier;
+    readonly ms: number;
+    readonly stop: AbortSignal;
+  },
+): Promise<void> {
+  const { clock, changed, ms, stop } = options;
+  const untilUs = clock.nowUs() + ms * US_PER_MS;
+  for (let leftMs = ms; leftMs > 0 && !isNews(); leftMs = (untilUs - clock.nowUs()) / US_PER_MS) {
+    await changed.wait(leftMs, stop);
   }
 }
 

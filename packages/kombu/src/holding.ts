@@ -73,6 +73,12 @@ export class Holding {
     this.#end("lost");
   }
 
+  /** Gives up what could not be settled, when nobody will try again: it is not renewed, and comes back when its lease ends. */
+  letGo(cause: unknown): void {
+    const text = `message ${this.delivery.deliveryTag} could not be settled; it comes back when its lease ends`;
+    this.lose(new KombuError("lease_lost", text, { cause }));
+  }
+
   /** Once. Errors: `message_state` the second time, `lease_lost`, and what the broker says; after `unavailable` it may be repeated. */
   async settle(settlement: Settlement): Promise<void> {
     if (this.#lost !== undefined) throw this.#lost;

@@ -73,8 +73,9 @@ export class LeaseKeeper {
     this.#timer = undefined;
     const nowUs = this.#clock.nowUs();
     for (const lease of [...this.#kept.values()]) {
-      if (lease.isRenewing) continue;
-      if (nowUs - lease.sinceUs >= this.#holdUsMax) this.#giveUp(lease);
+      if (lease.isRenewing) {
+        if (nowUs >= endUs(lease)) this.#giveUpLost(lease); // No answer will come in time.
+      } else if (nowUs - lease.sinceUs >= this.#holdUsMax) this.#giveUp(lease);
       else if (nowUs >= earliestUs(lease)) void this.#renew(lease);
     }
     this.#wakeForNext();
@@ -82,8 +83,8 @@ export class LeaseKeeper {
 
   #wakeForNext(): void {
     let nextUs = Number.POSITIVE_INFINITY;
-    for (const { isRenewing, dueUs } of this.#kept.values()) {
-      if (!isRenewing) nextUs = Math.min(nextUs, dueUs);
+    for (const lease of this.#kept.values()) {
+      nextUs = Math.min(nextUs, lease.isRenewing ? endUs(lease) : lease.dueUs);
     }
     if (nextUs !== Number.POSITIVE_INFINITY) this.#wakeAt(nextUs);
   }
@@ -106,16 +107,20 @@ export class LeaseKeeper {
   #notRenewed(lease: KeptLease, error: unknown): void {
     const { holding, lengthUs } = lease;
     const nowUs = this.#clock.nowUs();
-    const isOver = nowUs >= (holding.delivery.leaseEndsAtUs ?? Number.POSITIVE_INFINITY);
     if (error instanceof KombuError && error.code === "lease_lost") {
       this.drop(holding);
       holding.lose(error);
-    } else if (isOver) {
-      this.drop(holding);
-      holding.interrupt(notRenewedInTime(holding, error));
+    } else if (nowUs >= endUs(lease)) {
+      this.#giveUpLost(lease, error);
     } else {
-      lease.dueUs = nowUs + Math.max(US_PER_MS, lengthUs * RENEW_RETRY_SHARE);
+      lease.dueUs = Math.min(endUs(lease), nowUs + Math.max(US_PER_MS, lengthUs * RENEW_RETRY_SHARE));
     }
+  }
+
+  /** The lease has ended by our own clock, and no renewal is known to have arrived before. */
+  #giveUpLost({ holding }: KeptLease, cause?: unknown): void {
+    this.drop(holding);
+    holding.interrupt(notRenewedInTime(holding, cause));
   }
 
   /** The message was held for as long as it may be. Until its last lease ends, it can still be settled. */
@@ -129,6 +134,10 @@ export class LeaseKeeper {
       ),
     );
   }
+}
+
+function endUs({ holding }: KeptLease): number {
+  return holding.delivery.leaseEndsAtUs ?? Number.POSITIVE_INFINITY;
 }
 
 function earliestUs({ dueUs, lengthUs }: KeptLease): number {

@@ -1,3 +1,5 @@
+import { limits } from "@pullqueue/core";
+import { type Check, checkValue, numberCheck } from "./check.js";
 import { decompress } from "./compression.js";
 import type { Holding } from "./holding.js";
 import type { MessageProperties } from "./message-content.js";
@@ -11,6 +13,9 @@ export interface MessageDeliveryInfo extends Omit<DeliveryInfo, "enqueuedAtMs"> 
   /** When it was published, by the broker's clock. */
   readonly enqueuedAt: Date | undefined;
 }
+
+/** A delay is a lease that nobody holds, so that the longest lease is the longest delay. */
+const delayCheck: Check = numberCheck(0, limits.LEASE_MS_MAX, "milliseconds");
 
 /** How a message is read. */
 export interface MessageOptions {
@@ -120,8 +125,9 @@ export class Message {
     await this.#holding.settle({ kind: "rejected" });
   }
 
-  /** Gives back the same message, now or after `delayMs`. Errors: `message_state`, `lease_lost`. */
+  /** Gives back the same message, now or after `delayMs` (at most a week). Errors: `message_state`, `lease_lost`. */
   async requeue({ delayMs = 0 }: { readonly delayMs?: number } = {}): Promise<void> {
+    checkValue("delayMs of requeue", delayMs, delayCheck);
     await this.#holding.settle({ kind: "requeued", delayMs });
   }
 

@@ -31,6 +31,7 @@ export class Session {
   readonly #open: () => Promise<Transport>;
   #transport: Promise<Transport> | undefined;
   #declared = new WeakMap<Exchange | Queue, Promise<unknown>>();
+  #consumerCount = 0;
   #closed = false;
 
   constructor({ clock, serializers, open, holdMsMax }: SessionOptions) {
@@ -46,6 +47,12 @@ export class Session {
     if (this.#closed) return Promise.reject(closedError("connection"));
     this.#transport ??= this.#openOnce();
     return this.#transport;
+  }
+
+  /** 1, 2, 3, … for consumer tags: unique in the connection. */
+  nextConsumerNumber(): number {
+    this.#consumerCount += 1;
+    return this.#consumerCount;
   }
 
   /** Runs a declaration unless this entity was declared before; calls at the same time share one. */

@@ -9,8 +9,9 @@ const LEASE = { leaseMs: LEASE_MS, pollingIntervalMs: 1000, numTasks: 10, holdMs
 function renewing() {
   const clock = manualClock();
   const store = openMemoryStore({ clock });
-  const state = { isDown: false, renewals: [] as { atMs: number; id: string }[] };
+  const state = { isDown: false, isHanging: false, renewals: [] as { atMs: number; id: string }[] };
   const startUs = clock.nowUs();
+  const hanging = new Promise<never>(() => {});
   const watched: typeof store = new Proxy(store, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name);
@@ -18,6 +19,7 @@ function renewing() {
       return (...args: Parameters<typeof store.extend>) => {
         const atMs = (clock.nowUs() - startUs) / 1000;
         for (const { id, leaseMs } of args[1]) if (leaseMs > 0) state.renewals.push({ atMs, id });
+        if (state.isHanging) return hanging;
         if (state.isDown) return Promise.reject(new QueueError("unavailable", "down"));
         return target.extend(...args);
       };
@@ -109,5 +111,32 @@ describe("LeaseKeeper", () => {
     expect(isLeaseLost(signal.reason)).toBe(true);
     state.isDown = false;
     await expect(message.ack()).rejects.toSatisfy(isLeaseLost);
+  });
+
+  test("a renewal that goes unanswered aborts the signal when the lease ends, not later", async () => {
+    const { connection, state, advance } = renewing();
+    const queue = connection.simpleQueue("q");
+    await queue.put("hi");
+    const { signal } = await queue.get();
+    state.isHanging = true;
+    await advance(LEASE_MS - 1_000, 1_000);
+    expect(signal.aborted).toBe(false);
+    await advance(1_000, 1_000);
+    expect(isLeaseLost(signal.reason)).toBe(true);
+    state.isHanging = false;
+    await connection.close();
+  });
+
+  test("a lease whose renewals fail aborts the signal when it ends, not at the next try", async () => {
+    const { connection, state, advance } = renewing();
+    await using _ = connection;
+    const queue = connection.simpleQueue("q");
+    await queue.put("hi");
+    const { signal } = await queue.get();
+    await advance(LEASE_MS / 2 + 3_000, 1_000);
+    state.isDown = true;
+    // Renewed at half of the first lease; the tries after that do not fall on the end of the second by themselves.
+    await advance(LEASE_MS - 3_000, 700);
+    expect(isLeaseLost(signal.reason)).toBe(true);
   });
 });

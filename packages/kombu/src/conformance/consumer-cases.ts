@@ -37,6 +37,10 @@ export const consumerCases: Cases = {
     assert.equal(consumer.tags.get("q"), tag);
     assert.match(tag ?? "", /^mine-/);
     assert.equal(consumer.consumingFrom(queue), true);
+    await using other = connection.consumer(queue, { callbacks: [() => {}], tagPrefix: "mine-" });
+    await other.consume();
+    assert.notEqual(other.tags.get("q"), tag);
+    await other.cancel();
     await consumer.cancel();
     assert.equal(consumer.tags.size, 0);
     assert.equal(consumer.consumingFrom("q"), false);

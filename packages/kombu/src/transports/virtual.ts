@@ -47,6 +47,8 @@ interface HeldTask {
   readonly id: string;
   readonly retryCount: number;
   leaseEndUs: number;
+  /** A renewal that is on its way. */
+  renewal?: Promise<void>;
 }
 
 const MS = 1000;
@@ -123,6 +125,8 @@ export class VirtualTransport implements Transport {
 
   async release(delivery: Delivery, options: ReleaseOptions = {}): Promise<void> {
     const { delayMs = 0, uncounted = false } = options;
+    // A renewal that arrived after this would hide the task for a whole lease; whether it succeeds is no matter.
+    if (delayMs > 0) await this.#task(delivery).renewal?.catch(() => {});
     await this.#extendBy(delivery, delayMs, uncounted && delayMs === 0);
   }
 
@@ -135,7 +139,9 @@ export class VirtualTransport implements Transport {
     const { leaseMs } = this.#lease;
     // Counted from before the call, so that our own end is never later than the store's.
     const fromUs = this.#context.clock.nowUs();
-    await this.#extendBy(delivery, leaseMs, false);
+    const task = this.#task(delivery);
+    task.renewal = this.#extendBy(delivery, leaseMs, false);
+    await task.renewal;
     delivery.leaseEndsAtUs = fromUs + leaseMs * MS;
   }
 

@@ -1,35 +1,7 @@
-import { manualClock, openMemoryStore, type QueueAdmin, QueueError, type QueueStore } from "@pullqueue/core";
-import { Connection, Exchange, isKombuError, Queue, VirtualTransport } from "@pullqueue/kombu";
+import { QueueError } from "@pullqueue/core";
+import { type Connection, Exchange, isKombuError, Queue } from "@pullqueue/kombu";
 import { describe, expect, test, vi } from "vitest";
-
-type Store = QueueStore & QueueAdmin;
-
-const LEASE = { leaseMs: 60_000, pollingIntervalMs: 1000, numTasks: undefined, holdMsMax: undefined };
-
-/** A real store, some of whose calls are made to fail or are watched. */
-function storeWith(change: (store: Store) => Partial<Store>, clock = manualClock()) {
-  const store = openMemoryStore({ clock });
-  const changed = change(store);
-  const proxy = new Proxy(store, {
-    get(target, name) {
-      if (Object.hasOwn(changed, name)) return Reflect.get(changed, name);
-      const value: unknown = Reflect.get(target, name);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
-  const connect = () =>
-    new Connection(
-      {
-        transport: async (context) =>
-          new VirtualTransport({
-            ...{ store: proxy, name: "virtual", project: "p", lease: LEASE, context },
-            closeStore: async () => {},
-          }),
-      },
-      { clock },
-    );
-  return { store, clock, connect };
-}
+import { LEASE_MS, type Store, settled, storeWith } from "../support.js";
 
 async function declareFanout(connection: Connection, ...names: readonly string[]): Promise<Exchange> {
   const exchange = new Exchange("fan", "fanout");
@@ -144,30 +116,15 @@ describe("VirtualTransport", () => {
 
   test("receive() asks for as many as numTasks or the prefetch allow", async () => {
     const asked: number[] = [];
-    const clock = manualClock();
-    const { store } = storeWith(() => ({}), clock);
-    const watched = new Proxy(store, {
-      get(target, name) {
-        const value: unknown = Reflect.get(target, name);
-        if (name !== "lease") return typeof value === "function" ? value.bind(target) : value;
-        return (...args: Parameters<Store["lease"]>) => {
-          asked.push(args[1].maxTasks);
-          return target.lease(...args);
-        };
-      },
-    });
     const look = async (numTasks: number | undefined, prefetchCount: number) => {
       asked.length = 0;
-      await using connection = new Connection(
-        {
-          transport: async (context) =>
-            new VirtualTransport({
-              ...{ store: watched, name: "virtual", project: "p", context, closeStore: async () => {} },
-              lease: { ...LEASE, numTasks },
-            }),
+      const change = (real: Store): Partial<Store> => ({
+        async lease(queues, request, options) {
+          asked.push(request.maxTasks);
+          return real.lease(queues, request, options);
         },
-        { clock },
-      );
+      });
+      await using connection = storeWith(change, { numTasks }).connect();
       const consumer = connection.consumer(new Queue("q"), { prefetchCount, callbacks: [() => {}] });
       await consumer.consume();
       await connection.drainEvents({ timeoutMs: 0 }).catch(() => {});
@@ -178,6 +135,28 @@ describe("VirtualTransport", () => {
     expect(await look(undefined, 40)).toEqual([40]);
     expect(await look(15, 40)).toEqual([15]);
     expect(await look(15, 7)).toEqual([7]);
+  });
+
+  test("release() waits for a renewal on its way, which would otherwise hide the message for a whole lease", async () => {
+    const arrivals: (() => void)[] = [];
+    const { connect, advance } = storeWith((real) => ({
+      async extend(queue, leases) {
+        if (leases[0]?.leaseMs === LEASE_MS) await new Promise<void>((arrive) => arrivals.push(arrive));
+        return real.extend(queue, leases);
+      },
+    }));
+    await using connection = connect();
+    const queue = connection.simpleQueue("q");
+    await queue.put("hi");
+    const message = await queue.get();
+    await advance(LEASE_MS / 2);
+    expect(arrivals.length).toBe(1);
+    const requeuing = message.requeue({ delayMs: 5_000 });
+    await settled();
+    arrivals[0]!();
+    await requeuing;
+    await advance(5_000);
+    expect((await queue.getNowait()).payload).toBe("hi");
   });
 
   test("drainEvents() outlives a store that is away for a while, and says so when it stays away", async () => {

@@ -1,0 +1,43 @@
+import { QueueError } from "@pullqueue/core";
+import { Queue } from "@pullqueue/kombu";
+import { describe, expect, test } from "vitest";
+import { LEASE_MS, storeWith } from "./support.js";
+
+describe("Channel", () => {
+  test("close() lets go of what it cannot give back, so that it comes back when its lease ends", async () => {
+    let isDown = false;
+    const { connect, advance } = storeWith((real) => ({
+      async extend(...call) {
+        if (isDown) throw new QueueError("unavailable", "down");
+        return real.extend(...call);
+      },
+    }));
+    await using connection = connect();
+    const queue = new Queue("q");
+    await connection.producer({ routingKey: "q" }).publish("hi");
+    const channel = await connection.channel();
+    const message = await queue.bind(channel).get();
+    isDown = true;
+    await channel.close();
+    isDown = false;
+    await expect(message?.ack()).rejects.toMatchObject({ code: "lease_lost" });
+    await advance(LEASE_MS * 2);
+    expect((await queue.bind(await connection.channel()).get())?.payload).toBe("hi");
+  });
+
+  test("get() does not keep a message that it could not acknowledge", async () => {
+    let isDown = true;
+    const { connect } = storeWith((real) => ({
+      async delete(...call) {
+        if (isDown) throw new QueueError("unavailable", "down");
+        return real.delete(...call);
+      },
+    }));
+    await using connection = connect();
+    await connection.producer({ routingKey: "q" }).publish("hi");
+    const queue = new Queue("q", { noAck: true }).bind(await connection.channel());
+    await expect(queue.get()).rejects.toMatchObject({ code: "unavailable" });
+    isDown = false;
+    expect((await queue.get())?.payload).toBe("hi");
+  });
+});

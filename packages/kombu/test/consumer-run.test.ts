@@ -1,0 +1,47 @@
+import { QueueError } from "@pullqueue/core";
+import { Queue } from "@pullqueue/kombu";
+import { describe, expect, test } from "vitest";
+import { settled, storeWith } from "./support.js";
+
+describe("ConsumerRun", () => {
+  test("a message that cannot be acknowledged before its handler is tried again after a pause", async () => {
+    let attempts = 0;
+    const errors: unknown[] = [];
+    const { connect, advance } = storeWith((real) => ({
+      async delete(...call) {
+        attempts += 1;
+        // A loop without pauses would not let this test go on, either.
+        if (attempts < 3 || attempts > 100) throw new QueueError("permission_denied", "not yet");
+        return real.delete(...call);
+      },
+    }));
+    await using connection = connect();
+    await connection.producer({ routingKey: "q" }).publish("hi");
+    const stop = new AbortController();
+    const payloads: unknown[] = [];
+    const running = connection
+      .consumer(new Queue("q"), { noAck: true })
+      .run((message) => payloads.push(message.payload), {
+        signal: stop.signal,
+        onError: (error) => errors.push(error),
+      });
+    await settled();
+    expect(attempts).toBe(1);
+    await advance(1_000, 100);
+    expect([attempts, errors.length, payloads]).toEqual([3, 2, ["hi"]]);
+    stop.abort();
+    await running;
+  });
+
+  test("run() refuses a backoff that is none", async () => {
+    await using connection = storeWith().connect();
+    const consumer = connection.consumer(new Queue("q"));
+    const backoff = { initialMs: 1_000, maxMs: 10_000, factor: 2, jitter: 0.2 };
+    for (const wrong of [{ initialMs: 1 }, { ...backoff, factor: 0.5 }, { ...backoff, jitter: 2 }]) {
+      await expect(consumer.run(() => {}, { backoff: wrong as typeof backoff })).rejects.toThrow(/backoff/);
+    }
+    // A task cannot be hidden for longer than the longest lease.
+    await expect(consumer.run(() => {}, { backoff: { ...backoff, maxMs: 1e10 } })).rejects.toThrow(/backoff/);
+    await consumer.run(() => {}, { backoff, signal: AbortSignal.abort() });
+  });
+});

@@ -1,0 +1,93 @@
+import { type Message, Queue } from "@pullqueue/kombu";
+import { describe, expect, test } from "vitest";
+import { settled, storeWith } from "./support.js";
+
+describe("drainEvents", () => {
+  test("drainEvents() goes on waiting while messages are acknowledged elsewhere", async () => {
+    let leases = 0;
+    const { connect } = storeWith((real) => ({
+      async lease(...call) {
+        leases += 1;
+        return real.lease(...call);
+      },
+    }));
+    await using connection = connect();
+    const producer = connection.producer({ routingKey: "q" });
+    for (let n = 0; n < 5; n++) await producer.publish(n);
+    const held: Message[] = [];
+    const callbacks = [(_body: unknown, message: Message) => held.push(message)];
+    await connection.consumer(new Queue("q"), { callbacks }).consume();
+    for (let n = 0; n < 5; n++) await connection.drainEvents({ timeoutMs: 0 });
+    leases = 0;
+    const draining = connection.drainEvents();
+    await settled();
+    for (const message of held) {
+      await message.ack();
+      await settled();
+    }
+    expect(leases).toBe(1);
+    await producer.publish("last");
+    await draining;
+    expect(held.at(-1)?.payload).toBe("last");
+  });
+
+  test("drainEvents() receives as soon as an acknowledgement makes room", async () => {
+    const { connect } = storeWith();
+    await using connection = connect();
+    const held: Message[] = [];
+    const callbacks = [(_body: unknown, message: Message) => held.push(message)];
+    await connection.consumer(new Queue("q"), { callbacks, prefetchCount: 1 }).consume();
+    const producer = connection.producer({ routingKey: "q" });
+    for (const body of ["one", "two"]) await producer.publish(body);
+    await connection.drainEvents();
+    const draining = connection.drainEvents();
+    await settled();
+    expect(held.length).toBe(1);
+    await held[0]!.ack();
+    await draining;
+    expect(held.map((message) => message.payload)).toEqual(["one", "two"]);
+  });
+
+  test.each([undefined, 1_000])("consumers have turns, with the time-out %s", async (timeoutMs) => {
+    const { connect } = storeWith();
+    await using connection = connect();
+    const handled: string[] = [];
+    for (const name of ["a", "b"]) {
+      for (let n = 0; n < 4; n++) await connection.producer({ routingKey: name }).publish(n);
+      const callback = (_body: unknown, message: Message) => {
+        handled.push(name);
+        return message.ack();
+      };
+      await connection.consumer(new Queue(name), { callbacks: [callback], prefetchCount: 4 }).consume();
+    }
+    for (let n = 0; n < 8; n++) await connection.drainEvents(timeoutMs === undefined ? {} : { timeoutMs });
+    expect(handled.join("")).toMatch(/^(abababab|babababa)$/);
+  });
+
+  test("drainEvents() of several consumers gives nothing back that it has just received", async () => {
+    const releases: string[] = [];
+    const { connect } = storeWith((real) => ({
+      async lease(queues, request, options) {
+        const tasks = await real.lease(queues, request, options);
+        if (queues[0]?.queue !== "a") await settled(); // Their answers come later.
+        return tasks;
+      },
+      async extend(queue, leases) {
+        for (const { leaseMs } of leases) if (leaseMs === 0) releases.push(queue.queue);
+        return real.extend(queue, leases);
+      },
+    }));
+    await using connection = connect();
+    let handled = 0;
+    const callback = (_body: unknown, message: Message) => {
+      handled += 1;
+      return message.ack();
+    };
+    for (const name of ["a", "b", "c"]) {
+      for (let n = 0; n < 5; n++) await connection.producer({ routingKey: name }).publish(n);
+      await connection.consumer(new Queue(name), { callbacks: [callback] }).consume();
+    }
+    for (let n = 0; n < 15; n++) await connection.drainEvents();
+    expect([handled, releases]).toEqual([15, []]);
+  });
+});
