@@ -1,4 +1,5 @@
 import {
+  type HttpClient,
   type HttpStore,
   type HttpStoreOptions,
   handlerClient,
@@ -274,4 +275,26 @@ describe("openHttpStore() on a plain server", () => {
       await expect(call()).rejects.toMatchObject({ code: "not_found" });
     }
   });
+});
+
+test("lease() from several queues, aborted at a later one, gives back what the first gave", async () => {
+  const store = openMemoryStore();
+  const inner = handlerClient(plainHandler(createHandler({ store })));
+  const controller = new AbortController();
+  const reason = { not: "an error" };
+  let leases = 0;
+  const client: HttpClient = {
+    send(request) {
+      if (request.path.includes("/tasks/lease") && ++leases === 2) controller.abort(reason);
+      return inner.send(request);
+    },
+    close: () => inner.close(),
+  };
+  await using plain = openHttpStore({ client });
+  await store.insert(QUEUE, [task]);
+  const queues = [QUEUE, { ...QUEUE, queue: "another-one" }];
+  await expect(plain.lease(queues, LEASE, { signal: controller.signal })).rejects.toBe(reason);
+  expect(leases).toBe(2);
+  const { stats } = await store.getQueue(QUEUE, { stats: true });
+  expect(stats).toMatchObject({ leasedLastMinute: 1, availableTasks: 1 });
 });

@@ -170,6 +170,28 @@ describe("queue management", () => {
     expect(await purge()).toEqual({ kind: "taskqueues#purgeResult", purged: 1000 });
   });
 
+  test("taskqueues.purge stops when its client goes away", async () => {
+    const { call, store } = openApi();
+    const key = { project: "p", queue: "q" };
+    const tasks = Array.from({ length: 1000 }, () => ({ payload: new Uint8Array() }));
+    for (let batch = 0; batch < 4; batch++) await store.insert(key, tasks);
+    const controller = new AbortController();
+    const purge = store.purge.bind(store);
+    Object.defineProperty(store, "purge", {
+      value: (queue: typeof key, options: Parameters<typeof purge>[1]) =>
+        purge(queue, {
+          ...options,
+          onProgress(removed) {
+            options?.onProgress?.(removed);
+            controller.abort();
+          },
+        }),
+    });
+    const answer = await call("POST", `${QUEUE}:purge`, undefined, { signal: controller.signal });
+    expect(answer.status).toBe(499);
+    expect((await store.getQueue(key, { stats: true })).stats?.totalTasks).toBe(3000);
+  });
+
   test("queues of a queue.yaml cannot be created, changed or deleted over HTTP, but purged", async () => {
     const { call, insert } = openApi({ managesQueues: false });
     await insert();
