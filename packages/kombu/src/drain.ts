@@ -33,7 +33,11 @@ export async function drainOne({ clock, sources, changed, timeoutMs, signal }: D
     const waitMs = !hasLooked && ready.length > 1 ? 0 : Math.min(leftMs, RECEIVE_MS_MAX);
     const isNews = () =>
       sources().some((source) => source.hasEvent || (source.canReceive && !ready.includes(source)));
-    await fillAny(ready, { waitMs, signal }, (ms, stop) => untilNews(isNews, { clock, changed, ms, stop }));
+    // Who receives ends by itself when time is up: only the broker's own answer tells whether there is none or it is away.
+    const untilNewsUs = ready.length === 0 ? clock.nowUs() + waitMs * US_PER_MS : Number.POSITIVE_INFINITY;
+    await fillAny(ready, { waitMs, signal }, (stop) =>
+      untilNews(isNews, { clock, changed, untilUs: untilNewsUs, stop }),
+    );
   }
 }
 
@@ -41,11 +45,11 @@ export async function drainOne({ clock, sources, changed, timeoutMs, signal }: D
 async function fillAny(
   sources: readonly EventSource[],
   { waitMs, signal }: { readonly waitMs: number; readonly signal: AbortSignal },
-  news: (ms: number, stop: AbortSignal) => Promise<void>,
+  news: (stop: AbortSignal) => Promise<void>,
 ): Promise<void> {
   const link = linkSignals(signal);
   const fills = sources.map((source) => source.fill({ waitMs, signal: link.signal }));
-  const change = news(waitMs, link.signal);
+  const change = news(link.signal);
   try {
     // A look without waiting is awaited whole; otherwise the first to end decides.
     if (waitMs === 0) await Promise.all(fills);
@@ -64,14 +68,15 @@ async function untilNews(
   options: {
     readonly clock: Clock;
     readonly changed: Notifier;
-    readonly ms: number;
+    readonly untilUs: number;
     readonly stop: AbortSignal;
   },
 ): Promise<void> {
-  const { clock, changed, ms, stop } = options;
-  const untilUs = clock.nowUs() + ms * US_PER_MS;
-  for (let leftMs = ms; leftMs > 0 && !isNews(); leftMs = (untilUs - clock.nowUs()) / US_PER_MS) {
-    await changed.wait(leftMs, stop);
+  const { clock, changed, untilUs, stop } = options;
+  while (!isNews()) {
+    const leftMs = (untilUs - clock.nowUs()) / US_PER_MS;
+    if (leftMs <= 0) return;
+    await changed.wait(Math.min(leftMs, RECEIVE_MS_MAX), stop);
   }
 }
 

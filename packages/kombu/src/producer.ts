@@ -1,3 +1,4 @@
+import type { Clock } from "@pullqueue/core";
 import type { Channel } from "./channel.js";
 import { booleanCheck, type Check, checkOptions, nameCheck, oneOfCheck, stringCheck } from "./check.js";
 import { compress } from "./compression.js";
@@ -76,17 +77,7 @@ export class Producer {
    */
   async publish(body: unknown, options: PublishOptions = {}): Promise<Receipt> {
     checkPublishOptions(options);
-    const { timeoutMs, signal } = options;
-    if (timeoutMs === undefined) return this.#publish(body, options, signal);
-    const link = linkSignals(signal);
-    const late = () => link.abort(publishTimeout(timeoutMs));
-    const cancel = this.#channel.clock.timer(timeoutMs, late, { keepAlive: true });
-    try {
-      return await this.#publish(body, options, link.signal);
-    } finally {
-      cancel();
-      link.end();
-    }
+    return publishInTime(this.#channel.clock, options, (signal) => this.#publish(body, options, signal));
   }
 
   async #publish(body: unknown, options: PublishOptions, signal?: AbortSignal): Promise<Receipt> {
@@ -131,6 +122,24 @@ export class Producer {
     const compressed = await compress(serialized.body, compression);
     const headers = { ...content.headers, compression: compressed.contentType };
     return { ...content, properties, headers, body: compressed.body };
+  }
+}
+
+/** Publishes within the limits that its options set. Error: `timeout`, and the signal's reason. */
+export async function publishInTime<T>(
+  clock: Clock,
+  { timeoutMs, signal }: Pick<PublishOptions, "timeoutMs" | "signal">,
+  publish: (signal: AbortSignal | undefined) => Promise<T>,
+): Promise<T> {
+  if (timeoutMs === undefined) return publish(signal);
+  const link = linkSignals(signal);
+  const late = () => link.abort(publishTimeout(timeoutMs));
+  const cancel = clock.timer(timeoutMs, late, { keepAlive: true });
+  try {
+    return await publish(link.signal);
+  } finally {
+    cancel();
+    link.end();
   }
 }
 

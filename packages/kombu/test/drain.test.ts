@@ -1,6 +1,7 @@
+import { manualClock, QueueError } from "@pullqueue/core";
 import { type Message, Queue } from "@pullqueue/kombu";
 import { describe, expect, test } from "vitest";
-import { settled, storeWith } from "./support.js";
+import { type Store, settled, storeWith } from "./support.js";
 
 describe("drainEvents", () => {
   test("drainEvents() goes on waiting while messages are acknowledged elsewhere", async () => {
@@ -29,6 +30,40 @@ describe("drainEvents", () => {
     await producer.publish("last");
     await draining;
     expect(held.at(-1)?.payload).toBe("last");
+  });
+
+  test("drainEvents() says that the broker is away when time is up, not that there is no message", async () => {
+    const clock = manualClock();
+    // As over HTTP: it is tried again for a while.
+    const lease: Store["lease"] = (_queues, _request, { signal } = {}) =>
+      new Promise((_resolve, reject) => {
+        clock.timer(3_000, () => reject(new QueueError("unavailable", "down")));
+        signal?.addEventListener("abort", () => reject(signal.reason));
+      });
+    const { connect, advance } = storeWith(() => ({ lease }), { clock });
+    await using connection = connect();
+    await connection.consumer(new Queue("q"), { callbacks: [() => {}] }).consume();
+    const draining = connection.drainEvents({ timeoutMs: 1_000 }).catch((error: unknown) => error);
+    await advance(4_000, 100);
+    expect(await draining).toMatchObject({ code: "unavailable" });
+  });
+
+  test("drainEvents() waits for the broker's own answer when time is up, and does not interrupt it", async () => {
+    const interrupted: boolean[] = [];
+    const { connect, advance } = storeWith((real) => ({
+      async lease(queues, request, options) {
+        const tasks = await real.lease(queues, request, options);
+        await settled(); // The way back.
+        interrupted.push(options?.signal?.aborted ?? false);
+        return tasks;
+      },
+    }));
+    await using connection = connect();
+    await connection.consumer(new Queue("q"), { callbacks: [() => {}] }).consume();
+    const draining = connection.drainEvents({ timeoutMs: 1_000 }).catch((error: unknown) => error);
+    await advance(2_000, 100);
+    expect(await draining).toMatchObject({ code: "timeout" });
+    expect(interrupted).toEqual([false]);
   });
 
   test("drainEvents() receives as soon as an acknowledgement makes room", async () => {

@@ -1,5 +1,6 @@
 import { Connection, Exchange, isEmpty, Queue } from "@pullqueue/kombu";
 import { describe, expect, test } from "vitest";
+import { storeWith } from "./support.js";
 
 describe("SimpleQueue", () => {
   test("get() leases what put() stored, and ack() deletes it", async () => {
@@ -12,6 +13,15 @@ describe("SimpleQueue", () => {
     await message.ack();
     expect(await queue.qsize()).toBe(0);
     await expect(queue.get({ timeoutMs: 20 })).rejects.toSatisfy(isEmpty);
+  });
+
+  test("put() gives up after timeoutMs also when the queue cannot be declared", async () => {
+    const { connect, advance } = storeWith(() => ({ getQueue: () => new Promise(() => {}) }));
+    const connection = connect();
+    const putting = connection.simpleQueue("q").put("hi", { timeoutMs: 500 });
+    const outcome = putting.catch((error: unknown) => error);
+    await advance(1_000, 100);
+    expect(await outcome).toMatchObject({ code: "timeout" });
   });
 
   test("the second program of the documentation runs", async () => {
