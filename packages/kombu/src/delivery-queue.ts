@@ -83,7 +83,11 @@ export class DeliveryQueue {
     try {
       const received = await this.#channel.receive({ queues, max, waitMs, signal }, onEnd);
       for (const holding of received) this.#held.add(holding);
-      this.#waiting.push(...received);
+      const wanted = new Set(this.#owner.queueNames());
+      const isWanted = ({ delivery }: Holding) => wanted.has(delivery.info.queue);
+      this.#waiting.push(...received.filter(isWanted));
+      // What came in the very moment in which its queue was cancelled.
+      await giveBackAll(received.filter((holding) => !isWanted(holding)));
       // The first is for whoever called this; the others are for those who wait for more.
       const others = [...this.#fills].filter((other) => other !== link);
       for (const other of others.slice(0, Math.max(0, this.#waiting.length - 1))) other.abort(RESTART);

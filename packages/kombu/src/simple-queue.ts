@@ -101,7 +101,7 @@ export class SimpleQueue implements AsyncDisposable {
       ...(envelope === undefined ? {} : { envelope }),
     });
     this.#received = new DeliveryQueue(channel, {
-      queueNames: () => [this.queue.name],
+      queueNames: () => (this.#stop.signal.aborted ? [] : [this.queue.name]),
       noAck: () => this.#noAck,
     });
   }

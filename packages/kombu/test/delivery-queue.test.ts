@@ -1,4 +1,4 @@
-import { isClosed } from "@pullqueue/kombu";
+import { isClosed, Queue } from "@pullqueue/kombu";
 import { describe, expect, test } from "vitest";
 import { settled, storeWith } from "./support.js";
 
@@ -19,4 +19,39 @@ describe("DeliveryQueue", () => {
     await queue.close();
     await expect(waiting).rejects.toSatisfy(isClosed);
   });
+
+  // The answer is on its way through the layers, a few turns of the microtask queue, when somebody cancels.
+  test.each(["consumer", "simple queue"])(
+    "a cancelled %s keeps nothing, however late the answer",
+    async (what) => {
+      for (let lateness = 0; lateness < 60; lateness++) {
+        let arrive = () => {};
+        const { connect, store } = storeWith((real) => ({
+          async lease(queues, request) {
+            const tasks = await real.lease(queues, request);
+            await new Promise<void>((resolve) => {
+              arrive = resolve;
+            });
+            return tasks;
+          },
+        }));
+        await using connection = connect();
+        await connection.simpleQueue("q").put("hi");
+        let seen = 0;
+        const consumer = connection.consumer(new Queue("q"), { callbacks: [() => seen++] });
+        const simple = connection.simpleQueue("q");
+        if (what === "consumer") await consumer.consume();
+        const see = () => void seen++;
+        const receiving = what === "consumer" ? connection.drainEvents() : simple.get().then(see);
+        receiving.catch(() => {}); // It may end either way.
+        await settled();
+        arrive();
+        for (let turn = 0; turn < lateness; turn++) await Promise.resolve();
+        await (what === "consumer" ? consumer.cancel() : simple.close());
+        await settled();
+        const { stats } = await store.getQueue({ project: "p", queue: "q" }, { stats: true });
+        expect([lateness, seen + (stats?.availableTasks ?? 0)]).toEqual([lateness, 1]);
+      }
+    },
+  );
 });
