@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { WaitingCalls } from "../src/waiting-calls.js";
 import { openApi, QUEUE, refusal } from "./support.js";
 
 const WAITING = `${QUEUE}/tasks/lease?numTasks=1&leaseSecs=60&waitMs=30000&callId=mine`;
@@ -66,5 +67,26 @@ describe("taskqueues.wait", () => {
     expect((await waiting).json).toMatchObject({ available: false });
     closing.abort(new Error("closing"));
     expect((await cut).json).toMatchObject({ available: false });
+  });
+});
+
+describe("WaitingCalls", () => {
+  test("cancel() ends the latest call of a name, also when an earlier one of that name has ended since", async () => {
+    const calls = new WaitingCalls();
+    let endFirst = () => {};
+    const firstWork = new Promise<void>((resolve) => {
+      endFirst = resolve;
+    });
+    const first = calls.run("mine", () => firstWork);
+    const second = calls.run(
+      "mine",
+      (cancelled) =>
+        new Promise<string>((resolve) => cancelled.addEventListener("abort", () => resolve("cancelled"))),
+    );
+    endFirst();
+    await first;
+    expect(calls.cancel("mine")).toBe(true);
+    expect(await second).toBe("cancelled");
+    expect(calls.cancel("mine")).toBe(false);
   });
 });

@@ -1,4 +1,12 @@
-import { type HttpStore, type HttpStoreOptions, limits, manualClock, openHttpStore } from "@pullqueue/core";
+import {
+  type HttpClient,
+  type HttpStore,
+  type HttpStoreOptions,
+  limits,
+  manualClock,
+  openHttpStore,
+  undiciClient,
+} from "@pullqueue/core";
 import { describe, expect, test } from "vitest";
 import { startFaultProxy } from "./support/fault-proxy.js";
 import { startMemoryServer } from "./support/http-factories.js";
@@ -152,4 +160,38 @@ describe("openHttpStore() in front of our server", () => {
       code: "not_supported",
     });
   });
+});
+
+test("lease() given up before it reached its server is cancelled until it is there, and then answered", async () => {
+  await using server = await startMemoryServer();
+  const inner = undiciClient({ endpoint: server.url });
+  const controller = new AbortController();
+  const reason = { not: "an error" };
+  let cancels = 0;
+  let cancelledTooEarly = () => {};
+  const tooEarly = new Promise<void>((resolve) => {
+    cancelledTooEarly = resolve;
+  });
+  let outcome = "none";
+  const client: HttpClient = {
+    async send(request) {
+      if (request.path.includes(":cancelLease")) {
+        const answer = await inner.send(request);
+        cancels += 1;
+        cancelledTooEarly();
+        return answer;
+      }
+      if (!request.path.includes("/tasks/lease")) return inner.send(request);
+      controller.abort(reason);
+      await tooEarly;
+      return inner.send(request).finally(() => {
+        outcome = request.signal?.aborted === true ? "cut" : "answered";
+      });
+    },
+    close: () => inner.close(),
+  };
+  await using store = openHttpStore({ client });
+  await expect(store.lease([QUEUE], WAITING, { signal: controller.signal })).rejects.toBe(reason);
+  expect(outcome).toBe("answered");
+  expect(cancels).toBeGreaterThan(1);
 });

@@ -43,6 +43,16 @@ export const waitingCrowdCases: Cases = {
     assert.deepEqual(new Set(taken.map((tasks) => only(tasks).id)), new Set(ids(stored)));
   }),
 
+  "lease() wakes the next when the lease of one who was woken ends": waits(async (sut) => {
+    const shortly = { ...request, leaseMs: 2 * SECOND_MS };
+    const waiting = [sut.store.lease([QUEUE], shortly), sut.store.lease([QUEUE], shortly)];
+    await staysPending(Promise.race(waiting));
+    const { id } = await insertOne(sut.store);
+    assert.deepEqual(ids(await inTime(Promise.race(waiting))), [id]);
+    const taken = await whileAdvancing(sut, SECOND_MS, Promise.all(waiting));
+    assert.deepEqual(taken.map((tasks) => only(tasks).retryCount).sort(), [1, 2]);
+  }),
+
   "lease() wakes the next when one who was woken has gone": waits(async ({ store }) => {
     const controller = new AbortController();
     const reason = new Error("gone");
