@@ -50,10 +50,12 @@ async function produce(queue, { count, messages, signal }) {
 async function consume(queue, expected, { count, signal }) {
   while (count.acknowledged < expected) {
     const message = await queue.get({ signal });
-    print(`          got #${message.payload.n} ${JSON.stringify(message.payload.message)}`);
+    // Somebody may have put something else into the queue.
+    const n = message.payload?.n ?? "?";
+    print(`          got #${n} ${JSON.stringify(message.payload?.message ?? message.text())}`);
     await message.ack();
     count.acknowledged += 1;
-    print(`          acknowledged #${message.payload.n}`);
+    print(`          acknowledged #${n}`);
   }
 }
 
