@@ -1,6 +1,6 @@
-import { pause } from "../abortable.js";
+import { abortable, followSignals, pause } from "../abortable.js";
 import { isQueueError, QueueError } from "../errors.js";
-import type { HttpRequest, HttpResponse, TokenSource } from "../http-client.js";
+import type { HttpRequest, HttpResponse } from "../http-client.js";
 import { errorFromWire } from "../http-status.js";
 import { CLIENT_BACKOFF_MS_MAX, CLIENT_BACKOFF_MS_MIN, CLIENT_WAIT_MARGIN_MS } from "../limits.js";
 import { projectWithPrefix } from "../names.js";
@@ -137,21 +137,33 @@ export class HttpCalls {
   /** Sends with a token; one that the server refuses is replaced once. */
   async #send(request: HttpRequest): Promise<HttpResponse> {
     if (this.#settings.tokens === undefined) return this.#observed(request, headersFor(request));
-    const token = await this.#token({ signal: request.signal });
+    const token = await this.#token(request);
     const response = await this.#observed(request, headersFor(request, token));
     if (response.status !== 401) return response;
-    const other = await this.#token({ signal: request.signal, rejected: token });
+    const other = await this.#token(request, token);
     return other === token ? response : this.#observed(request, headersFor(request, other));
   }
 
-  async #token(options: Parameters<TokenSource["getAccessToken"]>[0]): Promise<string> {
+  /** A token source may be anybody's: it gets as much time as a server, and this is the door where it throws. */
+  async #token({ timeoutMs, signal }: HttpRequest, rejected?: string): Promise<string> {
+    const { clock, tokens } = this.#settings;
+    const longestMs = Math.min(timeoutMs, this.#settings.timeoutMs);
+    const late = new AbortController();
+    const cancelTimer = clock.timer(longestMs, () => late.abort(noTokenInTime(longestMs)), {
+      keepAlive: true,
+    });
+    const either = followSignals(signal, late.signal);
     try {
-      return await this.#settings.tokens!.getAccessToken(options);
+      const options = { signal: either.signal, ...(rejected === undefined ? {} : { rejected }) };
+      const asked = Promise.resolve(tokens!.getAccessToken(options));
+      return checkedToken(await abortable(asked, either.signal));
     } catch (cause) {
-      // The door where a token source throws: it may be anybody's.
-      options.signal?.throwIfAborted();
+      signal?.throwIfAborted();
       if (isQueueError(cause)) throw cause;
       throw new QueueError("unauthenticated", "no access token could be had; the cause says why", { cause });
+    } finally {
+      cancelTimer();
+      either.release();
     }
   }
 
@@ -162,6 +174,19 @@ export class HttpCalls {
     this.serverClock.observe(response.headers.date, sentUs, clock.nowUs());
     return response;
   }
+}
+
+/** What a header cannot hold would break the connection, or show the token in an error. RFC 6750's tokens are narrower. */
+function checkedToken(token: unknown): string {
+  if (typeof token === "string" && /^[\x21-\x7e]+$/.test(token)) return token;
+  throw new QueueError(
+    "unauthenticated",
+    `an access token is a string of visible ASCII characters, and the token source gave ${typeof token === "string" ? "another string" : typeof token}`,
+  );
+}
+
+function noTokenInTime(ms: number): QueueError {
+  return new QueueError("timeout", `the token source gave no access token within ${ms} ms`);
 }
 
 /** The path parameters of a queue. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { manualClock } from "../../src/clock.js";
 import { handlerClient } from "../../src/handler-client.js";
 import type { TokenSource } from "../../src/http-client.js";
 import { openHttpStore } from "../../src/stores/http.js";
@@ -49,6 +50,38 @@ describe("openHttpStore() with tokens", () => {
       "/taskqueue/v1beta2/projects/p/taskqueues/q Bearer stale",
       "/taskqueue/v1beta2/projects/p/taskqueues/q Bearer fresh",
     ]);
+  });
+
+  test("getQueue() rejects with unauthenticated when what it gets is no token, and quotes nothing of it", async () => {
+    for (const token of ["two\r\nlines", "", "späße", undefined, 5]) {
+      const { asked, client } = serverTaking();
+      const source = { getAccessToken: async () => token } as unknown as TokenSource;
+      await using store = openHttpStore({ client, tokens: source });
+      const error = await store.getQueue(QUEUE).catch((reason: unknown) => reason);
+      expect(error).toMatchObject({ code: "unauthenticated" });
+      expect(String(error)).not.toMatch(/two|späße/);
+      expect(asked).toEqual([]);
+    }
+  });
+
+  test("getQueue() rejects with timeout when no token comes, and close() does not wait for it for ever", async () => {
+    const { client } = serverTaking();
+    const clock = manualClock();
+    const asked: (AbortSignal | undefined)[] = [];
+    const source: TokenSource = {
+      getAccessToken({ signal }) {
+        asked.push(signal);
+        return new Promise<string>(() => {});
+      },
+    };
+    const store = openHttpStore({ client, clock, tokens: source, timeoutMs: 1000, deadlineMs: 1000 });
+    const rejected = expect(store.getQueue(QUEUE)).rejects.toMatchObject({ code: "timeout" });
+    await expect.poll(() => asked.length).toBe(1);
+    const closed = store.close();
+    clock.advance(1000);
+    await rejected;
+    await closed;
+    expect(asked.map((signal) => signal?.aborted)).toEqual([true]);
   });
 
   test("getQueue() rejects with unauthenticated when the next token is refused too, or is the same", async () => {
