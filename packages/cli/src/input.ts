@@ -1,4 +1,4 @@
-import { createReadStream } from "node:fs";
+import { createReadStream, ReadStream } from "node:fs";
 import { addAbortSignal, type Readable } from "node:stream";
 import { limits, QueueError } from "@pullqueue/core";
 
@@ -68,8 +68,15 @@ async function* chunksOf(input: Readable, signal: AbortSignal): AsyncGenerator<B
   } catch (error) {
     signal.throwIfAborted();
     const { code = "unknown error" } = error as NodeJS.ErrnoException;
-    throw new QueueError("invalid_argument", `the input cannot be read (${code})`, { cause: error });
+    throw new QueueError("invalid_argument", `${nameOf(input)} cannot be read (${code})`, { cause: error });
   }
+}
+
+/** Standard input has no path, also when it is a file. */
+function nameOf(input: Readable): string {
+  return input instanceof ReadStream && input.path !== undefined
+    ? `the file ${input.path}`
+    : "standard input";
 }
 
 function withoutReturn(line: Buffer): Buffer {

@@ -68,7 +68,7 @@ describe("readBody()", () => {
   test("readBody() of a file that is not there says so", async () => {
     await expect(readBody(openFile("/tmp/there is no such file"), never)).rejects.toMatchObject({
       code: "invalid_argument",
-      message: "the input cannot be read (ENOENT)",
+      message: "the file /tmp/there is no such file cannot be read (ENOENT)",
     });
   });
 

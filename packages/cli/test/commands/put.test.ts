@@ -112,7 +112,10 @@ describe("put", () => {
     [["put", "jobs", "-", "--lines", "--id", "a"], "cannot be used with"],
     [["put", "jobs", "x", "--envelope", "amqp"], "Allowed choices are raw, kombu"],
     [["put", "jobs", "x", "--delay", "31d"], "Expected at most 30d"],
-    [["put", "jobs", "--file", "/there/is/no/such/file"], "cannot be read (ENOENT)"],
+    [
+      ["put", "jobs", "--file", "/there/is/no/such/file"],
+      "the file /there/is/no/such/file cannot be read (ENOENT)",
+    ],
   ])("%j is refused, says why, and puts nothing", async (parameters, why) => {
     const { code, stdout, stderr } = await server.pullqueue(parameters);
     expect(code).toBe(2);
