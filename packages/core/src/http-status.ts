@@ -79,7 +79,9 @@ export function errorToWire(error: QueueError, override: WireErrorOverride = {})
 export function errorFromWire(httpStatus: number, body: unknown, retryAfterMs?: number): QueueError {
   const wire = wireErrorOf(body);
   const message =
-    typeof wire?.message === "string" ? wire.message : `the server answered with status ${httpStatus}`;
+    typeof wire?.message === "string"
+      ? wire.message
+      : `the server answered with status ${httpStatus} and no reason; is something else at this endpoint, or in between?`;
   const location = wire?.errors?.[0]?.location;
   const code = codeOf(wire?.status) ?? codeFor(httpStatus, message);
   return new QueueError(code, message, {

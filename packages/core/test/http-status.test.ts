@@ -97,7 +97,8 @@ describe("errorFromWire()", () => {
   ])("makes an error of any body, as of %j", (body) => {
     expect(errorFromWire(503, body)).toMatchObject({
       code: "unavailable",
-      message: "the server answered with status 503",
+      message:
+        "the server answered with status 503 and no reason; is something else at this endpoint, or in between?",
       location: undefined,
     });
   });
