@@ -72,7 +72,9 @@ export function resolveConnection(
   refuse([
     ...complaints,
     ...read.complaints,
-    ...(transport === "appengine" ? missing("projectName", transportOptions) : []),
+    ...(transport === "appengine"
+      ? missing("projectName", transportOptions, "; in a URL it is the path: appengine://host:port/PROJECT")
+      : []),
     ...twoCredentials(read.values),
     ...(transport === "sqlite" ? missing("path", transportOptions) : []),
   ]);
@@ -103,10 +105,10 @@ function partsOf(input: ConnectionOptions | string | URL): TransportUrl {
   return { transport, transportOptions: { ...transportOptions }, complaints };
 }
 
-function missing(name: string, options: Readonly<Record<string, unknown>>): readonly string[] {
+function missing(name: string, options: Readonly<Record<string, unknown>>, hint = ""): readonly string[] {
   const { python } = optionNamed(name, OPTION_SPECS.appengine) ?? {};
   const isGiven = options[name] !== undefined || (python !== undefined && options[python] !== undefined);
-  return isGiven ? [] : [`${name}${python === undefined ? "" : ` (or ${python})`} is missing`];
+  return isGiven ? [] : [`${name}${python === undefined ? "" : ` (or ${python})`} is missing${hint}`];
 }
 
 /** One of the two would be ignored, and nobody could say which. */

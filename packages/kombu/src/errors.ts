@@ -110,11 +110,13 @@ const CODE_OF_QUEUE_ERROR: Readonly<Record<QueueErrorCode, KombuErrorCode>> = {
 
 /**
  * The door through which a store's errors enter: a QueueError becomes a KombuError with the same message and the store's
- * error as its cause. A KombuError, and the reason of an aborted `signal`, pass unchanged; anything else is `internal`.
+ * error as its cause. A KombuError, also one that a store wrapped (our token source's, say), and the reason of an aborted
+ * `signal` pass unchanged; anything else is `internal`.
  */
 export function fromQueueError(error: unknown, signal?: AbortSignal): unknown {
   if (isKombuError(error) || (signal?.aborted === true && error === signal.reason)) return error;
   if (isQueueError(error)) {
+    if (isKombuError(error.cause)) return error.cause;
     const details = { cause: error, retryAfterMs: error.retryAfterMs };
     return new KombuError(CODE_OF_QUEUE_ERROR[error.code], error.message, details);
   }

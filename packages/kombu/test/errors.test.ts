@@ -70,6 +70,11 @@ describe("fromQueueError()", () => {
     expect(fromQueueError(reason, new AbortController().signal)).toMatchObject({ name: "KombuError" });
   });
 
+  it("fromQueueError() gives an error of our own back that a store wrapped, such as a token source's", () => {
+    const own = new KombuError("invalid_argument", "the credentials file is something else");
+    expect(fromQueueError(new QueueError("unauthenticated", "no token", { cause: own }))).toBe(own);
+  });
+
   it("fromQueueError() makes internal errors of anything else, and does not repeat their text", () => {
     const below = new TypeError("secret detail");
     const error = fromQueueError(below) as KombuError;

@@ -103,7 +103,10 @@ describe("resolveConnection() with a URL", () => {
     ["appengine+https:///p", "the host is missing"],
     ["appengine://:99/p", "the host is missing"],
     ["appengine://h:99999/p", "endpoint must be an address"],
-    ["appengine://h", "projectName (or project_name) is missing"],
+    [
+      "appengine://h",
+      "projectName (or project_name) is missing; in a URL it is the path: appengine://host:port/PROJECT",
+    ],
     ["appengine://h/a/b", "projectName must be a project id"],
     ["appengine://h/p?accessToken=x", "accessToken does not stand in the query of a URL"],
     ["appengine://h/p?endpoint=http://x", "endpoint does not stand in the query"],
