@@ -156,7 +156,7 @@ export class Channel implements EntityChannel, AsyncDisposable {
 
   deleteQueue(
     name: string,
-    options: { readonly ifEmpty?: boolean; readonly signal?: AbortSignal } = {},
+    options: { readonly ifEmpty?: boolean; readonly signal?: AbortSignal | undefined } = {},
   ): Promise<number> {
     this.#session.forgetDeclared();
     return this.#call(options.signal, ({ topology }) => topology.deleteQueue(name, options));

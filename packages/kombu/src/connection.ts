@@ -19,8 +19,8 @@ import { linkSignals } from "./waiting.js";
 /** How long `drainEvents` waits. */
 export interface DrainOptions {
   /** `timeout` after this long, in milliseconds; 0 looks once. Default: wait without end. */
-  readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 const DRAIN_CHECKS: Readonly<Record<keyof DrainOptions, Check>> = {

@@ -57,13 +57,13 @@ export interface RunOptions {
   /** Most handlers at the same time. Default 1. */
   readonly concurrency?: number;
   /** Ends `run`: nothing more is received, running handlers are told by `message.signal` and finished, the rest is given back. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** A message is rejected when its handler was started this often without success. Default: it comes back for ever. */
   readonly attemptsMax?: number;
   /** How long a message waits after its handler threw. Default: 1 second, doubled each time, at most 5 minutes. */
   readonly backoff?: BackoffPolicy;
   /** After this long a handler is told by `message.signal` to stop, in milliseconds. Default: never. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Told of every failure: of handlers, of acknowledgements, of the broker. `message` is undefined for the broker's. Default: a process warning. */
   readonly onError?: (error: unknown, message: Message | undefined) => void;
 }

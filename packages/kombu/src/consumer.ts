@@ -74,7 +74,9 @@ export class Consumer implements EventSource, AsyncDisposable {
   }
 
   /** Starts the queues that are not started yet. Repeating it does nothing. */
-  async consume(options: { readonly noAck?: boolean; readonly signal?: AbortSignal } = {}): Promise<void> {
+  async consume(
+    options: { readonly noAck?: boolean; readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<void> {
     if (options.noAck !== undefined) this.#noAck = options.noAck;
     if (this.#stop.signal.aborted) this.#stop = new AbortController();
     const { signal: stopping } = this.#stop;
@@ -88,12 +90,12 @@ export class Consumer implements EventSource, AsyncDisposable {
   }
 
   /** Declares its queues with their exchanges and bindings, each once in a connection. */
-  async declare(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+  async declare(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     for (const queue of this.#queues.values()) await this.#channel.declareOnce(queue, options.signal);
   }
 
   /** Adds a queue and declares it; `consume` starts it. */
-  async addQueue(queue: Queue, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+  async addQueue(queue: Queue, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     checkValue("a consumer's queue", [queue], queuesCheck);
     if (this.#options.autoDeclare ?? true) await this.#channel.declareOnce(queue, options.signal);
     this.#queues.set(queue.name, queue);
@@ -144,7 +146,7 @@ export class Consumer implements EventSource, AsyncDisposable {
   }
 
   /** Removes the messages of its queues, and returns how many went. */
-  async purge(options: { readonly signal?: AbortSignal } = {}): Promise<number> {
+  async purge(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<number> {
     let removed = 0;
     for (const name of this.#queues.keys()) removed += await this.#channel.purge(name, options.signal);
     return removed;
@@ -158,7 +160,7 @@ export class Consumer implements EventSource, AsyncDisposable {
    * Its messages one by one; what becomes of each is up to the loop's body. Leaving the loop, in whatever way, gives back
    * what was not settled. Starts the consumer if that was not done. One loop at a time: another is `invalid_argument`.
    */
-  messages(options: { readonly signal?: AbortSignal } = {}): MessageIterator {
+  messages(options: { readonly signal?: AbortSignal | undefined } = {}): MessageIterator {
     return new MessageIterator({
       begin: (signal) => this.#begin("a for await", signal),
       next: (signal) => this.#next(signal),
@@ -262,7 +264,7 @@ export class Consumer implements EventSource, AsyncDisposable {
     this.#busy = what;
     this.#startedByUse = this.#detach === undefined;
     try {
-      await this.consume({ ...(signal && { signal }) });
+      await this.consume({ signal });
     } catch (error) {
       this.#busy = undefined; // It did not begin.
       throw error;

@@ -66,7 +66,7 @@ export class Producer {
   }
 
   /** Declares the producer's exchange. */
-  async declare(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+  async declare(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     await this.#channel.declareOnce(this.exchange, options.signal);
   }
 

@@ -63,8 +63,8 @@ export interface PublishOptions {
   /** Publishing again with the same key adds nothing for ten minutes. Default: a new one. */
   readonly idempotencyKey?: string;
   /** Give up after this long with `timeout`, in milliseconds. Default: as long as the broker may take. */
-  readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 const exchangeCheck: Check = {

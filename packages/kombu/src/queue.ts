@@ -193,12 +193,14 @@ export class Queue {
   }
 
   /** Removes all its messages, where the broker leases those that somebody holds too, and returns how many. */
-  async purge(options: { readonly signal?: AbortSignal } = {}): Promise<number> {
+  async purge(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<number> {
     return this.#need("purge").purge(this.name, options.signal);
   }
 
   /** Removes it with its messages and bindings, and returns how many messages went. `ifEmpty` leaves one with messages alone. */
-  async delete(options: { readonly ifEmpty?: boolean; readonly signal?: AbortSignal } = {}): Promise<number> {
+  async delete(
+    options: { readonly ifEmpty?: boolean; readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<number> {
     return this.#need("delete").deleteQueue(this.name, options);
   }
 

@@ -56,10 +56,10 @@ const queueOrNameCheck: Check = {
 /** How long `get` waits. */
 export interface SimpleGetOptions {
   /** `empty` after this long, in milliseconds. Default: wait without end. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** False looks once, as `getNowait` does. Default true. */
   readonly block?: boolean;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 const GET_CHECKS: Readonly<Record<keyof SimpleGetOptions, Check>> = {
@@ -113,7 +113,7 @@ export class SimpleQueue implements AsyncDisposable {
     // Its time limit holds for the declaration too.
     return publishInTime(this.#channel.clock, options, async (signal) => {
       await this.#ready(signal);
-      return this.#producer.publish(body, { ...others, ...(signal && { signal }) });
+      return this.#producer.publish(body, { ...others, signal });
     });
   }
 
@@ -135,18 +135,18 @@ export class SimpleQueue implements AsyncDisposable {
   }
 
   /** The oldest message if there is one now. Errors: as `get`. */
-  getNowait(options: { readonly signal?: AbortSignal } = {}): Promise<Message> {
+  getNowait(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<Message> {
     return this.get({ ...options, block: false });
   }
 
   /** How many messages could be received now; those that somebody holds do not count. */
-  async qsize(options: { readonly signal?: AbortSignal } = {}): Promise<number> {
+  async qsize(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<number> {
     await this.#ready(options.signal);
     return this.#channel.count(this.queue.name, options.signal);
   }
 
   /** Removes all messages, and returns how many went. */
-  async clear(options: { readonly signal?: AbortSignal } = {}): Promise<number> {
+  async clear(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<number> {
     await this.#ready(options.signal);
     await this.#received.giveBack();
     return this.#channel.purge(this.queue.name, options.signal);

@@ -133,7 +133,7 @@ export interface Topology {
   /** Quiet for an unknown queue. */
   deleteQueue(
     name: string,
-    options?: { readonly ifEmpty?: boolean; readonly signal?: AbortSignal },
+    options?: { readonly ifEmpty?: boolean; readonly signal?: AbortSignal | undefined },
   ): Promise<number>;
   /** How many messages were removed. */
   purge(queue: string, signal?: AbortSignal): Promise<number>;

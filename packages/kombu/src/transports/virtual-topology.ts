@@ -127,7 +127,7 @@ export class VirtualTopology implements Topology {
 
   async #state(name: string, signal: AbortSignal | undefined): Promise<QueueState> {
     const info = await this.#atDoor(signal, () =>
-      this.#store.getQueue(this.#key(name), { stats: true, ...(signal && { signal }) }),
+      this.#store.getQueue(this.#key(name), { stats: true, signal }),
     );
     return { name, messageCount: info.stats?.availableTasks };
   }
@@ -149,7 +149,7 @@ export class VirtualTopology implements Topology {
 
   async #info(name: string, signal: AbortSignal | undefined): Promise<QueueInfo | undefined> {
     try {
-      const options = { stats: true, ...(signal && { signal }) };
+      const options = { stats: true, signal };
       return await this.#atDoor(signal, () => this.#store.getQueue(this.#key(name), options));
     } catch (error) {
       if (isKombuError(error, "not_found")) return undefined;
