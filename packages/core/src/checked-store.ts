@@ -20,6 +20,7 @@ import { isQueueError } from "./errors.js";
 import { LIST_QUEUES_MAX, LIST_TASKS_MAX } from "./limits.js";
 import type { ExactLease, LeaseAnswer, NaiveStore, StatsChoice } from "./naive-store.js";
 import { queueNameOf, queuePageToken, taskPageToken, taskPositionOf } from "./page-token.js";
+import { releasesByQueue } from "./releases.js";
 import type { CallOptions, QueueAdmin, QueueStore, StoreManifest } from "./store.js";
 import { closedStore } from "./store-errors.js";
 import type {
@@ -284,13 +285,7 @@ class CheckedStore implements QueueStore, QueueAdmin {
   }
 
   async #giveBack(tasks: readonly TaskWithPayload[]): Promise<void> {
-    const byQueue = new Map<QueueKey, LeaseExtension[]>();
-    for (const { queue, id, retryCount } of tasks) {
-      const leases = byQueue.get(queue) ?? [];
-      leases.push({ id, retryCount, leaseMs: 0, uncounted: true });
-      byQueue.set(queue, leases);
-    }
-    for (const [queue, leases] of byQueue) {
+    for (const [queue, leases] of releasesByQueue(tasks)) {
       try {
         await this.#extend(queue, leases);
       } catch (error) {

@@ -39,6 +39,7 @@ export {
   parseProject,
   projectWithPrefix,
 } from "./names.js";
+export { releasesByQueue } from "./releases.js";
 export {
   BASE_PATH,
   buildPath,

@@ -19,7 +19,6 @@ const ACL_KEYS = ["user_email", "writer_email"];
 
 /** An address as far as it matters here: something before and something after one @. */
 const EMAIL_PATTERN = /^[^\s@]+@[^\s@]+$/;
-const EMAIL_LENGTH_MAX = 254;
 
 /** Reads an entry; undefined when it has no usable name, which has been complained of. */
 export function readQueueEntry(reader: YamlReader, node: unknown): QueueEntry | undefined {
@@ -121,7 +120,7 @@ function readEmail(reader: YamlReader, field: YamlField | undefined, key: string
   if (field === undefined) return undefined;
   const email = reader.text(field, key);
   if (email === undefined) return undefined;
-  if (email.length <= EMAIL_LENGTH_MAX && EMAIL_PATTERN.test(email)) return email;
+  if (email.length <= limits.EMAIL_LENGTH_MAX && EMAIL_PATTERN.test(email)) return email;
   reader.complain(field.line, `${key} must be an e-mail address, got ${JSON.stringify(email.slice(0, 100))}`);
   return undefined;
 }

@@ -2,6 +2,7 @@ import { pause } from "../abortable.js";
 import { newIdempotencyKey } from "../ids.js";
 import { CLIENT_CANCEL_PAUSE_MS, LEASE_PAYLOAD_BYTES_DEFAULT } from "../limits.js";
 import type { ExactLease } from "../naive-store.js";
+import { releasesByQueue } from "../releases.js";
 import type { StoreManifest } from "../store.js";
 import type { LeaseExtension, LeaseFence, NewTask, QueueKey, TaskPage, TaskWithPayload } from "../task.js";
 import { readBoolean, readObject, readString } from "../wire-read.js";
@@ -9,7 +10,13 @@ import { HttpBatches } from "./http-batches.js";
 import { type HttpCalls, queuePath } from "./http-calls.js";
 import type { HttpDialect, PageRequest } from "./http-dialect.js";
 import type { ServerFeatures } from "./http-discovery.js";
-import { leaseOrGiveBack, leaseQuery, tasksByQueue, tasksFromWire, withoutPayload } from "./http-lease.js";
+import {
+  leaseOrGiveBack,
+  leaseQuery,
+  type RevocableLease,
+  tasksFromWire,
+  withoutPayload,
+} from "./http-lease.js";
 import type { HttpStoreSettings } from "./http-options.js";
 
 /** Speaks with our own server: batches that concurrent calls share, fences, and leases that wait there. */
@@ -124,37 +131,26 @@ export class ExtendedDialect implements HttpDialect {
     return this.#revocable(lease, queue.project, callId, signal);
   }
 
-  async #revocable(
-    send: (cut: AbortSignal, givenUp: AbortSignal | undefined) => Promise<readonly TaskWithPayload[]>,
+  #revocable(
+    lease: RevocableLease["send"],
     project: string,
     callId: string | undefined,
     signal: AbortSignal | undefined,
   ): Promise<readonly TaskWithPayload[]> {
     const answered = new AbortController();
-    const giveBack = (tasks: readonly TaskWithPayload[]) =>
-      Promise.all(
-        tasksByQueue(tasks).map(([queue, held]) =>
-          this.#batches.extend(
-            queue,
-            held.map(({ id, retryCount }) => ({ id, retryCount, leaseMs: 0, uncounted: true })),
-          ),
-        ),
-      );
-    try {
-      return await leaseOrGiveBack(
-        {
-          send: (cut, givenUp) => send(cut, givenUp).finally(() => answered.abort()),
-          giveBack,
-          ...(callId === undefined
-            ? {}
-            : { endWait: () => void this.#endWait(project, callId, answered.signal) }),
-        },
-        this.#settings.clock,
-        signal,
-      );
-    } finally {
-      answered.abort();
-    }
+    return leaseOrGiveBack(
+      {
+        // With a reason, because Node's own is an error with a stack, made for every lease.
+        send: (cut, givenUp) => lease(cut, givenUp).finally(() => answered.abort("answered")),
+        giveBack: (tasks) =>
+          Promise.all(releasesByQueue(tasks).map(([queue, held]) => this.#batches.extend(queue, held))),
+        ...(callId === undefined
+          ? {}
+          : { endWait: () => void this.#endWait(project, callId, answered.signal) }),
+      },
+      this.#settings.clock,
+      signal,
+    );
   }
 
   /** The lease may not have reached the server yet: then the server does not know it, and is asked until it does. */

@@ -90,14 +90,3 @@ export function withoutPayload({ payload: _, ...task }: TaskWithPayload): Task {
 export function itemsOf(answer: JsonObject): readonly unknown[] {
   return readArray(answer, "items");
 }
-
-/** Tasks of several queues, by queue. */
-export function tasksByQueue(tasks: LeasedTasks): readonly (readonly [QueueKey, LeasedTasks])[] {
-  const groups = new Map<string, [QueueKey, TaskWithPayload[]]>();
-  for (const task of tasks) {
-    const group = groups.get(task.queue.queue);
-    if (group === undefined) groups.set(task.queue.queue, [task.queue, [task]]);
-    else group[1].push(task);
-  }
-  return [...groups.values()];
-}

@@ -2,10 +2,11 @@ import { pause } from "../abortable.js";
 import { isQueueError } from "../errors.js";
 import { LIST_TASKS_MAX } from "../limits.js";
 import type { ExactLease } from "../naive-store.js";
+import { tasksByQueue } from "../releases.js";
 import type { LeaseExtension, LeaseFence, NewTask, QueueKey, TaskWithPayload } from "../task.js";
 import { type HttpCalls, queuePath } from "./http-calls.js";
 import type { HttpDialect, PageRequest } from "./http-dialect.js";
-import { leaseOrGiveBack, leaseQuery, quietly, tasksByQueue, tasksFromWire } from "./http-lease.js";
+import { leaseOrGiveBack, leaseQuery, quietly, tasksFromWire } from "./http-lease.js";
 import type { HttpStoreSettings } from "./http-options.js";
 import { PLAIN_MANIFEST, PlainTasks } from "./http-plain.js";
 

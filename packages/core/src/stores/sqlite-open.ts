@@ -6,13 +6,18 @@ import {
   SQLITE_CACHE_KIB,
   SQLITE_CHECKPOINT_PAGES,
 } from "../limits.js";
+import { LEASE_STEP_US } from "./lease-rate.js";
 import { migrate } from "./migrate.js";
 import { isBusy, openDatabase, type SqliteDatabase, translateSqliteError } from "./sqlite-database.js";
 import { APPLICATION_ID, SCHEMA_STEPS } from "./sqlite-schema.js";
+import { prepareStatements, type Statements } from "./sqlite-statements.js";
 
 /** An open file with our schema, and how to let go of it. */
 export interface OpenSqlite {
   readonly database: SqliteDatabase;
+  readonly statements: Statements;
+  /** The latest time that the file tells of: that of its newest task, or of its last lease. */
+  readonly lastUs: number;
   readonly close: () => void;
 }
 
@@ -27,11 +32,21 @@ export async function openSqlite(
   };
   try {
     await patiently(clock, () => setUp(database));
+    return { database, statements: prepareStatements(database), lastUs: lastUs(database), close };
   } catch (error) {
     close();
     throw translateSqliteError(error);
   }
-  return { database, close };
+}
+
+function lastUs(database: SqliteDatabase): number {
+  const { enqueued_us, step } = database
+    .prepare(
+      `SELECT (SELECT enqueued_at_us FROM tasks ORDER BY serial DESC LIMIT 1) AS enqueued_us,
+        (SELECT max(step) FROM lease_counts) AS step`,
+    )
+    .get() as { readonly enqueued_us: number | null; readonly step: number | null };
+  return Math.max(enqueued_us ?? 0, (step ?? 0) * LEASE_STEP_US);
 }
 
 function setUp(database: SqliteDatabase): void {

@@ -105,7 +105,6 @@ const ADMIN_STATEMENT_TEXTS = {
       (SELECT coalesce(sum(count), 0) FROM lease_counts WHERE queue_id = queues.id AND step > ?) AS leased_hour
     FROM queues WHERE id = ?`,
   lastSerial: "SELECT max(serial) AS serial FROM tasks",
-  lastEnqueued: "SELECT enqueued_at_us FROM tasks ORDER BY serial DESC LIMIT 1",
   // tasks_by_id
   tasksAfterId: "SELECT serial, id, named FROM tasks WHERE queue_id = ? AND id > ? ORDER BY id LIMIT ?",
   // tasks_by_eta, a step for each queue

@@ -28,7 +28,7 @@ import type { SqliteDatabase } from "./sqlite-database.js";
 import { translated } from "./sqlite-database.js";
 import { openSqlite } from "./sqlite-open.js";
 import { queueInfo, SqliteQueues } from "./sqlite-queues.js";
-import { prepareStatements, type Statements } from "./sqlite-statements.js";
+import type { Statements } from "./sqlite-statements.js";
 import { type OpenQueue, SqliteTasks } from "./sqlite-tasks.js";
 import { SqliteTransaction } from "./sqlite-transaction.js";
 
@@ -57,11 +57,9 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Queu
   }
   checkStoreOptions(options);
   const given = options.clock ?? systemClock();
-  const { database, close } = await openSqlite(options, given);
-  const statements = translated(() => prepareStatements(database));
-  // A clock that runs behind the newest task would hide it.
-  const last = statements.lastEnqueued.get() as { readonly enqueued_at_us: number } | undefined;
-  const clock = clockNotBefore(given, last?.enqueued_at_us ?? 0);
+  const { database, statements, lastUs, close } = await openSqlite(options, given);
+  // A clock that runs behind would hide the newest tasks, and leases would not end.
+  const clock = clockNotBefore(given, lastUs);
   return checkedStore(new SqliteStore({ database, close, statements, clock, options }), { clock });
 }
 

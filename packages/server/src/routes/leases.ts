@@ -1,4 +1,11 @@
-import { limits, QueueError, type QueueKey, type TaskWithPayload, taskToWire } from "@pullqueue/core";
+import {
+  limits,
+  QueueError,
+  type QueueKey,
+  releasesByQueue,
+  type TaskWithPayload,
+  taskToWire,
+} from "@pullqueue/core";
 import { type Call, defineMethod, type Service } from "../method.js";
 import type { IntegerParameter, ParameterTable, StringParameter } from "../parameters.js";
 import { absentIfNotFound } from "./taskqueues.js";
@@ -190,14 +197,5 @@ async function unlessEnded<T>(
 
 /** The client went away while its tasks were being leased: others may have them at once. */
 async function giveBack({ store }: Service, tasks: readonly TaskWithPayload[]): Promise<void> {
-  const byQueue = new Map<string, TaskWithPayload[]>();
-  for (const task of tasks) {
-    const held = byQueue.get(task.queue.queue);
-    if (held === undefined) byQueue.set(task.queue.queue, [task]);
-    else held.push(task);
-  }
-  for (const held of byQueue.values()) {
-    const releases = held.map(({ id, retryCount }) => ({ id, retryCount, leaseMs: 0, uncounted: true }));
-    await store.extend(held[0]!.queue, releases);
-  }
+  for (const [queue, held] of releasesByQueue(tasks)) await store.extend(queue, held);
 }
