@@ -3,7 +3,7 @@ import { splitUrl } from "./query.js";
 import type { RequestRecord } from "./request-record.js";
 
 /**
- * One line for each request: at `debug` when it succeeded, so that looking costs nothing on the way of a message; at
+ * One line for each request: at `debug` when it succeeded, so that looking costs nothing on the way of a task; at
  * `info` when the caller was refused; at `error` with its cause when the server failed. The query is left out, because
  * tokens and keys may be in it.
  */

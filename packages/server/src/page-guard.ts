@@ -27,7 +27,7 @@ export function pageGuard(publicUrl: string | undefined): (request: Request) => 
   };
 }
 
-/** The host and port of an absolute URL, by hand: this is on the way of every message. */
+/** The host and port of an absolute URL, by hand: this is on the way of every request. */
 function hostOf(url: string): string {
   const start = url.indexOf("://") + 3;
   return url.slice(start, url.indexOf("/", start));

@@ -1,6 +1,6 @@
 import { QueueError } from "@pullqueue/core";
 
-/** The query of a URL, taken apart once and by hand: this is on the way of every message. */
+/** The query of a URL, taken apart once and by hand: this is on the way of every request. */
 
 /** Decoded parameters; one given several times is an array. */
 export type Query = ReadonlyMap<string, string | readonly string[]>;

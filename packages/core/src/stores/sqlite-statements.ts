@@ -24,7 +24,7 @@ export interface TaskRow {
   readonly payload_bytes: number;
 }
 
-/** Every statement on a message's way, by name, with the index it uses. A test compares the comments with SQLite's plans. */
+/** Every statement on a task's way, by name, with the index it uses. A test compares the comments with SQLite's plans. */
 export const STATEMENT_TEXTS = {
   // queues' unique index (project, name)
   findQueue:
