@@ -18,9 +18,14 @@ import { Queue } from "./queue.js";
 import { closedError } from "./session.js";
 import { linkSignals } from "./waiting.js";
 
+const queueCheck: Check = {
+  expected: 'a Queue, such as new Queue("jobs")',
+  holds: (v) => v instanceof Queue,
+};
+
 const queuesCheck: Check = {
-  expected: "a Queue or an array of them",
-  holds: (v) => Array.isArray(v) && v.length > 0 && v.every((item) => item instanceof Queue),
+  expected: "at least one Queue",
+  holds: (v) => Array.isArray(v) && v.length > 0,
 };
 
 const DEFAULT_TAG_PREFIX = "consumer-";
@@ -45,6 +50,7 @@ export class Consumer implements EventSource, AsyncDisposable {
   /** Throws `invalid_argument`. Nothing is declared or received until `consume`, a `for await` or `run`. */
   constructor(channel: Channel, queues: Queue | readonly Queue[], options: ConsumerOptions = {}) {
     const list = checkValue("the queues of a consumer", [queues].flat(), queuesCheck);
+    for (const queue of list) checkValue("a consumer's queue", queue, queueCheck);
     checkOptions("a consumer", options, CONSUMER_CHECKS);
     this.#channel = channel;
     this.#options = { ...options };
@@ -96,7 +102,7 @@ export class Consumer implements EventSource, AsyncDisposable {
 
   /** Adds a queue and declares it; `consume` starts it. */
   async addQueue(queue: Queue, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
-    checkValue("a consumer's queue", [queue], queuesCheck);
+    checkValue("a consumer's queue", queue, queueCheck);
     if (this.#options.autoDeclare ?? true) await this.#channel.declareOnce(queue, options.signal);
     this.#queues.set(queue.name, queue);
   }
