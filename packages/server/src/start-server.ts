@@ -102,7 +102,7 @@ async function applyConfiguredQueues(
   const { file, fileName, project } = configured;
   const disabled = await applyQueueFile(store, project, file);
   return [
-    `serving the ${file.queues.size} queues of ${fileName} for the project "${project}"`,
+    `serving ${file.queues.size === 1 ? "the one queue" : `the ${file.queues.size} queues`} of ${fileName} for the project "${project}"`,
     ...file.warnings,
     ...disabled.map((queue) => `the queue "${queue}" is not in ${fileName} and is disabled now`),
   ];
