@@ -4,6 +4,21 @@ import { describe, expect, test } from "vitest";
 import { LEASE_MS, storeWith } from "./support.js";
 
 describe("Channel", () => {
+  test("declareOnce() repeats what may have gone by itself or was deleted, and nothing else", async () => {
+    await using connection = storeWith().connect();
+    const channel = await connection.channel();
+    const declared: string[] = [];
+    const onDeclared = ({ name }: { readonly name: string }) => declared.push(name);
+    const lasting = new Queue("lasting", { onDeclared });
+    const passing = new Queue("passing", { onDeclared, autoDelete: true });
+    const producer = connection.producer({ routingKey: "lasting" });
+    for (let n = 0; n < 2; n++) await producer.publish(n, { declare: [lasting, passing] });
+    expect(declared).toEqual(["lasting", "passing", "passing"]);
+    await new Queue("other").bind(channel).delete();
+    await producer.publish(2, { declare: [lasting] });
+    expect(declared.length).toBe(4);
+  });
+
   test("close() lets go of what it cannot give back, so that it comes back when its lease ends", async () => {
     let isDown = false;
     const { connect, advance } = storeWith((real) => ({

@@ -1,7 +1,9 @@
 import { QueueError } from "@pullqueue/core";
 import { Queue } from "@pullqueue/kombu";
 import { describe, expect, test } from "vitest";
-import { settled, storeWith } from "./support.js";
+import { LEASE_MS, settled, storeWith } from "./support.js";
+
+const KEY = { project: "p", queue: "q" };
 
 describe("ConsumerRun", () => {
   test("a message that cannot be acknowledged before its handler is tried again after a pause", async () => {
@@ -29,6 +31,65 @@ describe("ConsumerRun", () => {
     expect(attempts).toBe(1);
     await advance(1_000, 100);
     expect([attempts, errors.length, payloads]).toEqual([3, 2, ["hi"]]);
+    stop.abort();
+    await running;
+  });
+
+  test("a message whose last handler never came to an end is rejected without another one", async () => {
+    const errors: unknown[] = [];
+    const { connect, clock, store } = storeWith();
+    await using connection = connect();
+    await connection.producer({ routingKey: "q" }).publish("poison");
+    for (let crash = 0; crash < 2; crash++) {
+      await store.lease([KEY], { maxTasks: 1, leaseMs: 1_000 });
+      clock.advance(1_000);
+    }
+    const stop = new AbortController();
+    let calls = 0;
+    const onError = (error: unknown) => {
+      errors.push(error);
+      stop.abort();
+    };
+    await connection
+      .consumer(new Queue("q"))
+      .run(() => calls++, { attemptsMax: 2, signal: stop.signal, onError });
+    expect(calls).toBe(0);
+    expect(errors).toMatchObject([{ code: "resource_exhausted" }]);
+    expect((await store.getQueue(KEY, { stats: true })).stats?.totalTasks).toBe(0);
+  });
+
+  test("a handler that throws because the run ends gives its message back at once", async () => {
+    const { connect, store } = storeWith();
+    await using connection = connect();
+    await connection.producer({ routingKey: "q" }).publish("hi");
+    const stop = new AbortController();
+    const handler = () => {
+      stop.abort();
+      throw new Error("stopped");
+    };
+    await connection.consumer(new Queue("q")).run(handler, { signal: stop.signal, onError: () => {} });
+    expect((await store.getQueue(KEY, { stats: true })).stats?.availableTasks).toBe(1);
+  });
+
+  test("a message that could not be acknowledged comes back when its lease ends", async () => {
+    let isDown = true;
+    const { connect, advance } = storeWith((real) => ({
+      async delete(...call) {
+        if (isDown) throw new QueueError("unavailable", "down");
+        return real.delete(...call);
+      },
+    }));
+    await using connection = connect();
+    await connection.producer({ routingKey: "q" }).publish("hi");
+    const stop = new AbortController();
+    let calls = 0;
+    const running = connection
+      .consumer(new Queue("q"))
+      .run(() => calls++, { signal: stop.signal, onError: () => {} });
+    await advance(1_000);
+    isDown = false;
+    await advance(LEASE_MS);
+    expect(calls).toBe(2);
     stop.abort();
     await running;
   });

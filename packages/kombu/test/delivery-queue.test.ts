@@ -1,3 +1,4 @@
+import { QueueError } from "@pullqueue/core";
 import { isClosed, Queue } from "@pullqueue/kombu";
 import { describe, expect, test } from "vitest";
 import { settled, storeWith } from "./support.js";
@@ -18,6 +19,24 @@ describe("DeliveryQueue", () => {
     const waiting = queue.get();
     await queue.close();
     await expect(waiting).rejects.toSatisfy(isClosed);
+  });
+
+  test("take() goes on to the next message when one was lost before it could be acknowledged", async () => {
+    let losses = 1;
+    const { connect } = storeWith(
+      (real) => ({
+        async delete(queue, fences, options) {
+          if (losses-- > 0)
+            return [{ ok: false, error: new QueueError("lease_lost", "somebody else has it") }];
+          return real.delete(queue, fences, options);
+        },
+      }),
+      { numTasks: 2 },
+    );
+    await using connection = connect();
+    const queue = connection.simpleQueue("q", { noAck: true });
+    for (const body of ["lost", "next"]) await queue.put(body);
+    expect((await queue.get({ timeoutMs: 0 })).payload).toBe("next");
   });
 
   // The answer is on its way through the layers, a few turns of the microtask queue, when somebody cancels.
