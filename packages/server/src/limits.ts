@@ -35,6 +35,12 @@ export const HEADERS_TIMEOUT_MS = 20_000;
 /** Time to receive a whole request, in milliseconds: the largest body at 3.2 Mbit/s. */
 export const REQUEST_TIMEOUT_MS = 120_000;
 
+/**
+ * How long nothing may move on a connection with a request under way, in milliseconds: twice the longest wait. A client that
+ * does not read its answer would keep up to `LEASE_PAYLOAD_BYTES_MAX` of it in our memory for as long as it lives.
+ */
+export const SILENCE_MS = 2 * core.WAIT_MS_MAX;
+
 /** How often slow senders are looked for, in milliseconds. */
 export const TIMEOUT_CHECK_MS = 1_000;
 

@@ -9,7 +9,7 @@ import type { Duplex } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
 import { errorToWire, QueueError } from "@pullqueue/core";
 import type { RequestHandler } from "./handler.js";
-import { HEADER_BYTES_MAX, TIMEOUT_CHECK_MS } from "./limits.js";
+import { HEADER_BYTES_MAX, SILENCE_MS, TIMEOUT_CHECK_MS } from "./limits.js";
 import { errorResponse } from "./responses.js";
 
 /** The handler on Node's HTTP server: limits, and answers for what is not a request at all. */
@@ -20,6 +20,8 @@ export interface SocketLimits {
   readonly requestTimeoutMs: number;
   readonly keepAliveMs: number;
   readonly connectionsMax: number;
+  /** Default `SILENCE_MS`: waiting leases must fit into it. */
+  readonly silenceMs?: number;
 }
 
 /** A server that is not listening yet. When `closing` aborts, each answer closes its connection. */
@@ -48,6 +50,7 @@ export function createHttpServer(
     },
     (incoming: IncomingMessage, outgoing: ServerResponse) => void listener(incoming, outgoing),
   );
+  server.timeout = limits.silenceMs ?? SILENCE_MS;
   server.maxConnections = limits.connectionsMax;
   server.on("clientError", answerClientError);
   return server;
