@@ -162,8 +162,11 @@ export const TRANSACTION_MS_MAX = 20;
 /** How long SQLite itself waits for another process's transaction, in milliseconds: most are shorter, and this blocks ours. */
 export const SQLITE_BUSY_TIMEOUT_MS = 5;
 
-/** How long a call waits for other processes to let go of an SQLite file before it is `unavailable`, in milliseconds. */
-export const SQLITE_BUSY_DEADLINE_MS = 10_000;
+/**
+ * How long a call waits for other processes to let go of an SQLite file before it is `unavailable`, in milliseconds: a
+ * client of a server is told in time, and a server that is stopped meanwhile ends within its grace (5 s).
+ */
+export const SQLITE_BUSY_DEADLINE_MS = 4_000;
 
 /** Longest pause between two tries on a busy SQLite file, in milliseconds; the first is one millisecond. */
 export const SQLITE_BUSY_PAUSE_MS_MAX = 32;
@@ -195,6 +198,11 @@ assertOrder(
   BATCH_PAYLOAD_BYTES_MAX,
 );
 
+assertOrder(
+  "who waits for a busy file is told before its client gives up",
+  SQLITE_BUSY_DEADLINE_MS,
+  CLIENT_TIMEOUT_MS / 2,
+);
 assertOrder("an operation has time for one answer", CLIENT_TIMEOUT_MS, CLIENT_DEADLINE_MS);
 assertOrder("one operation leaves connections for others", PLAIN_CALLS_IN_FLIGHT, CLIENT_CONNECTIONS - 1);
 
