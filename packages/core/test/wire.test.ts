@@ -345,6 +345,8 @@ describe("describe()", () => {
     [{}, "an object"],
     ["short", '"short"'],
     [7, "7"],
+    [Number.NaN, "NaN"],
+    [Number.POSITIVE_INFINITY, "Infinity"],
   ])("says what %j is", (value, text) => {
     expect(describeValue(value)).toBe(text);
   });

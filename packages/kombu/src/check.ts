@@ -18,6 +18,12 @@ export const stringCheck: Check = {
   holds: (v) => typeof v === "string" && v.isWellFormed(),
 };
 
+/** The same, and not empty. */
+export const keyCheck: Check = {
+  expected: "a string that is not empty, without lone surrogates",
+  holds: (v) => v !== "" && stringCheck.holds(v),
+};
+
 /** Something to call. */
 export const functionCheck: Check = { expected: "a function", holds: (v) => typeof v === "function" };
 

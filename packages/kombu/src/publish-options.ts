@@ -4,6 +4,7 @@ import {
   type Check,
   checkOptions,
   integerCheck,
+  keyCheck,
   nameCheck,
   numberCheck,
   objectCheck,
@@ -110,7 +111,7 @@ const PUBLISH_CHECKS: Readonly<Record<keyof PublishOptions, Check>> = {
   appId: stringCheck,
   clusterId: stringCheck,
   properties: objectCheck,
-  idempotencyKey: stringCheck,
+  idempotencyKey: keyCheck,
   timeoutMs: timeoutCheck,
   signal: signalCheck,
 };

@@ -125,6 +125,8 @@ export const producerCases: Cases = {
     await rejectsWith(producer.publish({}, { contentType: "a/b" }), "invalid_argument");
     await rejectsWith(producer.publish("x", { priority: 10 }), "invalid_argument");
     await rejectsWith(producer.publish("x", { routing_key: "q" } as object), "invalid_argument");
+    // A key that somebody forgot to fill in would be the same for all messages, and only the first be stored.
+    await rejectsWith(producer.publish("x", { idempotencyKey: "" }), "invalid_argument");
     await rejectsWith(producer.publish(new Uint8Array(1024 * 1024)), "too_large");
     assert.deepEqual(await drainPayloads(connection, queue), []);
   },
