@@ -123,6 +123,9 @@ export const CLIENT_DEADLINE_MS = 15_000;
 /** What a waiting lease may take longer than its wait, in milliseconds: the lease itself, and the way of a large answer. */
 export const CLIENT_WAIT_MARGIN_MS = 10_000;
 
+/** How long beyond its wait a lease goes on trying while the server is away, in milliseconds: enough for one more try. */
+export const CLIENT_LEASE_PATIENCE_MS = 1_000;
+
 /** How long the client waits for a TCP or TLS connection, in milliseconds: three lost packets at most. */
 export const CLIENT_CONNECT_TIMEOUT_MS = 5_000;
 

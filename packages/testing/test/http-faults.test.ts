@@ -162,7 +162,8 @@ describe("openHttpStore()", () => {
     await store.ready();
     proxy.next("tasks.lease", "busy");
     let done = false;
-    const leasing = store.lease([QUEUE], LEASE).finally(() => (done = true));
+    await insertOne(store);
+    const leasing = store.lease([QUEUE], { ...LEASE, waitMs: 5_000 }).finally(() => (done = true));
     await expect.poll(() => proxy.count("tasks.lease")).toBe(1);
     // The answer has to arrive before its pause begins.
     await store.getQueue(QUEUE).catch(() => undefined);
@@ -170,7 +171,23 @@ describe("openHttpStore()", () => {
     await store.getQueue(QUEUE).catch(() => undefined);
     expect([done, proxy.count("tasks.lease")]).toEqual([false, 1]);
     clock.advance(1);
-    expect(await leasing).toEqual([]);
+    expect(await leasing).toHaveLength(1);
+  });
+
+  test("lease() is no more patient with a server that is away than its caller with an empty queue", async () => {
+    const clock = manualClock();
+    const server = await startMemoryServer();
+    await server.close();
+    const { client, failures } = countingFailures(undiciClient({ endpoint: server.url }));
+    await using store = openHttpStore({ client, clock, random: () => 1 });
+    const leasing = store.lease([QUEUE], { ...LEASE, waitMs: 500 });
+    const refused = expect(leasing).rejects.toMatchObject({ code: "unavailable" });
+    for (let tries = 1; tries <= 5; tries++) {
+      await expect.poll(failures).toBe(tries);
+      await new Promise(setImmediate);
+      clock.advance(400);
+    }
+    await refused;
   });
 
   test("a call that is refused for too long rejects with what stood in its way, and when to come back", async () => {

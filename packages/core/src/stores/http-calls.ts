@@ -30,6 +30,8 @@ export interface ApiCall<T> {
   readonly lastAttempt?: AbortSignal | undefined;
   /** How long the server may let the call wait on purpose, in milliseconds. */
   readonly waitMs?: number | undefined;
+  /** How long to go on trying while the server is away, in milliseconds. Default: the store's deadline. */
+  readonly patienceMs?: number | undefined;
 }
 
 /** What came of a call. `unclear`: an earlier attempt went unanswered, so the server may have done it before. */
@@ -83,16 +85,15 @@ export class HttpCalls {
 
   /** The same for any path. */
   async repeatedly<T>(
-    call: Pick<ApiCall<T>, "read" | "repeat" | "signal" | "lastAttempt" | "waitMs">,
+    call: Pick<ApiCall<T>, "read" | "repeat" | "signal" | "lastAttempt" | "waitMs" | "patienceMs">,
     line: Pick<HttpRequest, "method" | "path" | "body">,
   ): Promise<Outcome<T>> {
-    const { clock, deadlineMs, random } = this.#settings;
+    const { clock, deadlineMs } = this.#settings;
     const timeoutMs =
       call.waitMs === undefined ? this.#settings.timeoutMs : call.waitMs + CLIENT_WAIT_MARGIN_MS;
     const startUs = clock.nowUs();
     const longestMs = Math.max(deadlineMs, timeoutMs);
-    // A call that waits on purpose is patient with a server that is away meanwhile.
-    const repeatingMs = call.waitMs === undefined ? deadlineMs : longestMs;
+    const repeatingMs = call.patienceMs ?? (call.waitMs === undefined ? deadlineMs : longestMs);
     const leftOfMs = (ms: number) => Math.max(1, Math.ceil(ms - (clock.nowUs() - startUs) / 1000));
     let unclear = false;
     for (let attempt = 0; ; attempt++) {
@@ -104,13 +105,26 @@ export class HttpCalls {
       if (!("error" in result)) return { ok: true, value: result.value, unclear };
       const { error, passing, perhapsDone } = result;
       unclear ||= perhapsDone && passing;
-      const pauseMs = Math.max(error.retryAfterMs ?? 0, backoffMs(attempt, random()));
       const repeatable = passing && (call.repeat === "harmless" || !perhapsDone);
-      if (!repeatable || pauseMs >= leftOfMs(repeatingMs)) return { ok: false, error, unclear };
-      await pause(clock, pauseMs, call.signal, call.lastAttempt, this.#closing);
-      call.signal?.throwIfAborted();
-      if (this.#closing.aborted || call.lastAttempt?.aborted === true) return { ok: false, error, unclear };
+      if (!repeatable || !(await this.pauseBefore(attempt, error, leftOfMs(repeatingMs), call))) {
+        return { ok: false, error, unclear };
+      }
     }
+  }
+
+  /** Pauses after a failed attempt; false when there is no time for another one. Rejects with the signal's reason. */
+  async pauseBefore(
+    attempt: number,
+    error: QueueError,
+    leftMs: number,
+    { signal, lastAttempt }: Pick<ApiCall<unknown>, "signal" | "lastAttempt">,
+  ): Promise<boolean> {
+    const { clock, random } = this.#settings;
+    const pauseMs = Math.max(error.retryAfterMs ?? 0, backoffMs(attempt, random()));
+    if (pauseMs >= leftMs) return false;
+    await pause(clock, pauseMs, signal, lastAttempt, this.#closing);
+    signal?.throwIfAborted();
+    return !this.#closing.aborted && lastAttempt?.aborted !== true;
   }
 
   async #attempt<T>(

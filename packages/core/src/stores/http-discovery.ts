@@ -1,9 +1,10 @@
 import { abortable } from "../abortable.js";
+import type { Clock } from "../clock.js";
 import { QueueError } from "../errors.js";
 import { BATCH_ITEMS_MAX, CLIENT_BATCH_PAYLOAD_BYTES, WAIT_MS_MAX } from "../limits.js";
 import { DISCOVERY_PATH, ROUTES, type RouteName } from "../routes.js";
 import { type JsonObject, readInteger, readObject } from "../wire-read.js";
-import type { HttpCalls } from "./http-calls.js";
+import type { HttpCalls, Outcome } from "./http-calls.js";
 
 /** What a server offers beyond the eight methods of v1beta2. */
 export interface ServerFeatures {
@@ -41,17 +42,22 @@ const NEEDED: readonly RouteName[] = [
 /** Answers of servers that have no such document. Others are failures, which say nothing about the server. */
 const NO_DOCUMENT: readonly string[] = ["not_found", "not_supported"];
 
+/** Failures after which asking again may help. */
+const PASSING: readonly string[] = ["unavailable", "timeout", "resource_exhausted"];
+
 /**
  * What the server offers, read from its discovery document on first use and kept until `forget`. Unknown, being read
  * (by one call for all who ask), or known; a failure leaves it unknown.
  */
 export class Discovery {
   readonly #calls: HttpCalls;
+  readonly #clock: Clock;
   #known: ServerFeatures | undefined;
-  #reading: Promise<ServerFeatures> | undefined;
+  #reading: Promise<Outcome<ServerFeatures>> | undefined;
 
-  constructor(calls: HttpCalls) {
+  constructor(calls: HttpCalls, clock: Clock) {
     this.#calls = calls;
+    this.#clock = clock;
   }
 
   /** The features, if they are known. */
@@ -59,13 +65,22 @@ export class Discovery {
     return this.#known;
   }
 
-  /** The features. Rejects with `unavailable` and the like when the document cannot be read now. */
-  features(signal?: AbortSignal): Promise<ServerFeatures> {
-    if (this.#known !== undefined) return Promise.resolve(this.#known);
-    this.#reading ??= this.#read().finally(() => {
-      this.#reading = undefined;
-    });
-    return abortable(this.#reading, signal);
+  /** The features. Rejects with `unavailable` and the like when the document cannot be read within `patienceMs`. */
+  async features(patienceMs: number, signal?: AbortSignal): Promise<ServerFeatures> {
+    const untilUs = this.#clock.nowUs() + patienceMs * 1000;
+    for (let attempt = 0; ; attempt++) {
+      if (this.#known !== undefined) return this.#known;
+      this.#reading ??= this.#read().finally(() => {
+        this.#reading = undefined;
+      });
+      const outcome = await abortable(this.#reading, signal);
+      if (outcome.ok) return outcome.value;
+      const leftMs = (untilUs - this.#clock.nowUs()) / 1000;
+      const passing = PASSING.includes(outcome.error.code);
+      if (!passing || !(await this.#calls.pauseBefore(attempt, outcome.error, leftMs, { signal }))) {
+        throw outcome.error;
+      }
+    }
   }
 
   /** The server may have been replaced: it is asked again before the next call. */
@@ -73,14 +88,15 @@ export class Discovery {
     this.#known = undefined;
   }
 
-  async #read(): Promise<ServerFeatures> {
+  /** One attempt, because those who share it are not equally patient. */
+  async #read(): Promise<Outcome<ServerFeatures>> {
     const outcome = await this.#calls.repeatedly(
-      { read: featuresOf, repeat: "harmless" },
+      { read: featuresOf, repeat: "harmless", patienceMs: 0 },
       { method: "GET", path: `${DISCOVERY_PATH}?prettyPrint=false` },
     );
-    if (!outcome.ok && !NO_DOCUMENT.includes(outcome.error.code)) throw outcome.error;
+    if (!outcome.ok && !NO_DOCUMENT.includes(outcome.error.code)) return outcome;
     this.#known = outcome.ok ? outcome.value : PLAIN_SERVER;
-    return this.#known;
+    return { ok: true, value: this.#known, unclear: false };
   }
 }
 

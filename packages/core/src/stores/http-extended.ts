@@ -1,6 +1,6 @@
 import { pause } from "../abortable.js";
 import { newIdempotencyKey } from "../ids.js";
-import { CLIENT_CANCEL_PAUSE_MS, LEASE_PAYLOAD_BYTES_DEFAULT } from "../limits.js";
+import { CLIENT_CANCEL_PAUSE_MS, CLIENT_LEASE_PATIENCE_MS, LEASE_PAYLOAD_BYTES_DEFAULT } from "../limits.js";
 import type { ExactLease } from "../naive-store.js";
 import { releasesByQueue } from "../releases.js";
 import type { StoreManifest } from "../store.js";
@@ -125,6 +125,7 @@ export class ExtendedDialect implements HttpDialect {
         // Repeating a lease whose answer was lost would hold twice as many tasks for nothing.
         repeat: "undone",
         waitMs: callId === undefined ? undefined : waitMs,
+        patienceMs: waitMs + CLIENT_LEASE_PATIENCE_MS,
         signal: cut,
         lastAttempt,
       });

@@ -1,6 +1,6 @@
 import { pause } from "../abortable.js";
 import { isQueueError } from "../errors.js";
-import { LIST_TASKS_MAX } from "../limits.js";
+import { CLIENT_LEASE_PATIENCE_MS, LIST_TASKS_MAX } from "../limits.js";
 import type { ExactLease } from "../naive-store.js";
 import { tasksByQueue } from "../releases.js";
 import type { LeaseExtension, LeaseFence, NewTask, QueueKey, TaskWithPayload } from "../task.js";
@@ -47,8 +47,9 @@ export class PlainDialect implements HttpDialect {
     waitMs: number,
     signal: AbortSignal | undefined,
   ): Promise<readonly TaskWithPayload[]> {
-    const tasks = await this.#poll(waitMs, signal, async () => {
-      const found = await this.#leaseInTurn(queues, request, signal);
+    const tasks = await this.#poll(waitMs, signal, async (leftMs) => {
+      const patienceMs = leftMs + CLIENT_LEASE_PATIENCE_MS;
+      const found = await this.#leaseInTurn(queues, request, patienceMs, signal);
       return found.length > 0 ? found : undefined;
     });
     return tasks ?? [];
@@ -66,16 +67,17 @@ export class PlainDialect implements HttpDialect {
   async #poll<T>(
     waitMs: number,
     signal: AbortSignal | undefined,
-    look: () => Promise<T | undefined>,
+    look: (leftMs: number) => Promise<T | undefined>,
   ): Promise<T | undefined> {
     const { clock, pollingIntervalMs } = this.#settings;
     const untilUs = clock.nowUs() + waitMs * 1000;
-    for (;;) {
-      const found = await look();
-      const leftMs = (untilUs - clock.nowUs()) / 1000;
+    for (let leftMs = waitMs; ; ) {
+      const found = await look(leftMs);
+      leftMs = (untilUs - clock.nowUs()) / 1000;
       if (found !== undefined || leftMs <= 0) return found;
       await pause(clock, Math.min(pollingIntervalMs, leftMs), signal);
       signal?.throwIfAborted();
+      leftMs = Math.max(0, (untilUs - clock.nowUs()) / 1000);
     }
   }
 
@@ -83,6 +85,7 @@ export class PlainDialect implements HttpDialect {
   async #leaseInTurn(
     queues: readonly QueueKey[],
     request: ExactLease,
+    patienceMs: number,
     signal: AbortSignal | undefined,
   ): Promise<readonly TaskWithPayload[]> {
     const first = this.#turn++ % queues.length;
@@ -91,7 +94,7 @@ export class PlainDialect implements HttpDialect {
       const rest = restOf(request, tasks);
       if (rest === undefined) break;
       try {
-        tasks.push(...(await this.#leaseFrom(queue, rest, signal)));
+        tasks.push(...(await this.#leaseFrom(queue, rest, patienceMs, signal)));
       } catch (error) {
         if (signal?.aborted === true) await quietly(this.#giveBack(tasks));
         // What is already leased is worth more than the news that another queue cannot be had.
@@ -105,6 +108,7 @@ export class PlainDialect implements HttpDialect {
   #leaseFrom(
     queue: QueueKey,
     request: ExactLease,
+    patienceMs: number,
     signal: AbortSignal | undefined,
   ): Promise<readonly TaskWithPayload[]> {
     const send = (cut: AbortSignal, lastAttempt: AbortSignal | undefined) =>
@@ -115,6 +119,7 @@ export class PlainDialect implements HttpDialect {
         read: (json) => tasksFromWire(json, queue),
         // Repeating a lease whose answer was lost would hold twice as many tasks for nothing.
         repeat: "undone",
+        patienceMs,
         signal: cut,
         lastAttempt,
       });

@@ -19,7 +19,12 @@ import {
 import { eachValid } from "../each-valid.js";
 import { QueueError } from "../errors.js";
 import type { HttpClient } from "../http-client.js";
-import { LIST_QUEUES_MAX, LIST_TASKS_MAX, PLAIN_QUEUE_NAME_PATTERN } from "../limits.js";
+import {
+  CLIENT_LEASE_PATIENCE_MS,
+  LIST_QUEUES_MAX,
+  LIST_TASKS_MAX,
+  PLAIN_QUEUE_NAME_PATTERN,
+} from "../limits.js";
 import type { CallOptions, QueueAdmin, QueueStore, StoreManifest } from "../store.js";
 import { closedStore } from "../store-errors.js";
 import type {
@@ -93,7 +98,7 @@ class HttpStoreOverCalls implements HttpStore {
     setMaxListeners(0, this.#ending.signal);
     this.#client = this.#settings.client;
     this.#calls = new HttpCalls(this.#settings, this.#ending.signal, () => this.#discovery.forget());
-    this.#discovery = new Discovery(this.#calls);
+    this.#discovery = new Discovery(this.#calls, this.#settings.clock);
   }
 
   get supports(): StoreManifest {
@@ -300,13 +305,18 @@ class HttpStoreOverCalls implements HttpStore {
     waitMs: number,
     signal: AbortSignal | undefined,
   ): Promise<readonly TaskWithPayload[]> {
-    const { dialect } = await this.#reach(queues, signal);
+    const patienceMs = Math.min(this.#settings.deadlineMs, waitMs + CLIENT_LEASE_PATIENCE_MS);
+    const { dialect } = await this.#reach(queues, signal, patienceMs);
     return dialect.lease(queues, request, waitMs, signal);
   }
 
   /** The server, asked what it is if that is not known. Refuses queue names that it does not take. */
-  async #reach(queues: readonly QueueKey[], signal: AbortSignal | undefined): Promise<Server> {
-    const features = await this.#discovery.features(signal);
+  async #reach(
+    queues: readonly QueueKey[],
+    signal: AbortSignal | undefined,
+    patienceMs = this.#settings.deadlineMs,
+  ): Promise<Server> {
+    const features = await this.#discovery.features(patienceMs, signal);
     if (this.#server?.features !== features) {
       const dialect = features.extended
         ? new ExtendedDialect(this.#calls, features, this.#settings)
