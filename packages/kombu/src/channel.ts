@@ -149,9 +149,9 @@ export class Channel implements EntityChannel, AsyncDisposable {
     return this.#call(undefined, ({ topology }) => topology.unbind(binding));
   }
 
-  deleteExchange(name: string): Promise<void> {
+  deleteExchange(name: string, options: { readonly ifUnused?: boolean } = {}): Promise<void> {
     this.#session.forgetDeclared();
-    return this.#call(undefined, ({ topology }) => topology.deleteExchange(name));
+    return this.#call(undefined, ({ topology }) => topology.deleteExchange(name, options));
   }
 
   deleteQueue(

@@ -100,10 +100,13 @@ export class Exchange {
     await channel.declareExchange(this.definition, options.passive ?? this.passive, options.signal);
   }
 
-  /** Removes it and its bindings; its queues stay. Unbound: `not_bound`. */
-  async delete(): Promise<void> {
+  /**
+   * Removes it and its bindings; its queues stay. `ifUnused` refuses with `precondition_failed` while queues are bound to it,
+   * as far as this connection knows of them. Unbound: `not_bound`.
+   */
+  async delete(options: { readonly ifUnused?: boolean } = {}): Promise<void> {
     const channel = needChannel(this.#channel, `exchange ${JSON.stringify(this.name)}`, "delete");
-    await channel.deleteExchange(this.name);
+    await channel.deleteExchange(this.name, options);
   }
 
   /** Whether the two are one definition, not merely one name. */

@@ -129,7 +129,8 @@ export interface Topology {
   declareQueue(queue: QueueDefinition, passive: boolean, signal?: AbortSignal): Promise<QueueState>;
   bind(binding: BindingDefinition): Promise<void>;
   unbind(binding: BindingDefinition): Promise<void>;
-  deleteExchange(name: string): Promise<void>;
+  /** `ifUnused`: `precondition_failed` while queues are bound to it. Quiet for an unknown exchange. */
+  deleteExchange(name: string, options?: { readonly ifUnused?: boolean }): Promise<void>;
   /** Quiet for an unknown queue. */
   deleteQueue(
     name: string,

@@ -107,6 +107,17 @@ export const exchangeCases: Cases = {
     assert.deepEqual(await drainPayloads(connection, "one"), ["kept"]);
   },
 
+  "delete() with ifUnused keeps an exchange that has bindings": async (connection) => {
+    const exchange = await declareBound(connection, "direct", { one: "key" });
+    const channel = await connection.channel();
+    await rejectsWith(exchange.bind(channel).delete({ ifUnused: true }), "precondition_failed");
+    const { queues } = await connection.producer({ exchange }).publish("kept", { routingKey: "key" });
+    assert.deepEqual(queues, ["one"]);
+    await new Queue("one").bind(channel).unbindFrom(exchange, { routingKey: "key" });
+    await exchange.bind(channel).delete({ ifUnused: true });
+    await rejectsWith(connection.producer().publish("nowhere", { exchange: exchange.name }), "not_found");
+  },
+
   "binding twice is one binding, and unbinding what is not bound is quiet": async (connection) => {
     const exchange = await declareBound(connection, "direct", { one: "key" });
     const queue = new Queue("one").bind(await connection.channel());

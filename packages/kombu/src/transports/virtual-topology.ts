@@ -87,7 +87,14 @@ export class VirtualTopology implements Topology {
     this.#bindings.remove(binding);
   }
 
-  async deleteExchange(name: string): Promise<void> {
+  async deleteExchange(name: string, options: { readonly ifUnused?: boolean } = {}): Promise<void> {
+    const bound = this.#bindings.bindings(name);
+    if (options.ifUnused === true && bound.length > 0) {
+      throw new KombuError(
+        "precondition_failed",
+        `exchange ${JSON.stringify(name)} is in use: queue ${JSON.stringify(bound[0]!.queue)} is bound to it; unbind it first`,
+      );
+    }
     this.#exchanges.delete(name);
     this.#bindings.removeExchange(name);
   }
