@@ -22,10 +22,12 @@ export function disabledQueue(queue: QueueKey): QueueError {
 }
 
 /** A task operation on a push queue. */
-export function pushQueue(): QueueError {
-  return new QueueError("wrong_mode", "The REST API is only applicable to pull queues.", {
-    location: "taskqueue",
-  });
+export function pushQueue(queue: QueueKey): QueueError {
+  return new QueueError(
+    "wrong_mode",
+    `The REST API is only applicable to pull queues. ${describeQueue(queue)} is a push queue: give it "mode: pull", or name another`,
+    { location: "taskqueue" },
+  );
 }
 
 /** A new queue past the store's limit. */

@@ -2,6 +2,7 @@ import { readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startChild } from "../src/child.js";
 import { runProgram } from "../src/run-program.js";
 import { type ServerProcess, startServerProcess } from "../src/server-process.js";
 
@@ -42,6 +43,19 @@ describe("examples", () => {
     );
   });
 
+  test("the worker takes the advanced producer's messages, and ends by itself when told to stop", async () => {
+    await run("03-advanced-producer.ts");
+    const worker = startChild(process.execPath, [TSX, `${EXAMPLES}05-worker.ts`], {
+      environment: { ...process.env, PULLQUEUE_ENDPOINT: server.url },
+    });
+    await worker.line(/Hello World!/, 10_000);
+    await worker.line(/Hello again!/, 10_000);
+    worker.signal("SIGTERM");
+    await worker.line(/^stopped$/, 10_000);
+    expect(await worker.exited(10_000)).toMatchObject({ code: 0 });
+    expect(await run("02-simple-consumer.ts")).toBe("the queue is empty\n");
+  });
+
   test("every example is run by a test", () => {
     const numbered = readdirSync(EXAMPLES).filter((name) => name.endsWith(".ts"));
     expect(numbered).toEqual([
@@ -49,6 +63,7 @@ describe("examples", () => {
       "02-simple-consumer.ts",
       "03-advanced-producer.ts",
       "04-advanced-consumer.ts",
+      "05-worker.ts",
     ]);
   });
 });

@@ -98,7 +98,7 @@ class MemoryStore implements NaiveStore {
   }
 
   async insert(key: QueueKey, tasks: readonly NewTask[]): Promise<readonly ItemResult<Task>[]> {
-    const queue = this.#pullQueue(this.#queueOrNew(key));
+    const queue = this.#pullQueue(key, this.#queueOrNew(key));
     const nowUs = this.#clock.nowUs();
     return tasks.map((task) => this.#insertOne(queue, task, nowUs));
   }
@@ -124,7 +124,7 @@ class MemoryStore implements NaiveStore {
   }
 
   async extend(key: QueueKey, leases: readonly LeaseExtension[]): Promise<readonly ItemResult<Task>[]> {
-    const queue = this.#pullQueue(this.#knownQueue(key));
+    const queue = this.#pullQueue(key, this.#knownQueue(key));
     const nowUs = this.#clock.nowUs();
     return leases.map((lease) => {
       const task = queue.tasks.get(lease.id);
@@ -136,7 +136,7 @@ class MemoryStore implements NaiveStore {
   }
 
   async delete(key: QueueKey, targets: readonly LeaseFence[]): Promise<readonly ItemResult<undefined>[]> {
-    const queue = this.#pullQueue(this.#knownQueue(key));
+    const queue = this.#pullQueue(key, this.#knownQueue(key));
     const nowUs = this.#clock.nowUs();
     return targets.map((target) => {
       const task = queue.tasks.get(target.id);
@@ -149,12 +149,12 @@ class MemoryStore implements NaiveStore {
   }
 
   async find(key: QueueKey, id: string): Promise<TaskWithPayload | undefined> {
-    const task = this.#pullQueue(this.#knownQueue(key)).tasks.get(id);
+    const task = this.#pullQueue(key, this.#knownQueue(key)).tasks.get(id);
     return task === undefined ? undefined : withPayload(task);
   }
 
   async list(key: QueueKey, limit: number, after: TaskPosition | undefined): Promise<readonly Task[]> {
-    return this.#pullQueue(this.#knownQueue(key)).list(limit, after).map(plain);
+    return this.#pullQueue(key, this.#knownQueue(key)).list(limit, after).map(plain);
   }
 
   nextEtaUs(key: QueueKey, afterUs: number): number | undefined {
@@ -278,13 +278,13 @@ class MemoryStore implements NaiveStore {
   }
 
   #leasableQueue(key: QueueKey): MemoryQueue {
-    const queue = this.#pullQueue(this.#queueOrNew(key));
+    const queue = this.#pullQueue(key, this.#queueOrNew(key));
     if (queue.settings.disabled) throw disabledQueue(key);
     return queue;
   }
 
-  #pullQueue(queue: MemoryQueue): MemoryQueue {
-    if (queue.settings.mode === "push") throw pushQueue();
+  #pullQueue(key: QueueKey, queue: MemoryQueue): MemoryQueue {
+    if (queue.settings.mode === "push") throw pushQueue(key);
     return queue;
   }
 

@@ -49,13 +49,13 @@ export class SqliteQueues {
 
   /** A queue with tasks to look at or to end. */
   pull(key: QueueKey): QueueRow {
-    return pullOnly(this.known(key));
+    return pullOnly(key, this.known(key));
   }
 
   /** A queue to insert into; made when it is not there and may be. */
   insertable(key: QueueKey): QueueRow {
     const row = this.find(key);
-    if (row !== undefined) return pullOnly(row);
+    if (row !== undefined) return pullOnly(key, row);
     if (!this.#createQueues) throw unknownQueue(key);
     return this.put(key, DEFAULT_QUEUE_SETTINGS);
   }
@@ -126,7 +126,7 @@ export function queueInfo(project: string, row: QueueRow, stats: QueueStats | un
   return stats === undefined ? { key, settings } : { key, settings, stats };
 }
 
-function pullOnly(row: QueueRow): QueueRow {
-  if (row.mode === "push") throw pushQueue();
+function pullOnly(key: QueueKey, row: QueueRow): QueueRow {
+  if (row.mode === "push") throw pushQueue(key);
   return row;
 }
