@@ -126,7 +126,7 @@ export class Producer {
 }
 
 /** Publishes within the limits that its options set. Error: `timeout`, and the signal's reason. */
-export async function publishInTime<T>(
+async function publishInTime<T>(
   clock: Clock,
   { timeoutMs, signal }: Pick<PublishOptions, "timeoutMs" | "signal">,
   publish: (signal: AbortSignal | undefined) => Promise<T>,

@@ -14,7 +14,7 @@ import { DeliveryQueue } from "./delivery-queue.js";
 import { KombuError } from "./errors.js";
 import { Exchange, type ExchangeOptions } from "./exchange.js";
 import { Message } from "./message.js";
-import { Producer, publishInTime, type Receipt } from "./producer.js";
+import { Producer, type Receipt } from "./producer.js";
 import { checkPublishOptions, type PublishOptions, signalCheck, timeoutCheck } from "./publish-options.js";
 import { Queue, type QueueOptions } from "./queue.js";
 import { closedError } from "./session.js";
@@ -109,12 +109,9 @@ export class SimpleQueue implements AsyncDisposable {
   /** Publishes to the queue. Resolves when the broker has the message. */
   async put(body: unknown, options: PublishOptions = {}): Promise<Receipt> {
     checkPublishOptions(options);
-    const { timeoutMs, ...others } = options;
-    // Its time limit holds for the declaration too.
-    return publishInTime(this.#channel.clock, options, async (signal) => {
-      await this.#ready(signal);
-      return this.#producer.publish(body, { ...others, signal });
-    });
+    this.#stop.signal.throwIfAborted();
+    // The producer declares the queue: after it has serialized the body, and within the same time limit.
+    return this.#producer.publish(body, { ...options, declare: [...(options.declare ?? []), this.queue] });
   }
 
   /** The oldest message, leased until it is settled. Errors: `empty` when time is up, `closed`, the signal's reason. */

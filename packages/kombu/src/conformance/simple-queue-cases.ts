@@ -18,6 +18,15 @@ export const simpleQueueCases: Cases = {
     await rejectsWith(queue.getNowait(), "empty");
   },
 
+  "put() takes the body as it is when called": async (connection) => {
+    const queue = connection.simpleQueue("q");
+    const body = { n: 1 };
+    const putting = queue.put(body);
+    body.n = 2;
+    await putting;
+    assert.deepEqual(await drainPayloads(connection, "q"), [{ n: 1 }]);
+  },
+
   "get() is empty when time is up": needing(["manualClock"], async (connection, broker) => {
     const queue = connection.simpleQueue("q");
     const getting = queue.get({ timeoutMs: 3_000 });
