@@ -17,6 +17,7 @@ import {
 import type { Clock } from "./clock.js";
 import { eachValid } from "./each-valid.js";
 import { isQueueError } from "./errors.js";
+import { Lifecycle } from "./lifecycle.js";
 import { LIST_QUEUES_MAX, LIST_TASKS_MAX } from "./limits.js";
 import type { ExactLease, LeaseAnswer, NaiveStore, StatsChoice } from "./naive-store.js";
 import { queueNameOf, queuePageToken, taskPageToken, taskPositionOf } from "./page-token.js";
@@ -48,15 +49,12 @@ export function checkedStore(naive: NaiveStore, options: { readonly clock: Clock
   return new CheckedStore(naive, options.clock);
 }
 
-/** Open until `close`; then closing while calls still run; then closed. Calls that wait end when closing begins. */
 class CheckedStore implements QueueStore, QueueAdmin {
   readonly supports: StoreManifest;
   readonly #naive: NaiveStore;
   readonly #clock: Clock;
   readonly #waiters: Waiters;
-  #running = 0;
-  #idle: (() => void) | undefined;
-  #closing: Promise<void> | undefined;
+  readonly #lifecycle: Lifecycle;
 
   constructor(naive: NaiveStore, clock: Clock) {
     this.supports = naive.supports;
@@ -67,10 +65,14 @@ class CheckedStore implements QueueStore, QueueAdmin {
       nextEtaUs: (queue, afterUs) => naive.nextEtaUs(queue, afterUs),
       watchForeignWrites: naive.watchForeignWrites?.bind(naive),
     });
+    this.#lifecycle = new Lifecycle({
+      begin: () => this.#waiters.close(closedStore()),
+      finish: () => naive.close(),
+    });
   }
 
   insert(queue: QueueKey, tasks: readonly NewTask[], options?: CallOptions) {
-    return this.#run(options, async () => {
+    return this.#lifecycle.run(options, async () => {
       checkQueueKey(queue);
       checkBatch("tasks", tasks);
       checkBatchPayload(tasks);
@@ -86,7 +88,7 @@ class CheckedStore implements QueueStore, QueueAdmin {
   }
 
   lease(queues: readonly QueueKey[], request: LeaseRequest, options?: CallOptions) {
-    return this.#run(options, async () => {
+    return this.#lifecycle.run(options, async () => {
       checkQueueKeys(queues);
       const exact = exactLease(request);
       const waitMs = request.waitMs ?? 0;
@@ -96,7 +98,7 @@ class CheckedStore implements QueueStore, QueueAdmin {
   }
 
   extend(queue: QueueKey, leases: readonly LeaseExtension[], options?: CallOptions) {
-    return this.#run(options, async () => {
+    return this.#lifecycle.run(options, async () => {
       checkQueueKey(queue);
       checkBatch("leases", leases);
       return this.#extend(queue, leases);
@@ -104,7 +106,7 @@ class CheckedStore implements QueueStore, QueueAdmin {
   }
 
   delete(queue: QueueKey, targets: readonly LeaseFence[], options?: CallOptions) {
-    return this.#run(options, async () => {
+    return this.#lifecycle.run(options, async () => {
       checkQueueKey(queue);
       checkBatch("targets", targets);
       return eachValid(targets, checkFence, (valid) => this.#naive.delete(queue, valid));
@@ -112,7 +114,7 @@ class CheckedStore implements QueueStore, QueueAdmin {
   }
 
   peek(queue: QueueKey, query: PeekQuery, options?: CallOptions): Promise<TaskPage> {
-    return this.#run(options, async () => {
+    return this.#lifecycle.run(options, async () => {
       checkQueueKey(queue);
       checkPeekQuery(query);
       if ("id" in query) {
@@ -130,7 +132,7 @@ class CheckedStore implements QueueStore, QueueAdmin {
   }
 
   wait(queues: readonly QueueKey[], waitMs: number, options?: CallOptions): Promise<boolean> {
-    return this.#run(options, () => {
+    return this.#lifecycle.run(options, () => {
       checkQueueKeys(queues);
       checkWait(waitMs);
       // Whoever only waits takes nothing, so its wake must not be one that a waiting lease goes without.
@@ -139,7 +141,7 @@ class CheckedStore implements QueueStore, QueueAdmin {
   }
 
   putQueue(queue: QueueKey, settings: QueueSettings, options?: CallOptions): Promise<QueueInfo> {
-    return this.#run(options, async () => {
+    return this.#lifecycle.run(options, async () => {
       checkQueueKey(queue);
       checkSettings(settings);
       const info = await this.#naive.putQueue(queue, settings);
@@ -149,7 +151,7 @@ class CheckedStore implements QueueStore, QueueAdmin {
   }
 
   getQueue(queue: QueueKey, options?: CallOptions & { readonly stats?: boolean }): Promise<QueueInfo> {
-    return this.#run(options, async () => {
+    return this.#lifecycle.run(options, async () => {
       checkQueueKey(queue);
       return this.#naive.getQueue(queue, statsChoice(options?.stats));
     });
@@ -163,7 +165,7 @@ class CheckedStore implements QueueStore, QueueAdmin {
       readonly stats?: boolean;
     } = {},
   ): Promise<QueuePage> {
-    return this.#run(options, async () => {
+    return this.#lifecycle.run(options, async () => {
       checkProject(project);
       const { limit = LIST_QUEUES_MAX, pageToken } = options;
       checkLimit(limit, LIST_QUEUES_MAX);
@@ -177,7 +179,7 @@ class CheckedStore implements QueueStore, QueueAdmin {
   }
 
   deleteQueue(queue: QueueKey, options?: CallOptions): Promise<void> {
-    return this.#run(options, async () => {
+    return this.#lifecycle.run(options, async () => {
       checkQueueKey(queue);
       await this.#naive.deleteQueue(queue);
     });
@@ -187,49 +189,25 @@ class CheckedStore implements QueueStore, QueueAdmin {
     queue: QueueKey,
     options?: CallOptions & { readonly onProgress?: (removed: number) => void },
   ): Promise<number> {
-    return this.#run(options, async () => {
+    return this.#lifecycle.run(options, async () => {
       checkQueueKey(queue);
       let total = 0;
       for await (const removed of this.#naive.purge(queue)) {
         total += removed;
         options?.onProgress?.(total);
         options?.signal?.throwIfAborted();
-        if (this.#closing !== undefined) throw closedStore();
+        if (this.#lifecycle.isClosing) throw closedStore();
       }
       return total;
     });
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+    return this.#lifecycle.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  async #close(): Promise<void> {
-    this.#waiters.close(closedStore());
-    if (this.#running > 0) {
-      await new Promise<void>((resolve) => {
-        this.#idle = resolve;
-      });
-    }
-    await this.#naive.close();
-  }
-
-  /** Every call passes here: refused when closed or aborted, counted while it runs. */
-  async #run<T>(options: CallOptions | undefined, call: () => Promise<T>): Promise<T> {
-    if (this.#closing !== undefined) throw closedStore();
-    options?.signal?.throwIfAborted();
-    this.#running += 1;
-    try {
-      return await call();
-    } finally {
-      this.#running -= 1;
-      if (this.#running === 0) this.#idle?.();
-    }
   }
 
   async #extend(queue: QueueKey, leases: readonly LeaseExtension[]): Promise<readonly ItemResult<Task>[]> {

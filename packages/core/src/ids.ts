@@ -39,7 +39,7 @@ let keyCount = 0;
 
 /**
  * A key that makes a repeated insert harmless: 36 characters, unique. Keys of one process follow each other in order, so
- * that a store's index of keys is written in few places (random ones cost an SQLite store two thirds of its inserts).
+ * that a store's index of keys is written in few places; random ones would touch pages all over it with every insert.
  */
 export function newIdempotencyKey(): string {
   keyCount += 1;

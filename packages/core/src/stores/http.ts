@@ -19,6 +19,7 @@ import {
 import { eachValid } from "../each-valid.js";
 import { QueueError } from "../errors.js";
 import type { HttpClient } from "../http-client.js";
+import { Lifecycle } from "../lifecycle.js";
 import {
   CLIENT_LEASE_PATIENCE_MS,
   LIST_QUEUES_MAX,
@@ -80,17 +81,14 @@ interface Server {
   readonly dialect: HttpDialect;
 }
 
-/** Open until `close`; then closing while calls still run; then closed. Calls that wait end when closing begins. */
 class HttpStoreOverCalls implements HttpStore {
   readonly #settings: ReturnType<typeof httpStoreSettings>;
   readonly #client: HttpClient;
   readonly #calls: HttpCalls;
   readonly #discovery: Discovery;
   readonly #ending = new AbortController();
+  readonly #lifecycle: Lifecycle;
   #server: Server | undefined;
-  #running = 0;
-  #idle: (() => void) | undefined;
-  #closing: Promise<void> | undefined;
 
   constructor(options: HttpStoreOptions) {
     this.#settings = httpStoreSettings(options);
@@ -99,6 +97,10 @@ class HttpStoreOverCalls implements HttpStore {
     this.#client = this.#settings.client;
     this.#calls = new HttpCalls(this.#settings, this.#ending.signal, () => this.#discovery.forget());
     this.#discovery = new Discovery(this.#calls, this.#settings.clock);
+    this.#lifecycle = new Lifecycle({
+      begin: () => this.#ending.abort(closedStore()),
+      finish: () => this.#client.close(),
+    });
   }
 
   get supports(): StoreManifest {
@@ -106,7 +108,7 @@ class HttpStoreOverCalls implements HttpStore {
   }
 
   ready(options?: CallOptions): Promise<StoreManifest> {
-    return this.#run(options, async (signal) => (await this.#reach([], signal)).dialect.manifest);
+    return this.#lifecycle.run(options, async (signal) => (await this.#reach([], signal)).dialect.manifest);
   }
 
   insert(
@@ -114,7 +116,7 @@ class HttpStoreOverCalls implements HttpStore {
     tasks: readonly NewTask[],
     options?: CallOptions,
   ): Promise<readonly ItemResult<Task>[]> {
-    return this.#run(options, async (signal) => {
+    return this.#lifecycle.run(options, async (signal) => {
       checkQueueKey(queue);
       checkBatch("tasks", tasks);
       checkBatchPayload(tasks);
@@ -130,7 +132,7 @@ class HttpStoreOverCalls implements HttpStore {
     request: LeaseRequest,
     options?: CallOptions,
   ): Promise<readonly TaskWithPayload[]> {
-    return this.#run(options, async (signal) => {
+    return this.#lifecycle.run(options, async (signal) => {
       checkQueueKeys(queues);
       const exact = exactLease(request);
       checkOneProject(queues);
@@ -145,7 +147,7 @@ class HttpStoreOverCalls implements HttpStore {
     leases: readonly LeaseExtension[],
     options?: CallOptions,
   ): Promise<readonly ItemResult<Task>[]> {
-    return this.#run(options, async (signal) => {
+    return this.#lifecycle.run(options, async (signal) => {
       checkQueueKey(queue);
       checkBatch("leases", leases);
       if (leases.length === 0) return [];
@@ -159,7 +161,7 @@ class HttpStoreOverCalls implements HttpStore {
     targets: readonly LeaseFence[],
     options?: CallOptions,
   ): Promise<readonly ItemResult<undefined>[]> {
-    return this.#run(options, async (signal) => {
+    return this.#lifecycle.run(options, async (signal) => {
       checkQueueKey(queue);
       checkBatch("targets", targets);
       if (targets.length === 0) return [];
@@ -169,7 +171,7 @@ class HttpStoreOverCalls implements HttpStore {
   }
 
   peek(queue: QueueKey, query: PeekQuery, options?: CallOptions): Promise<TaskPage> {
-    return this.#run(options, async (signal) => {
+    return this.#lifecycle.run(options, async (signal) => {
       checkQueueKey(queue);
       checkPeekQuery(query);
       if ("id" in query) {
@@ -184,7 +186,7 @@ class HttpStoreOverCalls implements HttpStore {
   }
 
   wait(queues: readonly QueueKey[], waitMs: number, options?: CallOptions): Promise<boolean> {
-    return this.#run(options, async (signal) => {
+    return this.#lifecycle.run(options, async (signal) => {
       checkQueueKeys(queues);
       checkWait(waitMs);
       checkOneProject(queues);
@@ -195,7 +197,7 @@ class HttpStoreOverCalls implements HttpStore {
   }
 
   putQueue(queue: QueueKey, settings: QueueSettings, options?: CallOptions): Promise<QueueInfo> {
-    return this.#run(options, async (signal) => {
+    return this.#lifecycle.run(options, async (signal) => {
       checkQueueKey(queue);
       checkSettings(settings);
       requireMethod((await this.#reach([queue], signal)).features.methods, "taskqueues.update");
@@ -204,7 +206,7 @@ class HttpStoreOverCalls implements HttpStore {
   }
 
   getQueue(queue: QueueKey, options?: CallOptions & { readonly stats?: boolean }): Promise<QueueInfo> {
-    return this.#run(options, async (signal) => {
+    return this.#lifecycle.run(options, async (signal) => {
       checkQueueKey(queue);
       await this.#reach([queue], signal);
       return getQueue(this.#calls, queue, options?.stats === true, signal);
@@ -219,7 +221,7 @@ class HttpStoreOverCalls implements HttpStore {
       readonly stats?: boolean;
     } = {},
   ): Promise<QueuePage> {
-    return this.#run(options, async (signal) => {
+    return this.#lifecycle.run(options, async (signal) => {
       checkProject(project);
       const { limit = LIST_QUEUES_MAX, pageToken, stats = false } = options;
       checkLimit(limit, LIST_QUEUES_MAX);
@@ -229,7 +231,7 @@ class HttpStoreOverCalls implements HttpStore {
   }
 
   deleteQueue(queue: QueueKey, options?: CallOptions): Promise<void> {
-    return this.#run(options, async (signal) => {
+    return this.#lifecycle.run(options, async (signal) => {
       checkQueueKey(queue);
       requireMethod((await this.#reach([queue], signal)).features.methods, "taskqueues.delete");
       await deleteQueue(this.#calls, queue, signal);
@@ -241,7 +243,7 @@ class HttpStoreOverCalls implements HttpStore {
     options?: CallOptions & { readonly onProgress?: (removed: number) => void },
   ): Promise<number> {
     const onProgress = options?.onProgress ?? (() => {});
-    return this.#run(options, async (caller) => {
+    return this.#lifecycle.run(options, async (caller) => {
       checkQueueKey(queue);
       return this.#endable(caller, async (signal) => {
         const { features } = await this.#reach([queue], signal);
@@ -255,38 +257,11 @@ class HttpStoreOverCalls implements HttpStore {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+    return this.#lifecycle.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  async #close(): Promise<void> {
-    this.#ending.abort(closedStore());
-    if (this.#running > 0) {
-      await new Promise<void>((resolve) => {
-        this.#idle = resolve;
-      });
-    }
-    await this.#client.close();
-  }
-
-  /** Every call passes here: refused when closed or aborted, counted while it runs. */
-  async #run<T>(
-    options: CallOptions | undefined,
-    call: (signal: AbortSignal | undefined) => Promise<T>,
-  ): Promise<T> {
-    if (this.#closing !== undefined) throw closedStore();
-    options?.signal?.throwIfAborted();
-    this.#running += 1;
-    try {
-      return await call(options?.signal);
-    } finally {
-      this.#running -= 1;
-      if (this.#running === 0) this.#idle?.();
-    }
   }
 
   /** A call that may take long also ends when the store is closed. */
