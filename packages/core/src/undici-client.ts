@@ -10,6 +10,9 @@ import {
   RESPONSE_BYTES_MAX,
 } from "./limits.js";
 
+/** OpenSSL's and Node's words for certificates that do not pass. Trying again does not help. */
+const UNTRUSTED = /CERT|UNABLE_TO_VERIFY|HOSTNAME_MISMATCH/;
+
 /** What can be chosen about a client over sockets. */
 export interface UndiciClientOptions {
   /** Where the server is: `http://127.0.0.1:8085`, perhaps with a path that stands before every other. */
@@ -182,6 +185,13 @@ class Exchange implements Dispatcher.DispatchHandler {
     const code = "code" in error ? String(error.code) : error.name;
     if (code === "UND_ERR_CLOSED" || code === "UND_ERR_DESTROYED") {
       return new QueueError("closed", "the HTTP client is closed; open a new one", { cause: error });
+    }
+    if (UNTRUSTED.test(code)) {
+      return new QueueError(
+        "invalid_argument",
+        `${this.#origin} has a certificate that this machine does not trust (${code}); if it is yours, name its issuer's file in NODE_EXTRA_CA_CERTS`,
+        { cause: error, location: "endpoint" },
+      );
     }
     return new QueueError(
       "unavailable",
