@@ -19,13 +19,17 @@ const PROBE_MS = 20_000;
  * Whether a service is missing, for `describe.skipIf(isMissing("strace"))`. Says plainly what is left out and why.
  * With `REQUIRE_SERVICES=1`, as in CI, a missing service throws instead.
  */
-export function isMissing(name: ServiceName, environment: NodeJS.ProcessEnv = process.env): boolean {
+export function isMissing(
+  name: ServiceName,
+  environment: NodeJS.ProcessEnv = process.env,
+  say: (line: string) => void = (line) => void process.stderr.write(line),
+): boolean {
   const { command, debianPackage } = SERVICES[name];
   const [program, ...parameters] = command;
   const probe = spawnSync(program, parameters, { timeout: PROBE_MS, stdio: "ignore", env: environment });
   if (probe.status === 0) return false;
   const advice = `${name} is not usable here: apt-get install ${debianPackage}`;
   if (environment.REQUIRE_SERVICES === "1") throw new Error(`${advice} (REQUIRE_SERVICES=1)`);
-  process.stderr.write(`left out: the tests that need ${name}. ${advice}\n`);
+  say(`left out: the tests that need ${name}. ${advice}\n`);
   return true;
 }

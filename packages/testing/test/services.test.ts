@@ -4,7 +4,9 @@ import { isMissing } from "../src/services.js";
 describe("isMissing()", () => {
   // Without a search path no program is found, whatever this machine has.
   test("isMissing() says so when the service is not there", () => {
-    expect(isMissing("strace", { PATH: "" })).toBe(true);
+    const said: string[] = [];
+    expect(isMissing("strace", { PATH: "" }, (line) => said.push(line))).toBe(true);
+    expect(said).toEqual([expect.stringMatching(/^left out: .* strace\. .*apt-get install strace\n$/)]);
   });
 
   test("isMissing() throws when services are required", () => {
