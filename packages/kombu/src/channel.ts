@@ -89,7 +89,9 @@ export class Channel implements EntityChannel, AsyncDisposable {
 
   /** Declares an exchange or a queue with its bindings, unless this connection did so before. */
   async declareOnce(entity: Exchange | Queue, signal?: AbortSignal): Promise<void> {
-    const declare = () => this.#running.during(async () => void (await entity.bind(this).declare()));
+    const { closing } = this.#session;
+    const declare = () =>
+      this.#running.during(async () => void (await entity.bind(this).declare({ signal: closing })));
     await orAbort(this.#session.declareOnce(entity, declare), signal);
   }
 

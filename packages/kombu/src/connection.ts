@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { inspect } from "node:util";
 import { type Clock, systemClock } from "@pullqueue/core";
 import { Channel, type EventSource } from "./channel.js";
@@ -49,7 +50,12 @@ export class Connection implements AsyncDisposable {
     const { holdMsMax } = address;
     this.#address = address;
     this.#clock = clock;
-    this.#session = new Session({ clock, serializers, holdMsMax, open: () => address.open({ clock }) });
+    this.#session = new Session({
+      ...{ clock, serializers, holdMsMax, closing: this.#stop.signal },
+      open: () => address.open({ clock }),
+    });
+    // Each declaration that runs listens; Node would suspect a leak at eleven.
+    setMaxListeners(0, this.#stop.signal);
   }
 
   /** The transport's name. */

@@ -1,4 +1,3 @@
-import type { Clock } from "@pullqueue/core";
 import type { Channel } from "./channel.js";
 import { booleanCheck, type Check, checkOptions, nameCheck, oneOfCheck, stringCheck } from "./check.js";
 import { compress } from "./compression.js";
@@ -13,7 +12,7 @@ import {
   refuseEnvelopeOptions,
 } from "./publish-options.js";
 import type { PublishReceipt } from "./transport.js";
-import { linkSignals } from "./waiting.js";
+import { inTime } from "./waiting.js";
 
 /** What a producer does with every message, unless the message says otherwise. */
 export interface ProducerOptions {
@@ -77,7 +76,9 @@ export class Producer {
    */
   async publish(body: unknown, options: PublishOptions = {}): Promise<Receipt> {
     checkPublishOptions(options);
-    return publishInTime(this.#channel.clock, options, (signal) => this.#publish(body, options, signal));
+    const { timeoutMs, signal } = options;
+    const limit = { timeoutMs, signal, late: publishTimeout };
+    return inTime(this.#channel.clock, limit, (either) => this.#publish(body, options, either));
   }
 
   async #publish(body: unknown, options: PublishOptions, signal?: AbortSignal): Promise<Receipt> {
@@ -122,24 +123,6 @@ export class Producer {
     const compressed = await compress(serialized.body, compression);
     const headers = { ...content.headers, compression: compressed.contentType };
     return { ...content, properties, headers, body: compressed.body };
-  }
-}
-
-/** Publishes within the limits that its options set. Error: `timeout`, and the signal's reason. */
-async function publishInTime<T>(
-  clock: Clock,
-  { timeoutMs, signal }: Pick<PublishOptions, "timeoutMs" | "signal">,
-  publish: (signal: AbortSignal | undefined) => Promise<T>,
-): Promise<T> {
-  if (timeoutMs === undefined) return publish(signal);
-  const link = linkSignals(signal);
-  const late = () => link.abort(publishTimeout(timeoutMs));
-  const cancel = clock.timer(timeoutMs, late, { keepAlive: true });
-  try {
-    return await publish(link.signal);
-  } finally {
-    cancel();
-    link.end();
   }
 }
 

@@ -14,6 +14,8 @@ export interface SessionOptions {
   readonly open: () => Promise<Transport>;
   /** Longest time one message is held by renewals, in milliseconds. Undefined: as long as it is held. */
   readonly holdMsMax: number | undefined;
+  /** Fires when the connection begins to close: what need not be finished ends then. */
+  readonly closing: AbortSignal;
 }
 
 /**
@@ -26,6 +28,8 @@ export class Session {
   readonly clock: Clock;
   readonly serializers: SerializerRegistry;
   readonly holdMsMax: number | undefined;
+  /** Fires when the connection begins to close. */
+  readonly closing: AbortSignal;
   /** Told when a consumer starts or has room again. */
   readonly changed: Notifier;
   readonly #open: () => Promise<Transport>;
@@ -34,10 +38,11 @@ export class Session {
   #consumerCount = 0;
   #closed = false;
 
-  constructor({ clock, serializers, open, holdMsMax }: SessionOptions) {
+  constructor({ clock, serializers, open, holdMsMax, closing }: SessionOptions) {
     this.clock = clock;
     this.serializers = serializers;
     this.holdMsMax = holdMsMax;
+    this.closing = closing;
     this.changed = new Notifier(clock);
     this.#open = open;
   }

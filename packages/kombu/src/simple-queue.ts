@@ -13,12 +13,13 @@ import { acceptCheck } from "./consumer-options.js";
 import { DeliveryQueue } from "./delivery-queue.js";
 import { KombuError } from "./errors.js";
 import { Exchange, type ExchangeOptions } from "./exchange.js";
+import { DECLARE_PATIENCE_MS } from "./limits.js";
 import { Message } from "./message.js";
 import { Producer, type Receipt } from "./producer.js";
 import { checkPublishOptions, type PublishOptions, signalCheck, timeoutCheck } from "./publish-options.js";
 import { Queue, type QueueOptions } from "./queue.js";
 import { closedError } from "./session.js";
-import { linkSignals, orAbort } from "./waiting.js";
+import { inTime, linkSignals, orAbort } from "./waiting.js";
 
 /** How a simple queue is made and used. */
 export interface SimpleQueueOptions {
@@ -119,7 +120,7 @@ export class SimpleQueue implements AsyncDisposable {
     checkOptions("get", options, GET_CHECKS);
     const { block = true, timeoutMs, signal } = options;
     const waitMs = block ? timeoutMs : 0;
-    await this.#ready(signal);
+    await this.#ready(signal, waitMs);
     const link = linkSignals(this.#stop.signal, signal);
     try {
       const holding = await this.#received.next({ waitMs, signal: link.signal });
@@ -159,11 +160,15 @@ export class SimpleQueue implements AsyncDisposable {
     return this.close();
   }
 
-  async #ready(signal: AbortSignal | undefined): Promise<void> {
+  /** Declares the queue once. Whoever waits only so long for a message waits little longer for a broker. */
+  async #ready(signal: AbortSignal | undefined, waitMs?: number): Promise<void> {
     this.#stop.signal.throwIfAborted();
     signal?.throwIfAborted();
     this.#declared ??= this.#declare();
-    await orAbort(this.#declared, signal);
+    const declared = this.#declared;
+    const timeoutMs = waitMs === undefined ? undefined : waitMs + DECLARE_PATIENCE_MS;
+    const late = (ms: number) => noBroker(this.queue.name, ms);
+    await inTime(this.#channel.clock, { timeoutMs, signal, late }, (either) => orAbort(declared, either));
   }
 
   async #declare(): Promise<void> {
@@ -174,6 +179,13 @@ export class SimpleQueue implements AsyncDisposable {
       throw error;
     }
   }
+}
+
+function noBroker(name: string, ms: number): KombuError {
+  return new KombuError(
+    "unavailable",
+    `the broker did not answer within ${ms} ms, so queue ${JSON.stringify(name)} could not be declared; is it running, and is this its address?`,
+  );
 }
 
 /** The options that make a simple queue kombu's SimpleBuffer: transient, for one connection, acknowledged before it is handed over. */

@@ -104,3 +104,25 @@ export async function orAbort<T>(promise: Promise<T>, signal: AbortSignal | unde
     signal.removeEventListener("abort", stop!);
   }
 }
+
+/** Does the work until the signal fires or, where one is given, the time is up: then it rejects with what `late` makes. */
+export async function inTime<T>(
+  clock: Clock,
+  limit: {
+    readonly timeoutMs: number | undefined;
+    readonly signal: AbortSignal | undefined;
+    readonly late: (timeoutMs: number) => Error;
+  },
+  work: (signal: AbortSignal | undefined) => Promise<T>,
+): Promise<T> {
+  const { timeoutMs, signal, late } = limit;
+  if (timeoutMs === undefined) return work(signal);
+  const link = linkSignals(signal);
+  const cancel = clock.timer(timeoutMs, () => link.abort(late(timeoutMs)), { keepAlive: true });
+  try {
+    return await work(link.signal);
+  } finally {
+    cancel();
+    link.end();
+  }
+}

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { Connection, Exchange, isEmpty, Queue } from "@pullqueue/kombu";
 import { describe, expect, test } from "vitest";
 import { storeWith } from "./support.js";
@@ -45,3 +47,17 @@ describe("SimpleQueue", () => {
     expect(bodies).toEqual([{ text: "Hello World!" }]);
   });
 });
+
+test("get() of a broker that is not there is unavailable soon, and close() waits for no declaration", async () => {
+  const vacant = createServer().listen(0, "127.0.0.1");
+  await once(vacant, "listening");
+  const { port } = vacant.address() as AddressInfo;
+  vacant.close();
+  await once(vacant, "close");
+  const connection = new Connection(`appengine://127.0.0.1:${port}/my_project`);
+  await expect(connection.simpleQueue("q").get({ timeoutMs: 100 })).rejects.toMatchObject({
+    code: "unavailable",
+    message: expect.stringContaining("is it running"),
+  });
+  await connection.close();
+}, 6_000);
