@@ -7,38 +7,17 @@ import {
   undiciClient,
 } from "@pullqueue/core";
 import { describe, expect, test } from "vitest";
-import { type Fault, type FaultProxy, startFaultProxy } from "./support/fault-proxy.js";
+import { type Fault, startFaultProxy } from "./support/fault-proxy.js";
 import { startMemoryServer } from "./support/http-factories.js";
+import { startProxiedServer } from "./support/proxied-server.js";
 
 const QUEUE = { project: "p", queue: "a queue/of kombu's" };
 const PAYLOAD = Buffer.from("hello");
 const task = { payload: PAYLOAD };
 const LEASE = { maxTasks: 10, leaseMs: 60_000 };
 
-interface Setup extends AsyncDisposable {
-  readonly proxy: FaultProxy;
-  readonly store: HttpStore;
-  /** Past the proxy, to see what the server has. */
-  readonly direct: HttpStore;
-}
-
-/** Our server, a proxy in front of it, and a store on either side of the proxy. */
-async function setUp(options: HttpStoreOptions = {}): Promise<Setup> {
-  const server = await startMemoryServer();
-  const proxy = await startFaultProxy(server.url);
-  const store = openHttpStore({ endpoint: proxy.url, random: () => 1, ...options });
-  const direct = openHttpStore({ endpoint: server.url });
-  return {
-    proxy,
-    store,
-    direct,
-    async [Symbol.asyncDispose]() {
-      await Promise.all([store.close(), direct.close()]);
-      await proxy[Symbol.asyncDispose]();
-      await server.close();
-    },
-  };
-}
+/** Faults lie between client and server. */
+const setUp = (options: HttpStoreOptions = {}) => startProxiedServer(options);
 
 async function insertOne(store: HttpStore) {
   const [result] = await store.insert(QUEUE, [task]);

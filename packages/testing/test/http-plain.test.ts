@@ -10,37 +10,17 @@ import {
 } from "@pullqueue/core";
 import { createHandler } from "@pullqueue/server";
 import { describe, expect, test } from "vitest";
-import { type Fault, type FaultProxy, startFaultProxy } from "./support/fault-proxy.js";
-import { plainHandler, startMemoryServer } from "./support/http-factories.js";
+import type { Fault } from "./support/fault-proxy.js";
+import { plainHandler } from "./support/http-factories.js";
+import { startProxiedServer } from "./support/proxied-server.js";
 
 const QUEUE = { project: "p", queue: "pull-queue" };
 const task = { payload: Buffer.from("hello") };
 const LEASE = { maxTasks: 10, leaseMs: 60_000 };
 
-interface Setup extends AsyncDisposable {
-  readonly proxy: FaultProxy;
-  readonly store: HttpStore;
-  /** Past the proxy, with everything that the server can. */
-  readonly direct: HttpStore;
-}
-
-/** Our server behind a proxy that hides its additions, and a store on either side of it. */
-async function setUp(options: HttpStoreOptions = {}): Promise<Setup> {
-  const server = await startMemoryServer();
-  const proxy = await startFaultProxy(server.url, { plain: true });
-  const store = openHttpStore({ endpoint: proxy.url, random: () => 1, pollingIntervalMs: 5, ...options });
-  const direct = openHttpStore({ endpoint: server.url });
-  return {
-    proxy,
-    store,
-    direct,
-    async [Symbol.asyncDispose]() {
-      await Promise.all([store.close(), direct.close()]);
-      await proxy[Symbol.asyncDispose]();
-      await server.close();
-    },
-  };
-}
+/** A proxy hides what our server adds. */
+const setUp = (options: HttpStoreOptions = {}) =>
+  startProxiedServer({ pollingIntervalMs: 5, ...options }, { plain: true });
 
 /** The same in process, on a clock that the test turns. */
 async function setUpInProcess(): Promise<{ clock: ReturnType<typeof manualClock>; store: HttpStore }> {
