@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { type AddCommand, createProgram, type GlobalOptions, type Run, type Terminal } from "./command.js";
+import { addBackup } from "./commands/backup.js";
 import { addGet } from "./commands/get.js";
 import { addList } from "./commands/list.js";
 import { addPurge } from "./commands/purge.js";
@@ -14,7 +15,16 @@ import { SAME_SIGNAL_MS } from "./limits.js";
 import { Output } from "./output.js";
 
 /** Every command, in the order of the help. */
-const COMMANDS: readonly AddCommand[] = [addServe, addPut, addGet, addList, addQueues, addStats, addPurge];
+const COMMANDS: readonly AddCommand[] = [
+  addServe,
+  addPut,
+  addGet,
+  addList,
+  addQueues,
+  addStats,
+  addPurge,
+  addBackup,
+];
 
 /** Runs the command of this process and resolves with its exit code. A second SIGINT or SIGTERM ends the process at once. */
 export async function main(parameters: readonly string[] = process.argv.slice(2)): Promise<ExitCode> {

@@ -51,8 +51,8 @@ export async function startTestServer(): Promise<TestServer> {
   };
 }
 
-/** Runs `pullqueue …` in this process, on streams of its own. */
-async function pullqueue(
+/** Runs `pullqueue …` in this process, on streams of its own, without a server. */
+export async function pullqueue(
   parameters: readonly string[],
   { input = "", env = {}, signal, onOutput, stdout, terminal = false }: CommandOptions = {},
 ): Promise<CommandResult> {
