@@ -1,28 +1,22 @@
-import {
-  parseProject,
-  type QueueAdmin,
-  type QueueKey,
-  type QueueStore,
-  type TokenSource,
-} from "@pullqueue/core";
-import { openHttpStore } from "@pullqueue/core/stores/http";
+import { parseProject, type QueueError, type QueueKey, type TokenSource } from "@pullqueue/core";
+import { type HttpStore, openHttpStore } from "@pullqueue/core/stores/http";
 import { fileTokenSource, tokenSourceOf } from "@pullqueue/kombu";
 import type { GlobalOptions, Terminal } from "./command.js";
 import { ENDPOINT_DEFAULT, PATIENCE_MS, PROJECT_DEFAULT } from "./limits.js";
 
 /** A server, and the project whose queues a command means. */
 export interface Client {
-  readonly store: QueueStore & QueueAdmin;
+  readonly store: HttpStore;
   /** Without its prefix. */
   readonly project: string;
   /** A queue of the project. */
   readonly key: (queue: string) => QueueKey;
 }
 
-/** Runs `work` with the server that options, or else the environment, name; closes the connections after it. */
+/** Runs `work` with the server that options, or else the environment, name; closes the connections after it. `onRetry` hears of repeated calls. */
 export async function withClient<T>(
   options: GlobalOptions,
-  { env }: Pick<Terminal, "env">,
+  { env, onRetry }: Pick<Terminal, "env"> & { readonly onRetry?: (error: QueueError) => void },
   work: (client: Client) => Promise<T>,
 ): Promise<T> {
   const given = options.project ?? nonEmpty(env.PULLQUEUE_PROJECT) ?? PROJECT_DEFAULT;
@@ -34,6 +28,7 @@ export async function withClient<T>(
     projectPrefix,
     tokens: tokenSource(options, env),
     deadlineMs: PATIENCE_MS,
+    onRetry,
   });
   return await work({ store, project, key: (queue) => ({ project, queue }) });
 }

@@ -26,6 +26,9 @@ export const KEPT_TASKS_MAX = limits.BATCH_ITEMS_MAX;
 /** Tasks that `list` shows unless told otherwise: a page of the server. */
 export const LIST_TASKS_DEFAULT = limits.LIST_TASKS_MAX;
 
+/** Pause of `get --follow` before it asks a server again that went away, in milliseconds: a restart takes a few seconds. */
+export const FOLLOW_PAUSE_MS = 1_000;
+
 /** How often a progress line is drawn, in milliseconds. */
 export const PROGRESS_MS = 100;
 

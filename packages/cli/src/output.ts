@@ -68,6 +68,11 @@ export class Output {
     );
   }
 
+  /** Says that this is not all: a sentence for people, for programs where the next page begins, as one line of JSON. */
+  more(text: string, nextPageToken: string): void {
+    this.#stderr.write(this.json ? `${JSON.stringify({ nextPageToken })}\n` : `${text}\n`);
+  }
+
   /** What the command failed with; one line of standard error, JSON where that was asked for. */
   error(code: string, message: string): void {
     this.#stderr.write(

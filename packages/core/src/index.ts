@@ -10,6 +10,7 @@ export type { SqliteDatabase, SqliteStatement } from "./stores/sqlite-database.j
 
 // For authors of servers, clients and stores.
 
+export { pause } from "./abortable.js";
 export { decodePayload, encodePayload } from "./base64.js";
 export { checkedStore } from "./checked-store.js";
 export { type Clock, type ManualClock, manualClock, systemClock, type TimerOptions } from "./clock.js";

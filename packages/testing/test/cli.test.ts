@@ -115,6 +115,32 @@ describe("pullqueue", () => {
     expect(await statsOf(queue)).toMatchObject({ totalTasks: 1, availableTasks: 1 });
   });
 
+  test("get --follow outlives a server that is killed: it says once that it is away, and prints what comes after", async () => {
+    using folder = temporaryFolder();
+    const store = `sqlite:${folder.file("queue.db")}`;
+    await using first = await startServerProcess({ store });
+    const environment = { ...process.env, PULLQUEUE_ENDPOINT: first.url };
+    const run = (...parameters: string[]) =>
+      runProgram(process.execPath, [COMMAND, ...parameters], { environment });
+    await using following = startChild(process.execPath, [COMMAND, "get", "jobs", "--follow"], {
+      environment,
+    });
+    await run("put", "jobs", "a");
+    await following.line(/^a$/, PROCESS_MS);
+    await first.kill9();
+    await using _second = await startServerProcess({
+      store,
+      parameters: ["--port", new URL(first.url).port],
+    });
+    await run("put", "jobs", "b");
+    await following.line(/^b$/, PROCESS_MS);
+    following.signal("SIGINT");
+    expect(await following.exited(PROCESS_MS)).toEqual({ code: 0, signal: null });
+    expect(following.stderr()).toMatch(
+      /^pullqueue: the server is away, trying until it is back: .* \(unavailable\)\n$/,
+    );
+  });
+
   test("SIGINT ends put that waits for standard input", async () => {
     await using putting = start("put", "input", "--lines", "-");
     putting.write("a");

@@ -1,4 +1,4 @@
-import { limits, QueueError, type TaskWithPayload } from "@pullqueue/core";
+import { isQueueError, limits, pause, QueueError, systemClock, type TaskWithPayload } from "@pullqueue/core";
 import { type Command, Option } from "commander";
 import { durationBetween, parseCount, parseTag } from "../argument-parsers.js";
 import { type Client, withClient } from "../client.js";
@@ -6,7 +6,15 @@ import { type AddCommand, examples, type GlobalOptions, type Invocation } from "
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { SIGNALS } from "../failure.js";
 import { HeldTasks } from "../held-tasks.js";
-import { DURATION_MS_MAX, KEPT_TASKS_MAX, LEASE_MS_DEFAULT, LEASE_MS_MIN, LEASE_TASKS } from "../limits.js";
+import {
+  DURATION_MS_MAX,
+  FOLLOW_PAUSE_MS,
+  KEPT_TASKS_MAX,
+  LEASE_MS_DEFAULT,
+  LEASE_MS_MIN,
+  LEASE_TASKS,
+} from "../limits.js";
+import { Outage } from "../outage.js";
 import type { Output } from "../output.js";
 import { contentOf, taskJson } from "../task-content.js";
 
@@ -41,7 +49,7 @@ export const addGet: AddCommand = (program, run) => {
     .description("get tasks from a queue: lease, print, delete")
     .argument("<queue>", "the queue's name")
     .option("--count <n>", "at most so many (default: 1; with --follow no limit)", parseCount)
-    .option("--follow", "go on until stopped, or until --count")
+    .option("--follow", "go on until stopped, or until --count, also when the server is away for a while")
     .addOption(
       new Option("--wait <duration>", "wait so long for them, in all")
         .argParser(durationBetween(0, DURATION_MS_MAX))
@@ -72,10 +80,12 @@ async function get(queue: string, options: GetOptions, invocation: Invocation): 
       `--keep holds at most ${KEPT_TASKS_MAX} tasks, got --count ${options.count}`,
     );
   }
-  return withClient(options, invocation, async (client) => {
+  const outage = new Outage(output);
+  const onRetry = options.follow === true ? (error: QueueError) => outage.began(error) : () => {};
+  return withClient(options, { ...invocation, onRetry }, async (client) => {
     await using held = new HeldTasks(client.store, client.key(queue), options.lease, output);
     try {
-      return await getTasks(queue, options, { client, held, output, signal });
+      return await getTasks(queue, options, { client, held, output, signal, outage });
     } catch (error) {
       // The usual end of --follow.
       if (options.follow === true && error === SIGNALS.SIGINT) return EXIT.done;
@@ -89,11 +99,12 @@ interface Work {
   readonly held: HeldTasks;
   readonly output: Output;
   readonly signal: AbortSignal;
+  readonly outage: Outage;
 }
 
 async function getTasks(queue: string, options: GetOptions, work: Work): Promise<ExitCode> {
   const { client, held, output, signal } = work;
-  const { follow = false, keep = false, tag } = options;
+  const { follow = false, keep = false } = options;
   const most = Math.min(
     options.count ?? (follow ? Number.POSITIVE_INFINITY : 1),
     keep ? KEPT_TASKS_MAX : Number.POSITIVE_INFINITY,
@@ -101,18 +112,12 @@ async function getTasks(queue: string, options: GetOptions, work: Work): Promise
   const endMs = performance.now() + options.wait;
   let printed = 0;
   let isWhole = true;
+  // Who follows a server that was never there has mistyped its address; one that goes away later is waited for.
+  if (follow) await client.store.ready({ signal });
+  work.outage.ended();
   while (printed < most) {
     const waitMs = follow ? limits.WAIT_MS_MAX : Math.max(0, Math.ceil(endMs - performance.now()));
-    const tasks = await client.store.lease(
-      [client.key(queue)],
-      {
-        maxTasks: Math.min(most - printed, LEASE_TASKS),
-        leaseMs: options.lease,
-        waitMs: Math.min(waitMs, limits.WAIT_MS_MAX),
-        ...(tag === undefined ? {} : { groupByTag: true, tag }),
-      },
-      { signal },
-    );
+    const tasks = await leaseSome(queue, options, work, { maxTasks: most - printed, waitMs });
     if (tasks.length === 0 && waitMs === 0) break;
     held.add(tasks);
     isWhole = (await printAndDelete(tasks, options, work)) && isWhole;
@@ -122,6 +127,34 @@ async function getTasks(queue: string, options: GetOptions, work: Work): Promise
   if (keep && printed === KEPT_TASKS_MAX) output.note(`${printed} tasks are as many as --keep can hold`);
   if (!isWhole) return EXIT.failed;
   return printed === 0 ? EXIT.nothing : EXIT.done;
+}
+
+/** Leases; with `--follow`, a server that is away has no tasks for now. */
+async function leaseSome(
+  queue: string,
+  { follow = false, lease, tag }: GetOptions,
+  { client, outage, signal }: Work,
+  { maxTasks, waitMs }: { readonly maxTasks: number; readonly waitMs: number },
+): Promise<readonly TaskWithPayload[]> {
+  const request = {
+    maxTasks: Math.min(maxTasks, LEASE_TASKS),
+    leaseMs: lease,
+    waitMs: Math.min(waitMs, limits.WAIT_MS_MAX),
+    ...(tag === undefined ? {} : { groupByTag: true, tag }),
+  };
+  try {
+    const tasks = await client.store.lease([client.key(queue)], request, { signal });
+    outage.ended();
+    return tasks;
+  } catch (error) {
+    if (!follow || !isQueueError(error) || (error.code !== "unavailable" && error.code !== "timeout")) {
+      throw error;
+    }
+    outage.began(error);
+    await pause(systemClock(), FOLLOW_PAUSE_MS, signal);
+    signal.throwIfAborted();
+    return [];
+  }
 }
 
 /** Writes tasks in turn, then deletes those that were written, all or up to the first that could not be. */

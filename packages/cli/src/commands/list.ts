@@ -13,6 +13,7 @@ const HEADINGS = ["ID", "STATE", "ETA", "LEASES", "ENQUEUED", "TAG"];
 interface ListOptions extends GlobalOptions {
   readonly limit: number;
   readonly all?: boolean;
+  readonly pageToken?: string;
 }
 
 /** Adds `list`: the tasks of a queue, without leasing them. */
@@ -23,11 +24,12 @@ export const addList: AddCommand = (program, run) => {
     .argument("<queue>", "the queue's name")
     .option("--limit <n>", "at most so many", parseCount, LIST_TASKS_DEFAULT)
     .option("--all", "all of them, page by page")
+    .option("--page-token <token>", "go on where an earlier list with --json stopped")
     .addHelpText(
       "after",
       `
 ETA is when a task may next be leased, the end of its lease or of its delay; empty for one that never had either.
-Payloads are not shown: see get --keep.
+Payloads are not shown: see get --keep. With --json, a list that stops at its limit writes {"nextPageToken": "…"} to standard error.
 ${examples(
   ["pullqueue list jobs", `the first ${LIST_TASKS_DEFAULT}`],
   ["pullqueue list jobs --all --json | wc -l", "how many there are"],
@@ -44,8 +46,8 @@ async function listTasks(queue: string, options: ListOptions, invocation: Invoca
   const most = options.all === true ? Number.POSITIVE_INFINITY : options.limit;
   return withClient(options, invocation, async (client) => {
     let shown = 0;
-    let hasMore = false;
-    for await (const { tasks, nextPageToken } of pagesOf(client, queue, most, signal)) {
+    let next: string | undefined;
+    for await (const { tasks, nextPageToken } of pagesOf(client, queue, most, options.pageToken, signal)) {
       if (output.json) {
         for (const task of tasks) await output.value(taskJson(task, clock.nowUs()));
       } else if (tasks.length > 0) {
@@ -55,10 +57,10 @@ async function listTasks(queue: string, options: ListOptions, invocation: Invoca
         for (const line of lines) await output.line(line);
       }
       shown += tasks.length;
-      hasMore = nextPageToken !== undefined;
+      next = nextPageToken;
     }
     if (shown === 0) output.note(`the queue ${printable(queue)} is empty`);
-    if (hasMore) output.note(`there are more: --limit shows more of them, --all all`);
+    if (next !== undefined) output.more("there are more: --limit shows more of them, --all all", next);
     return EXIT.done;
   });
 }
@@ -67,10 +69,11 @@ async function* pagesOf(
   { store, key }: Client,
   queue: string,
   most: number,
+  first: string | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<TaskPage> {
   let left = most;
-  let pageToken: string | undefined;
+  let pageToken = first;
   do {
     const query: PeekQuery = { limit: Math.min(left, limits.LIST_TASKS_MAX), pageToken };
     const page = await store.peek(key(queue), query, { signal });

@@ -139,8 +139,10 @@ async function putLines(
           else failed += 1;
           if (!result.ok)
             output.warn(result.error.code, `line ${batch[index]?.number}: ${result.error.message}`);
-          else if (output.json)
-            await output.value({ id: result.value.id, queue, line: batch[index]?.number });
+          else if (output.json) {
+            const { id, tag } = result.value;
+            await output.value({ id, queue, tag, line: batch[index]?.number });
+          }
         }
         progress.update(`${done} tasks put`);
       }

@@ -83,12 +83,15 @@ describe("put", () => {
 
   test("put --lines puts more lines than one call takes, in order", async () => {
     const lines = Array.from({ length: 2 * limits.BATCH_ITEMS_MAX + 1 }, (_, n) => String(n));
-    const { stdout } = await server.pullqueue(["put", "jobs", "--lines", "-", "--json"], {
-      input: lines.join("\n"),
-    });
+    const parameters = ["put", "jobs", "--lines", "-", "--json", "--tag", "t"];
+    const { stdout } = await server.pullqueue(parameters, { input: lines.join("\n") });
     const printed = stdout.trim().split("\n");
     expect(printed).toHaveLength(lines.length);
-    expect(JSON.parse(printed.at(-1) ?? "")).toMatchObject({ queue: "jobs", line: lines.length });
+    expect(JSON.parse(printed.at(-1) ?? "")).toMatchObject({
+      queue: "jobs",
+      tag: "t",
+      line: lines.length,
+    });
     const { stats } = await server.store.getQueue(server.jobs, { stats: true });
     expect(stats?.totalTasks).toBe(lines.length);
     expect(await payloads()).toEqual(lines.slice(0, 1000));

@@ -84,6 +84,10 @@ describe("list", () => {
     await server.store.insert(server.jobs, tasks);
     const first = await server.pullqueue(["list", "jobs", "--limit", "120", "--json"]);
     expect(first.stdout.trim().split("\n")).toHaveLength(120);
+    const { nextPageToken } = JSON.parse(first.stderr) as { nextPageToken: string };
+    const rest = await server.pullqueue(["list", "jobs", "--json", "--all", "--page-token", nextPageToken]);
+    expect(rest.stdout.trim().split("\n")).toHaveLength(130);
+    expect(rest.stderr).toBe("");
     const human = await server.pullqueue(["list", "jobs"]);
     expect(human.stdout.trim().split("\n")).toHaveLength(101);
     expect(human.stderr).toContain("there are more");

@@ -119,9 +119,10 @@ export class HttpCalls {
     leftMs: number,
     { signal, lastAttempt }: Pick<ApiCall<unknown>, "signal" | "lastAttempt">,
   ): Promise<boolean> {
-    const { clock, random } = this.#settings;
+    const { clock, random, onRetry } = this.#settings;
     const pauseMs = Math.max(error.retryAfterMs ?? 0, backoffMs(attempt, random()));
     if (pauseMs >= leftMs) return false;
+    onRetry?.(error);
     await pause(clock, pauseMs, signal, lastAttempt, this.#closing);
     signal?.throwIfAborted();
     return !this.#closing.aborted && lastAttempt?.aborted !== true;

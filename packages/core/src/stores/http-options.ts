@@ -23,6 +23,8 @@ export interface HttpStoreOptions {
   readonly deadlineMs?: number | undefined;
   /** How often a server that cannot wait is asked while a lease waits, in milliseconds. Default `POLLING_INTERVAL_MS_DEFAULT`. */
   readonly pollingIntervalMs?: number | undefined;
+  /** Hears of each attempt that failed and is repeated after a pause; must not throw. Default: nobody. */
+  readonly onRetry?: ((error: QueueError) => void) | undefined;
   /** For time limits, pauses and polling; the server's own clock decides about leases. Default: the system's. */
   readonly clock?: Clock | undefined;
   /** Chance from 0 to below 1, for pauses. Default: random. */
@@ -37,6 +39,7 @@ export interface HttpStoreSettings {
   readonly timeoutMs: number;
   readonly deadlineMs: number;
   readonly pollingIntervalMs: number;
+  readonly onRetry: ((error: QueueError) => void) | undefined;
   readonly clock: Clock;
   readonly random: () => number;
 }
@@ -58,6 +61,7 @@ export function httpStoreSettings(options: HttpStoreOptions): HttpStoreSettings 
     timeoutMs: options.timeoutMs ?? CLIENT_TIMEOUT_MS,
     deadlineMs: options.deadlineMs ?? CLIENT_DEADLINE_MS,
     pollingIntervalMs: options.pollingIntervalMs ?? POLLING_INTERVAL_MS_DEFAULT,
+    onRetry: options.onRetry,
     clock,
     random: options.random ?? randomFraction,
   };
