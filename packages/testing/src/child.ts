@@ -44,15 +44,24 @@ export interface ChildOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Told about each line of standard output. */
   readonly onLine?: (line: string) => void;
+  /** Where it runs. Default: where we do. */
+  readonly folder?: string;
+  /** Whom it runs as, if we are root. Default: us. */
+  readonly account?: { readonly uid: number; readonly gid: number };
 }
 
 /** Starts a process with pipes on its three streams. */
 export function startChild(
   command: string,
   parameters: readonly string[],
-  { environment = process.env, onLine = () => {} }: ChildOptions = {},
+  { environment = process.env, onLine = () => {}, folder, account }: ChildOptions = {},
 ): Child {
-  const child = spawn(command, parameters, { env: environment, stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn(command, parameters, {
+    env: environment,
+    cwd: folder,
+    ...account,
+    stdio: ["pipe", "pipe", "pipe"],
+  });
   const output = readOutput(child, onLine);
   const ended = new Promise<ChildExit>((resolve) => {
     child.once("error", (error) => {

@@ -4,6 +4,11 @@ import { spawnSync } from "node:child_process";
 const SERVICES = {
   strace: { command: ["strace", "-o", "/dev/null", "true"], debianPackage: "strace" },
   "python3-kombu": { command: ["/usr/bin/python3", "-c", "import kombu"], debianPackage: "python3-kombu" },
+  // For tests that start a PostgreSQL of their own.
+  "postgres-programs": {
+    command: ["/bin/sh", "-c", "ls /usr/lib/postgresql/*/bin/initdb"],
+    debianPackage: "postgresql",
+  },
 } as const;
 
 /** The name of such a service. */
