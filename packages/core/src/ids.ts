@@ -46,6 +46,16 @@ export function newIdempotencyKey(): string {
   return `${KEY_PREFIX}-${keyCount.toString(16).padStart(11, "0")}`;
 }
 
+/** Of this process, in the ids of requests. */
+const REQUEST_PREFIX = randomBytes(8).toString("hex");
+let requestCount = 0;
+
+/** Names a request in logs and answers: unique across processes, and requests of one process follow each other. */
+export function newRequestId(): string {
+  requestCount += 1;
+  return `${REQUEST_PREFIX}-${requestCount}`;
+}
+
 /** A number from 0 to below 1, for the part of a pause that is left to chance. */
 export function randomFraction(): number {
   return randomInt(2 ** 32) / 2 ** 32;

@@ -24,7 +24,7 @@ export {
 export { handlerClient } from "./handler-client.js";
 export type { HttpClient, HttpRequest, HttpResponse, TokenSource } from "./http-client.js";
 export { errorFromWire, errorToWire, type WireError, type WireErrorOverride } from "./http-status.js";
-export { type IdSource, idSource, newIdempotencyKey, randomFraction } from "./ids.js";
+export { type IdSource, idSource, newIdempotencyKey, newRequestId, randomFraction } from "./ids.js";
 export * as limits from "./limits.js";
 export type {
   ExactLease,

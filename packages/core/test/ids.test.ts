@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { idSource, newIdempotencyKey, randomFraction } from "../src/ids.js";
+import { idSource, newIdempotencyKey, newRequestId, randomFraction } from "../src/ids.js";
 import { GENERATED_ID_PATTERN, IDEMPOTENCY_KEY_LENGTH_MAX, TASK_ID_PATTERN } from "../src/limits.js";
 
 const NOW_US = 1_767_225_600_000_000;
@@ -47,6 +47,14 @@ describe("newIdempotencyKey()", () => {
     const keys = Array.from({ length: 100 }, newIdempotencyKey);
     expect(new Set(keys).size).toBe(100);
     for (const key of keys) expect(key.length).toBeLessThanOrEqual(IDEMPOTENCY_KEY_LENGTH_MAX);
+  });
+});
+
+describe("newRequestId()", () => {
+  test("is short, visible, and never the same", () => {
+    const ids = Array.from({ length: 100 }, newRequestId);
+    expect(new Set(ids).size).toBe(100);
+    for (const id of ids) expect(id).toMatch(/^[0-9a-f]{16}-\d+$/);
   });
 });
 

@@ -11,12 +11,13 @@ import {
 import { Hono } from "hono";
 import { methodNotAllowed, notFound, serveApi } from "./api.js";
 import { discoveryDocument } from "./discovery.js";
-import { checkHealth, HEALTH_PATH } from "./health.js";
+import { checkReady, HEALTH_PATH, READY_PATH, reportHealth } from "./health.js";
 import type { Log } from "./log.js";
 import { logRequest } from "./log-request.js";
 import type { Service } from "./method.js";
 import { pageGuard } from "./page-guard.js";
 import { parseQuery, splitUrl } from "./query.js";
+import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.js";
 import type { RequestRecord } from "./request-record.js";
 import { errorResponse, jsonResponse } from "./responses.js";
 import { readAnswerForm } from "./standard-parameters.js";
@@ -30,13 +31,13 @@ export interface HandlerOptions {
   readonly prefix?: ProjectPrefix;
   /** Where clients reach this server: shown in the discovery document, and the one name with a dot that it answers by. Default: where the request went. */
   readonly publicUrl?: string | undefined;
-  /** Aborted when the server closes, so that waiting leases are answered. Default: never. */
+  /** Aborted when the server closes: waiting leases are answered with 503, so that they are repeated. Default: never. */
   readonly closing?: AbortSignal;
   /** Whether queues may be created, changed and deleted over HTTP. Default true; false with a queue.yaml. */
   readonly managesQueues?: boolean;
   /** Default: no log. */
   readonly log?: Log | undefined;
-  /** For the limit of `/healthz`. Default: the system's. */
+  /** For the limit of `/readyz`. Default: the system's. */
   readonly clock?: Clock;
 }
 
@@ -47,11 +48,11 @@ export type RequestHandler = (request: Request) => Promise<Response>;
 export function createHandler(options: HandlerOptions): RequestHandler {
   const app = createApp(options);
   const guard = pageGuard(options.publicUrl);
-  let requests = 0;
   return async (request) => {
-    const record: RequestRecord = { id: ++requests, pretty: true };
+    const record: RequestRecord = { id: requestIdOf(request.headers), pretty: true };
     const startedMs = performance.now();
     const response = await answer(app, guard, request, record);
+    response.headers.set(REQUEST_ID_HEADER, record.id);
     if (options.log !== undefined) {
       logRequest(options.log, request, response, record, performance.now() - startedMs);
     }
@@ -77,10 +78,9 @@ function createApp(options: HandlerOptions): App {
   setMaxListeners(0, service.closing);
   const app: App = new Hono();
   app.all(`${BASE_PATH}*`, (c) => serveApi(service, c.req.raw, c.env));
-  app.all(DISCOVERY_PATH, (c) => serveDiscovery(c.req.raw, options.publicUrl));
-  app.all(HEALTH_PATH, (c) =>
-    isRead(c.req.raw) ? checkHealth(service, options.clock) : methodNotAllowed(c.req.raw.method, ["GET"]),
-  );
+  app.all(DISCOVERY_PATH, (c) => readOnly(c.req.raw, () => serveDiscovery(c.req.raw, options.publicUrl)));
+  app.all(HEALTH_PATH, (c) => readOnly(c.req.raw, reportHealth));
+  app.all(READY_PATH, (c) => readOnly(c.req.raw, () => checkReady(service, options.clock)));
   app.notFound((c) => notFound(splitUrl(c.req.raw.url).pathname));
   // Hono's own handler would write to the console; `answer` is the door for errors.
   app.onError((error) => {
@@ -105,16 +105,19 @@ async function answer(
     }
     const error = QueueError.from(thrown);
     record.error = error;
-    return errorResponse(error, { pretty: record.pretty, headers: { "x-request-id": String(record.id) } });
+    return errorResponse(error, { pretty: record.pretty });
   }
 }
 
 function serveDiscovery(request: Request, publicUrl: string | undefined): Response {
-  if (!isRead(request)) return methodNotAllowed(request.method, ["GET"]);
   const { pretty } = readAnswerForm(parseQuery(splitUrl(request.url).search), undefined);
   return jsonResponse(discoveryDocument(publicUrl ?? new URL(request.url).origin), pretty);
 }
 
-function isRead({ method }: Request): boolean {
-  return method === "GET" || method === "HEAD";
+/** What only shows something, beside the API. */
+function readOnly(
+  { method }: Request,
+  show: () => Response | Promise<Response>,
+): Response | Promise<Response> {
+  return method === "GET" || method === "HEAD" ? show() : methodNotAllowed(method, ["GET"]);
 }

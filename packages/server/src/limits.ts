@@ -53,8 +53,8 @@ export const CONNECTIONS_MAX = 10_000;
 /** How long a closing server lets running requests finish, in milliseconds. Service managers kill after 10 s. */
 export const CLOSE_GRACE_MS = 5_000;
 
-/** How long `/healthz` waits for the store, in milliseconds: below the usual second of a probe, rounded up for a busy disk. */
-export const HEALTH_TIMEOUT_MS = 2_000;
+/** How long `/readyz` waits for the store, in milliseconds: below the usual second of a probe, rounded up for a busy disk. */
+export const READY_TIMEOUT_MS = 2_000;
 
 /** What a client that is told 503 or 429 should wait at least, in seconds, when the store does not say. */
 export const RETRY_AFTER_SECONDS = 1;

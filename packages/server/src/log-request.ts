@@ -1,6 +1,7 @@
 import type { Log } from "./log.js";
 import { splitUrl } from "./query.js";
 import type { RequestRecord } from "./request-record.js";
+import { traceIdOf } from "./trace-context.js";
 
 /**
  * One line for each request: at `debug` when it succeeded, so that looking costs nothing on the way of a task; at
@@ -20,6 +21,7 @@ export function logRequest(
   log[level](
     {
       request: record.id,
+      ...traceOf(request),
       method: request.method,
       path: splitUrl(request.url).pathname,
       ...(record.queue === undefined ? {} : { project: record.queue.project, queue: record.queue.queue }),
@@ -30,6 +32,12 @@ export function logRequest(
     },
     "request",
   );
+}
+
+/** The trace that the caller is part of, so that its log and ours can be read together. */
+function traceOf({ headers }: Request): { readonly traceId?: string } {
+  const traceId = traceIdOf(headers);
+  return traceId === undefined ? {} : { traceId };
 }
 
 function levelOf(status: number, { error }: RequestRecord): "debug" | "info" | "error" {

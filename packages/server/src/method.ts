@@ -19,7 +19,7 @@ export interface Service {
   readonly store: QueueStore & QueueAdmin;
   /** The prefix that answers show before a project. */
   readonly prefix: ProjectPrefix;
-  /** Aborted when the server closes: leases that wait are answered at once. */
+  /** Aborted when the server closes: leases that wait are answered at once, with 503. */
   readonly closing: AbortSignal;
   /** Leases that wait, by the names that their clients gave them. */
   readonly waitingCalls: WaitingCalls;

@@ -7,9 +7,10 @@ import {
 } from "node:http";
 import type { Duplex } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
-import { errorToWire, QueueError } from "@pullqueue/core";
+import { errorToWire, newRequestId, QueueError } from "@pullqueue/core";
 import type { RequestHandler } from "./handler.js";
 import { HEADER_BYTES_MAX, SILENCE_MS, TIMEOUT_CHECK_MS } from "./limits.js";
+import { REQUEST_ID_HEADER } from "./request-id.js";
 import { errorResponse } from "./responses.js";
 
 /** The handler on Node's HTTP server: limits, and answers for what is not a request at all. */
@@ -24,11 +25,21 @@ export interface SocketLimits {
   readonly silenceMs?: number;
 }
 
+/** What was refused before it was a request: the handler never saw it. */
+export interface RefusedInput {
+  /** As in the answer's `x-request-id`. */
+  readonly id: string;
+  readonly status: number;
+  /** What the answer says. */
+  readonly message: string;
+}
+
 /** A server that is not listening yet. When `closing` aborts, each answer closes its connection. */
 export function createHttpServer(
   handler: RequestHandler,
   limits: SocketLimits,
   closing: AbortSignal,
+  onRefused: (refused: RefusedInput) => void = () => {},
 ): Server {
   const listener = getRequestListener(
     (request, env) => {
@@ -37,7 +48,7 @@ export function createHttpServer(
         if (closing.aborted) outgoing.shouldKeepAlive = false;
       });
     },
-    { errorHandler: refuseTarget },
+    { errorHandler: () => refuseTarget(onRefused) },
   );
   const server = createServer(
     {
@@ -52,15 +63,18 @@ export function createHttpServer(
   );
   server.timeout = limits.silenceMs ?? SILENCE_MS;
   server.maxConnections = limits.connectionsMax;
-  server.on("clientError", answerClientError);
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
+    answerClientError(error, socket, onRefused);
+  });
   return server;
 }
 
 /** A request line or Host header that names no URL. */
-function refuseTarget(): Response {
-  return errorResponse(
-    new QueueError("invalid_argument", "the request's path and Host header must form a valid URL"),
-  );
+function refuseTarget(onRefused: (refused: RefusedInput) => void): Response {
+  const message = "the request's path and Host header must form a valid URL";
+  const id = newRequestId();
+  onRefused({ id, status: 400, message });
+  return errorResponse(new QueueError("invalid_argument", message), { headers: { [REQUEST_ID_HEADER]: id } });
 }
 
 const CLIENT_ERRORS: Readonly<Record<string, readonly [status: number, reason: string, message: string]>> = {
@@ -73,7 +87,11 @@ const CLIENT_ERRORS: Readonly<Record<string, readonly [status: number, reason: s
 };
 
 /** What Node could not read as a request: an answer if the socket still takes one, and the end of the connection. */
-function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
+function answerClientError(
+  error: NodeJS.ErrnoException,
+  socket: Duplex,
+  onRefused: (refused: RefusedInput) => void,
+): void {
   if (error.code === "ECONNRESET" || !socket.writable || answerHasBegun(socket)) {
     socket.destroy();
     return;
@@ -85,9 +103,11 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
   ];
   const wire = errorToWire(new QueueError("invalid_argument", message), { httpStatus: status, reason });
   const body = JSON.stringify({ error: wire });
+  const id = newRequestId();
+  onRefused({ id, status, message });
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json; charset=UTF-8\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+      `X-Request-Id: ${id}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
     // Half-open garbage would keep the descriptor: the answer is out, so the socket goes.
     () => socket.destroy(),
   );

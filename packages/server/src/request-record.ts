@@ -2,8 +2,8 @@ import type { QueueError, QueueKey, RouteName } from "@pullqueue/core";
 
 /** What is known about a request while it is answered; the log line is made from it. */
 export interface RequestRecord {
-  /** Counts up from 1 in each process; shown in `x-request-id` of error answers. */
-  readonly id: number;
+  /** Shown in `x-request-id` of the answer and in the log. */
+  readonly id: string;
   route?: RouteName;
   queue?: QueueKey;
   error?: QueueError;

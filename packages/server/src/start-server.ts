@@ -26,8 +26,8 @@ export interface RunningServer extends AsyncDisposable {
   /** What whoever started it should read: sentences, one a line. */
   readonly notices: readonly string[];
   /**
-   * Stops accepting, answers waiting leases with what there is (nothing), lets running requests finish for up to
-   * `CLOSE_GRACE_MS`, then closes connections and the store. Idempotent; concurrent calls share one promise.
+   * Stops accepting, answers waiting leases with 503, so that their clients ask again a little later, lets running
+   * requests finish for up to `CLOSE_GRACE_MS`, then closes connections and the store. Idempotent; concurrent calls share one promise.
    */
   close(): Promise<void>;
 }
@@ -69,7 +69,9 @@ export async function startServer(config: ServerConfig, options: StartOptions = 
       log,
       clock,
     });
-    const server = createHttpServer(handler, config, closing.signal);
+    const server = createHttpServer(handler, config, closing.signal, (refused) =>
+      log.info({ request: refused.id, status: refused.status, reason: refused.message }, "not a request"),
+    );
     await listen(server, config);
     return runningServer(server, config, { notices, closing, store, clock });
   } catch (error) {

@@ -43,6 +43,7 @@ test.each([
   ["PUT", `${QUEUE}/tasks/x`, "GET, POST, PATCH, DELETE, HEAD"],
   ["OPTIONS", `${QUEUE}/tasks/x`, "GET, POST, PATCH, DELETE, HEAD"],
   ["POST", "/healthz", "GET, HEAD"],
+  ["DELETE", "/readyz", "GET, HEAD"],
   ["POST", "/discovery/v1/apis/taskqueue/v1beta2/rest", "GET, HEAD"],
 ])("%s %s is 405 with Allow", async (method, path, allow) => {
   const { call } = openApi();
@@ -51,7 +52,7 @@ test.each([
   expect(answer.headers.get("allow")).toBe(allow);
 });
 
-test.each([QUEUE, "/healthz", "/discovery/v1/apis/taskqueue/v1beta2/rest"])(
+test.each([QUEUE, "/healthz", "/readyz", "/discovery/v1/apis/taskqueue/v1beta2/rest"])(
   "HEAD %s is GET without the body",
   async (path) => {
     const { call, insert } = openApi();
@@ -77,13 +78,13 @@ test("X-HTTP-Method-Override works for POST alone and only for methods of the AP
   expect((await call("POST", QUEUE, undefined, override("BREW"))).status).toBe(405);
 });
 
-test("an unexpected error is 500 without its message, with the request's number", async () => {
+test("an unexpected error is 500 without its message, with the request's id", async () => {
   const secret = new Error("SELECT payload FROM /var/secret.db");
   const { call } = openApi({ store: failing(secret, "getQueue") });
   const answer = await call("GET", QUEUE);
   expect(refusal(answer)).toEqual([500, "internalError", undefined]);
   expect(answer.text).not.toMatch(/SELECT|secret|at .*\.ts/);
-  expect(answer.headers.get("x-request-id")).toBe("1");
+  expect(answer.headers.get("x-request-id")).toMatch(/^[0-9a-f]{16}-\d+$/);
 });
 
 test("a thrown value that is not an error is 500 too", async () => {
@@ -102,22 +103,28 @@ test.each([
   expect(answer.headers.get("retry-after")).toBe(retryAfter);
 });
 
-test("/healthz is 200 while the store answers", async () => {
-  const { call } = openApi();
-  const answer = await call("GET", "/healthz");
+test("/healthz is 200 whatever the store does, and while the server closes", async () => {
+  const broken = openApi({ store: failing(new Error("x"), "listQueues"), closing: AbortSignal.abort() });
+  const answer = await broken.call("GET", "/healthz");
   expect([answer.status, answer.text]).toEqual([200, "ok\n"]);
 });
 
-test("/healthz is 503 when the store fails, is silent for 2 s, or the server closes", async () => {
+test("/readyz is 200 while the store answers", async () => {
+  const { call } = openApi();
+  const answer = await call("GET", "/readyz");
+  expect([answer.status, answer.text]).toEqual([200, "ok\n"]);
+});
+
+test("/readyz is 503 when the store fails, is silent for 2 s, or the server closes", async () => {
   const broken = openApi({ store: failing(new Error("x"), "listQueues") });
-  expect((await broken.call("GET", "/healthz")).status).toBe(503);
+  expect((await broken.call("GET", "/readyz")).status).toBe(503);
   const closing = openApi({ closing: AbortSignal.abort() });
-  expect((await closing.call("GET", "/healthz")).status).toBe(503);
+  expect((await closing.call("GET", "/readyz")).status).toBe(503);
   const clock = manualClock();
   const silent = Object.assign(Object.create(openMemoryStore({ clock })), {
     listQueues: () => new Promise(() => {}),
   });
-  const answer = createHandler({ store: silent, clock })(new Request("http://h/healthz"));
+  const answer = createHandler({ store: silent, clock })(new Request("http://h/readyz"));
   clock.advance(2000);
   expect((await answer).status).toBe(503);
 });

@@ -9,7 +9,7 @@ function openLog(level: LogLevel, format: "json" | "pretty" = "json") {
   return { log, lines, entries: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>) };
 }
 
-test("each request is one line with method, path, status, time, number, project and queue", async () => {
+test("each request is one line with method, path, status, time, id, project and queue", async () => {
   const { log, entries } = openLog("debug");
   const { call, insert } = openApi({ log });
   await insert();
@@ -18,7 +18,7 @@ test("each request is one line with method, path, status, time, number, project 
     {
       level: 20,
       time: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
-      request: 1,
+      request: expect.stringMatching(/^[0-9a-f]{16}-\d+$/),
       method: "POST",
       path: "/taskqueue/v1beta2/projects/p/taskqueues/q/tasks",
       project: "p",
@@ -27,8 +27,19 @@ test("each request is one line with method, path, status, time, number, project 
       ms: expect.any(Number),
       msg: "request",
     },
-    expect.objectContaining({ level: 30, request: 2, status: 404, queue: "none", code: "not_found" }),
+    expect.objectContaining({ level: 30, status: 404, queue: "none", code: "not_found" }),
   ]);
+});
+
+const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";
+
+test("a request's line has the trace id of a valid traceparent, and none of a bad one", async () => {
+  const { log, entries } = openLog("debug");
+  const { call } = openApi({ log });
+  const headers = { traceparent: `00-${TRACE_ID}-b7ad6b7169203331-01` };
+  await call("GET", QUEUE, undefined, { headers });
+  await call("GET", QUEUE, undefined, { headers: { traceparent: "00-1-2-3" } });
+  expect(entries().map((entry) => entry.traceId)).toEqual([TRACE_ID, undefined]);
 });
 
 test("tokens and keys of the query never reach the log", async () => {

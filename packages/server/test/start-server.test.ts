@@ -157,7 +157,7 @@ describe("startServer()", () => {
 });
 
 describe("close()", () => {
-  test("close() answers waiting leases empty, ends idle connections and is idempotent", async () => {
+  test("close() answers waiting leases with 503, ends idle connections and is idempotent", async () => {
     const server = await start();
     const { waiting } = watchLeases(server.store);
     const idle = await RawSocket.open(server.port);
@@ -170,7 +170,7 @@ describe("close()", () => {
     expect(closes[0]).toBe(closes[1]);
     await closes[0];
     expect(await lease.closed).toMatch(
-      /^HTTP\/1.1 200 OK\r\n.*connection: close.*\{\n "kind": "taskqueue#tasks"\n\}\n$/is,
+      /^HTTP\/1.1 503 Service Unavailable\r\n.*retry-after: 1\r\n.*connection: close.*the server is closing/is,
     );
     await idle.closed;
     await expect(RawSocket.open(server.port)).rejects.toThrow(/ECONNREFUSED/);
@@ -286,9 +286,17 @@ test("startServer() takes a lease of as many queues with names as long as they m
 
 describe("what is not a good request", () => {
   test.each([
-    ["garbage", "\x16\x03\x01 hello\r\n\r\n", /^HTTP\/1.1 400 Bad Request\r\n.*"badRequest"/s],
+    [
+      "garbage",
+      "\x16\x03\x01 hello\r\n\r\n",
+      /^HTTP\/1.1 400 Bad Request\r\n.*X-Request-Id: [0-9a-f]{16}-\d+\r\n.*"badRequest"/s,
+    ],
     ["no Host", "GET /healthz HTTP/1.1\r\n\r\n", /^HTTP\/1.1 400 /],
-    ["a bad Host", "GET /healthz HTTP/1.1\r\nHost: a b/c\r\n\r\n", /^HTTP\/1.1 400 .*Host header/s],
+    [
+      "a bad Host",
+      "GET /healthz HTTP/1.1\r\nHost: a b/c\r\n\r\n",
+      /^HTTP\/1.1 400 .*x-request-id: .*Host header/s,
+    ],
     ["a bad target", "GET * HTTP/1.1\r\nHost: h\r\n\r\n", /^HTTP\/1.1 400 /],
     [
       "headers of 97 KiB",
@@ -308,6 +316,20 @@ describe("what is not a good request", () => {
     else await socket.receives(expected);
     socket.destroy();
     expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
+  });
+
+  test("what is not a request is in the log under the id of its answer", async () => {
+    const lines: string[] = [];
+    const stream = { write: (line: string) => void lines.push(line) };
+    const config = await loadConfig({ flags: { port: 0, store: "memory:" } });
+    const server = await startServer(config, { log: createLog({ level: "info", format: "json", stream }) });
+    running.push(server);
+    const socket = await RawSocket.open(server.port);
+    socket.send("hello\r\n\r\n");
+    const [, id] = /X-Request-Id: (\S+)/.exec(await socket.closed) ?? [];
+    expect(lines.map((line) => JSON.parse(line) as object)).toEqual([
+      expect.objectContaining({ request: id, status: 400, msg: "not a request" }),
+    ]);
   });
 
   test.each(["announced", "chunked"])("a body of 3 MiB, %s, is 413 and is not buffered", async (how) => {

@@ -57,7 +57,7 @@ describe("taskqueues.wait", () => {
     expect(answer.json).toMatchObject({ available: true });
   });
 
-  test("wait answers false when time is up, and when the server closes", async () => {
+  test("wait answers false when time is up, and 503 when the server closes", async () => {
     const closing = new AbortController();
     const { call, clock } = openApi({ closing: closing.signal });
     const waiting = call("POST", "p/taskqueues:wait?taskqueue=q&waitMs=1000");
@@ -66,7 +66,7 @@ describe("taskqueues.wait", () => {
     clock.advance(1000);
     expect((await waiting).json).toMatchObject({ available: false });
     closing.abort(new Error("closing"));
-    expect((await cut).json).toMatchObject({ available: false });
+    expect(refusal(await cut)).toEqual([503, "backendError", undefined]);
   });
 });
 

@@ -165,7 +165,7 @@ describe("pullqueue serve", () => {
       // The waiting lease makes the queue; once it is there the lease waits.
       await untilOk(() => fetch(`${url}${QUEUES}/jobs`));
       serving.signal(signal);
-      expect((await waiting).status).toBe(200);
+      expect((await waiting).status).toBe(503);
       expect(await serving.exited(PROCESS_MS)).toEqual({ code: 0, signal: null });
     },
   );

@@ -103,7 +103,7 @@ export const waitForTasks = defineMethod({
   async run({ service, queue, parameters, request }) {
     const queues = namedQueues(queue, parameters.taskqueue);
     const found = new AbortController();
-    const waiting = unlessEnded(request.signal, [service.closing, found.signal], false, (signal) =>
+    const waiting = unlessEnded(service, request.signal, found.signal, false, (signal) =>
       service.store.wait(queues, parameters.waitMs ?? 0, { signal }),
     );
     // The client looked before this request arrived; what came in between is seen by looking again.
@@ -157,12 +157,12 @@ async function lease(call: Call<typeof LEASE_PARAMETERS>, queues: readonly Queue
       { signal },
     );
   const waitMs = parameters.waitMs ?? 0;
-  const leaseWaiting = (...ends: AbortSignal[]) =>
-    unlessEnded<readonly TaskWithPayload[]>(request.signal, [service.closing, ...ends], [], (signal) =>
+  const leaseWaiting = (cancelled?: AbortSignal) =>
+    unlessEnded<readonly TaskWithPayload[]>(service, request.signal, cancelled, [], (signal) =>
       leaseTasks(waitMs, signal),
     );
   let tasks: readonly TaskWithPayload[];
-  if (waitMs === 0 || service.closing.aborted) tasks = await leaseTasks(0, request.signal);
+  if (waitMs === 0) tasks = await leaseTasks(0, request.signal);
   else if (parameters.callId === undefined) tasks = await leaseWaiting();
   else tasks = await service.waitingCalls.run(callName(call.queue, parameters.callId), leaseWaiting);
   if (request.signal.aborted) await giveBack(service, tasks);
@@ -172,23 +172,30 @@ async function lease(call: Call<typeof LEASE_PARAMETERS>, queues: readonly Queue
   };
 }
 
-/** Waits; when one of `ends` cuts it short, nothing came of it, which is an answer and not an error. */
+/**
+ * Waits; when `ended` cuts it short, nothing came of it, which is an answer and not an error. A closing server cuts it
+ * short too, and that is an error: a client that took it for an empty answer would ask again at once.
+ */
 async function unlessEnded<T>(
+  { closing }: Service,
   caller: AbortSignal,
-  ends: readonly AbortSignal[],
+  ended: AbortSignal | undefined,
   nothing: T,
   wait: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   // One controller for each wait: AbortSignal.any would tie every request to the server's long-lived signal.
   const either = new AbortController();
-  const signals = [caller, ...ends];
+  const signals = [caller, closing, ...(ended === undefined ? [] : [ended])];
   const abort = () => either.abort(signals.find((signal) => signal.aborted)?.reason);
   for (const signal of signals) signal.addEventListener("abort", abort, { once: true });
   if (signals.some((signal) => signal.aborted)) abort();
   try {
     return await wait(either.signal);
   } catch (error) {
-    if (!caller.aborted && ends.some((end) => end.aborted && end.reason === error)) return nothing;
+    if (!caller.aborted && ended?.aborted === true && ended.reason === error) return nothing;
+    if (!caller.aborted && closing.aborted && closing.reason === error) {
+      throw new QueueError("closed", "the server is closing; ask again, it or another may be back soon");
+    }
     throw error;
   } finally {
     for (const signal of signals) signal.removeEventListener("abort", abort);
