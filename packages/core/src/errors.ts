@@ -31,7 +31,7 @@ export interface QueueErrorDetails {
   /** How long to wait before trying again, in milliseconds. */
   readonly retryAfterMs?: number;
   /** Google's word for the failure, where that of the code (`http-status.ts`) is not exact enough. */
-  readonly reason?: "required" | "parseError" | "invalidParameter";
+  readonly reason?: "required" | "parseError" | "invalidParameter" | "insufficientPermissions";
 }
 
 /** The one error of this package. Tell failures apart by `code`; the message says what was expected, what came, what to do. */

@@ -56,6 +56,11 @@ export function newRequestId(): string {
   return `${REQUEST_PREFIX}-${requestCount}`;
 }
 
+/** A secret that cannot be guessed: 256 bits in 43 characters of the URL-safe base64 alphabet. */
+export function newSecret(): string {
+  return randomBytes(32).toString("base64url");
+}
+
 /** A number from 0 to below 1, for the part of a pause that is left to chance. */
 export function randomFraction(): number {
   return randomInt(2 ** 32) / 2 ** 32;

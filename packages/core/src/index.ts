@@ -10,7 +10,7 @@ export type { SqliteDatabase, SqliteStatement } from "./stores/sqlite-database.j
 
 // For authors of servers, clients and stores.
 
-export { pause } from "./abortable.js";
+export { abortable, pause } from "./abortable.js";
 export { decodePayload, encodePayload } from "./base64.js";
 export { checkedStore } from "./checked-store.js";
 export { type Clock, type ManualClock, manualClock, systemClock, type TimerOptions } from "./clock.js";
@@ -24,7 +24,14 @@ export {
 export { handlerClient } from "./handler-client.js";
 export type { HttpClient, HttpRequest, HttpResponse, TokenSource } from "./http-client.js";
 export { errorFromWire, errorToWire, type WireError, type WireErrorOverride } from "./http-status.js";
-export { type IdSource, idSource, newIdempotencyKey, newRequestId, randomFraction } from "./ids.js";
+export {
+  type IdSource,
+  idSource,
+  newIdempotencyKey,
+  newRequestId,
+  newSecret,
+  randomFraction,
+} from "./ids.js";
 export * as limits from "./limits.js";
 export type {
   ExactLease,
@@ -40,6 +47,7 @@ export {
   parseProject,
   projectWithPrefix,
 } from "./names.js";
+export { queuePageToken } from "./page-token.js";
 export { releasesByQueue } from "./releases.js";
 export {
   BASE_PATH,
@@ -60,6 +68,7 @@ export type {
   StoreObserver,
   StoreOptions,
 } from "./store.js";
+export { ExpiringMap } from "./stores/expiring-map.js";
 export {
   DEFAULT_QUEUE_SETTINGS,
   type ItemResult,

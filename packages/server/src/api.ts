@@ -1,4 +1,5 @@
 import { DISCOVERY_PATH, matchRoute, parseProject, QueueError, type RouteMatch } from "@pullqueue/core";
+import { checkCaller } from "./auth/authorize.js";
 import { announcesBody, parseBody, readBody } from "./body.js";
 import { applyFields } from "./fields.js";
 import { IGNORED_BODY_BYTES_MAX } from "./limits.js";
@@ -10,7 +11,7 @@ import type { RequestRecord } from "./request-record.js";
 import { emptyResponse, errorResponse, jsonResponse } from "./responses.js";
 import { type AnswerForm, readAnswerForm } from "./standard-parameters.js";
 
-/** One call of the API: match, prove, read, run, answer. Everything is proved before anything is done. */
+/** One call of the API: match, let in, prove, read, run, answer. Everything is proved before anything is done. */
 
 type MatchedRoute = Extract<RouteMatch, { kind: "route" }>;
 
@@ -38,12 +39,26 @@ async function serveRoute(
   const queue = { project: parseProject(path.project), queue: path.taskqueue ?? "" };
   record.queue = queue;
   const query = parseQuery(search);
+  const caller = await service.access.identify(request, query);
+  record.caller = caller.email;
+  checkCaller(caller, method.access, queue.project);
   const form = readAnswerForm(query, method.response);
   record.pretty = form.pretty;
   const parameters = readParameters(method.parameters, query);
+  const queues = method.queues?.(queue, parameters) ?? [queue];
+  await service.access.admit(caller, method.access, queues, request.signal);
   const body = await bodyFor(method, request);
-  const call: Call<ParameterTable> = { service, queue, task: path.task ?? "", parameters, body, request };
-  return answer(await method.run(call), form, record);
+  const task = path.task ?? "";
+  const result = await run(method, { service, caller, queue, task, parameters, body, request });
+  return answer(result, form, record);
+}
+
+async function run(method: Method, call: Call<ParameterTable>): ReturnType<Method["run"]> {
+  try {
+    return await method.run(call);
+  } finally {
+    if (method.access === "manage") call.service.access.queuesChanged();
+  }
 }
 
 function answer(result: object | undefined, { pretty, mask }: AnswerForm, record: RequestRecord): Response {

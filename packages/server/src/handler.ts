@@ -7,9 +7,13 @@ import {
   type QueueAdmin,
   QueueError,
   type QueueStore,
+  systemClock,
 } from "@pullqueue/core";
 import { Hono } from "hono";
 import { methodNotAllowed, notFound, serveApi } from "./api.js";
+import { AccessControl } from "./auth/access-control.js";
+import type { Authentication } from "./auth/authenticate.js";
+import { challengeOf } from "./auth/challenge.js";
 import { discoveryDocument } from "./discovery.js";
 import { checkReady, HEALTH_PATH, READY_PATH, reportHealth } from "./health.js";
 import type { Log } from "./log.js";
@@ -35,9 +39,11 @@ export interface HandlerOptions {
   readonly closing?: AbortSignal;
   /** Whether queues may be created, changed and deleted over HTTP. Default true; false with a queue.yaml. */
   readonly managesQueues?: boolean;
+  /** How callers prove who they are. Default: nobody is asked, and everybody may do everything. */
+  readonly authentication?: Authentication | undefined;
   /** Default: no log. */
   readonly log?: Log | undefined;
-  /** For the limit of `/readyz`. Default: the system's. */
+  /** For time limits. Default: the system's. */
   readonly clock?: Clock;
 }
 
@@ -47,7 +53,8 @@ export type RequestHandler = (request: Request) => Promise<Response>;
 /** Makes the API's handler over a store. It needs no port: tests and other runtimes call it. */
 export function createHandler(options: HandlerOptions): RequestHandler {
   const app = createApp(options);
-  const guard = pageGuard(options.publicUrl);
+  // Where callers prove who they are, a page has no more rights than what it knows.
+  const guard = options.authentication === undefined ? pageGuard(options.publicUrl) : undefined;
   return async (request) => {
     const record: RequestRecord = { id: requestIdOf(request.headers), pretty: true };
     const startedMs = performance.now();
@@ -72,6 +79,11 @@ function createApp(options: HandlerOptions): App {
     closing: options.closing ?? new AbortController().signal,
     waitingCalls: new WaitingCalls(),
     managesQueues: options.managesQueues ?? true,
+    access: new AccessControl({
+      authentication: options.authentication,
+      store: options.store,
+      clock: options.clock ?? systemClock(),
+    }),
     turns: new Turns(),
   };
   // Each lease that waits listens; Node would suspect a leak at eleven.
@@ -92,12 +104,12 @@ function createApp(options: HandlerOptions): App {
 /** The door: whatever was thrown leaves as an envelope, and only as much of it as a client may see. */
 async function answer(
   app: App,
-  guard: (request: Request) => void,
+  guard: ((request: Request) => void) | undefined,
   request: Request,
   record: RequestRecord,
 ): Promise<Response> {
   try {
-    guard(request);
+    guard?.(request);
     return await app.fetch(request, record);
   } catch (thrown) {
     if (request.signal.aborted && thrown === request.signal.reason) {
@@ -105,7 +117,10 @@ async function answer(
     }
     const error = QueueError.from(thrown);
     record.error = error;
-    return errorResponse(error, { pretty: record.pretty });
+    return errorResponse(error, {
+      pretty: record.pretty,
+      headers: guard === undefined ? challengeOf(error) : {},
+    });
   }
 }
 

@@ -26,6 +26,15 @@ export const FIELDS_LENGTH_MAX = 2000;
 /** Longest `quotaUser`, in characters. Google's. */
 export const QUOTA_USER_LENGTH_MAX = 40;
 
+/** Longest access token, in characters. JWTs with many claims have about 2000; the header that carries one has `HEADER_BYTES_MAX`. */
+export const TOKEN_LENGTH_MAX = 8 * KIB;
+
+/** How long the `acl` of a queue is kept, in milliseconds: what another process changes is seen after it. */
+export const ACL_CACHE_MS = 1_000;
+
+/** Most queues whose `acl` is kept. One takes a few hundred bytes, mostly. */
+export const ACL_CACHE_QUEUES_MAX = 10_000;
+
 /** Request line and headers, in bytes; Node answers 431 past it. A lease may name 100 queues of 255 bytes, percent-encoded. */
 export const HEADER_BYTES_MAX = 96 * KIB;
 

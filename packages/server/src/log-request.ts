@@ -25,6 +25,7 @@ export function logRequest(
       method: request.method,
       path: splitUrl(request.url).pathname,
       ...(record.queue === undefined ? {} : { project: record.queue.project, queue: record.queue.queue }),
+      ...(record.caller ? { caller: record.caller } : {}),
       status,
       ms: Math.round(elapsedMs * 10) / 10,
       ...(record.error === undefined ? {} : { code: record.error.code, reason: record.error.message }),

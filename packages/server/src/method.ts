@@ -7,6 +7,9 @@ import type {
   QueueStore,
   WireErrorOverride,
 } from "@pullqueue/core";
+import type { AccessControl } from "./auth/access-control.js";
+import type { Access } from "./auth/authorize.js";
+import type { Principal } from "./auth/principal.js";
 import type { ParameterTable, Values } from "./parameters.js";
 import type { SchemaName } from "./schemas.js";
 import type { Turns } from "./turns.js";
@@ -25,6 +28,8 @@ export interface Service {
   readonly waitingCalls: WaitingCalls;
   /** False when a queue.yaml names the queues: then they are not created, changed or deleted over HTTP. */
   readonly managesQueues: boolean;
+  /** Who may do what. */
+  readonly access: AccessControl;
   /** Changes of queues, one after the other: "create unless it exists" is two calls on the store. */
   readonly turns: Turns;
 }
@@ -32,6 +37,8 @@ export interface Service {
 /** One call, with everything proved that can be proved without the store. */
 export interface Call<T extends ParameterTable> {
   readonly service: Service;
+  /** Who calls, and has been found to be allowed to. */
+  readonly caller: Principal;
   /** The queue of the path; its name is empty for methods of a project. */
   readonly queue: QueueKey;
   /** The task of the path, or empty. */
@@ -47,6 +54,10 @@ export interface Call<T extends ParameterTable> {
 export interface Method<T extends ParameterTable = ParameterTable> {
   readonly description: string;
   readonly parameters: T;
+  /** What a caller needs to be allowed this call. */
+  readonly access: Access;
+  /** The queues that the call is about, where the path names none. Default: that of the path. */
+  queues?(path: QueueKey, parameters: Values<T>): readonly QueueKey[];
   /** The resource in the request's body, and how large that may be, in bytes. */
   readonly request?: { readonly schema: SchemaName; readonly bytesMax: number };
   /** The resource in the answer; without one the answer has no body. */

@@ -1,5 +1,3 @@
-import { mkdir } from "node:fs/promises";
-import { basename, dirname } from "node:path";
 import {
   openStore,
   parseStoreAddress,
@@ -8,9 +6,7 @@ import {
   type StoreOptions,
 } from "@pullqueue/core";
 import type { ServerConfig } from "./config.js";
-
-/** The folder that the server may make for itself: every other one is the user's to make. */
-const OWN_FOLDER = ".pullqueue";
+import { makeOwnFolder } from "./own-folder.js";
 
 /** Opens the store that the configuration names. Rejects with the store's own error. */
 export async function openConfiguredStore(
@@ -18,11 +14,7 @@ export async function openConfiguredStore(
   options: StoreOptions,
 ): Promise<QueueStore & QueueAdmin> {
   const address = parseStoreAddress(config.store);
-  if (address.kind === "sqlite") {
-    const folder = dirname(address.path);
-    // Tasks may hold secrets: nobody else may look into the folder.
-    if (basename(folder) === OWN_FOLDER) await mkdir(folder, { recursive: true, mode: 0o700 });
-  }
+  if (address.kind === "sqlite") await makeOwnFolder(address.path);
   return openStore(config.store, {
     ...options,
     queuesMax: config.queuesMax,

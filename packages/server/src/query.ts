@@ -40,6 +40,11 @@ export function parseQuery(search: string): Query {
   return query;
 }
 
+/** Tokens and keys are quoted nowhere, broken ones neither. */
+function shown(text: string, name: string): string {
+  return /token|key/i.test(name + text) ? "something else" : JSON.stringify(text.slice(0, 60));
+}
+
 function decode(text: string, location: string): string {
   if (!text.includes("%") && !text.includes("+")) return text;
   try {
@@ -48,7 +53,7 @@ function decode(text: string, location: string): string {
     // decodeURIComponent says no more than that it failed.
     throw new QueueError(
       "invalid_argument",
-      `the query must be percent-encoded UTF-8, got ${JSON.stringify(text.slice(0, 60))}`,
+      `the query must be percent-encoded UTF-8, got ${shown(text, location)}`,
       { location, reason: "invalidParameter" },
     );
   }

@@ -1,4 +1,5 @@
 import { checkQueueNameRule, limits, QueueError, type QueueSettings } from "@pullqueue/core";
+import { isEmail } from "./email.js";
 import type { YamlField, YamlMapping, YamlReader } from "./yaml-reader.js";
 
 /** One entry of queue.yaml's list. */
@@ -16,9 +17,6 @@ const PUSH_RETRY_KEYS = ["task_age_limit", "min_backoff_seconds", "max_backoff_s
 const RETRY_KEYS = ["task_retry_limit", ...PUSH_RETRY_KEYS];
 
 const ACL_KEYS = ["user_email", "writer_email"];
-
-/** An address as far as it matters here: something before and something after one @. */
-const EMAIL_PATTERN = /^[^\s@]+@[^\s@]+$/;
 
 /** Reads an entry; undefined when it has no usable name, which has been complained of. */
 export function readQueueEntry(reader: YamlReader, node: unknown): QueueEntry | undefined {
@@ -112,7 +110,6 @@ function readAcl(reader: YamlReader, field: YamlField | undefined, what: string)
       `acl of ${what} may name at most ${limits.ACL_EMAILS_MAX} addresses of a kind`,
     );
   }
-  reader.warn(field.line, "acl is kept and shown, and not enforced until the server checks who is calling");
   return { userEmails: emails.user_email, writerEmails: emails.writer_email };
 }
 
@@ -120,7 +117,7 @@ function readEmail(reader: YamlReader, field: YamlField | undefined, key: string
   if (field === undefined) return undefined;
   const email = reader.text(field, key);
   if (email === undefined) return undefined;
-  if (email.length <= limits.EMAIL_LENGTH_MAX && EMAIL_PATTERN.test(email)) return email;
+  if (isEmail(email)) return email;
   reader.complain(field.line, `${key} must be an e-mail address, got ${JSON.stringify(email.slice(0, 100))}`);
   return undefined;
 }

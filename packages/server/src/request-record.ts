@@ -6,6 +6,8 @@ export interface RequestRecord {
   readonly id: string;
   route?: RouteName;
   queue?: QueueKey;
+  /** The address of who is calling; empty where nobody is asked. */
+  caller?: string;
   error?: QueueError;
   /** Whether the answer is indented; error answers too. */
   pretty: boolean;

@@ -94,6 +94,10 @@ async function readConfiguredQueues(config: ServerConfig): Promise<ConfiguredQue
   return { file, fileName, project: projectOfFile(file, config.project) };
 }
 
+/** For a file with an `acl` where nobody is asked who they are. */
+const ACL_NOTICE =
+  "acl is kept and shown, and not enforced: this server does not ask who is calling (see --auth)";
+
 async function applyConfiguredQueues(
   configured: ConfiguredQueues | undefined,
   store: QueueAdmin,
@@ -106,6 +110,7 @@ async function applyConfiguredQueues(
   return [
     `serving ${file.queues.size === 1 ? "the one queue" : `the ${file.queues.size} queues`} of ${fileName} for the project "${project}"`,
     ...file.warnings,
+    ...([...file.queues.values()].some(({ acl }) => acl !== undefined) ? [ACL_NOTICE] : []),
     ...disabled.map((queue) => `the queue "${queue}" is not in ${fileName} and is disabled now`),
   ];
 }

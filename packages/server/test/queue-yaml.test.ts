@@ -59,7 +59,6 @@ test("parseQueueYaml() reads pull queues, push queues, limits and access lists",
   ]);
   expect(warnings).toEqual([
     expect.stringMatching(/^queue.yaml, line 3: total_storage_limit is accepted and not enforced/),
-    expect.stringMatching(/^queue.yaml, line 9: acl is kept and shown, and not enforced/),
   ]);
 });
 

@@ -15,6 +15,10 @@ export class ExpiringMap<V> {
     return entry !== undefined && entry.untilUs > nowUs ? entry.value : undefined;
   }
 
+  delete(key: string): void {
+    this.#entries.delete(key);
+  }
+
   set(key: string, value: V, nowUs: number, keepMs: number): void {
     // Deleted first, so that the key moves to the end.
     this.#entries.delete(key);

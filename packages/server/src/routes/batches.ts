@@ -18,6 +18,7 @@ import { defineMethod, type Service } from "../method.js";
 /** POST …/tasks:batchInsert */
 export const batchInsert = defineMethod({
   description: "Addition. Inserts up to 1000 tasks, each by itself.",
+  access: "produce",
   parameters: {},
   request: { schema: "TaskBatch", bytesMax: BATCH_INSERT_BODY_BYTES_MAX },
   response: "BatchResult",
@@ -33,6 +34,7 @@ export const batchInsert = defineMethod({
 /** POST …/tasks:batchUpdate */
 export const batchUpdate = defineMethod({
   description: "Addition. Moves the ends of up to 1000 leases, each by itself.",
+  access: "consume",
   parameters: {},
   request: { schema: "TaskRenewals", bytesMax: BATCH_FENCES_BODY_BYTES_MAX },
   response: "BatchResult",
@@ -43,6 +45,7 @@ export const batchUpdate = defineMethod({
 /** POST …/tasks:batchDelete */
 export const batchDelete = defineMethod({
   description: "Addition. Deletes up to 1000 tasks, each by itself, fenced where an item names a lease.",
+  access: "consume",
   parameters: {},
   request: { schema: "TaskFences", bytesMax: BATCH_FENCES_BODY_BYTES_MAX },
   response: "BatchResult",

@@ -23,7 +23,8 @@ const WAIT_MS = {
 const CALL_ID = {
   type: "string",
   lengthMax: limits.CALL_ID_LENGTH_MAX,
-  description: "Addition. A name for this call, unique in its project, for taskqueues.cancelLease.",
+  description:
+    "Addition. A name for this call, unique among those of its caller in its project, for taskqueues.cancelLease.",
 } as const satisfies StringParameter;
 
 const QUEUE_NAMES = {
@@ -70,6 +71,7 @@ const LEASE_PARAMETERS = {
 /** POST …/tasks/lease */
 export const leaseTasks = defineMethod({
   description: "Leases the oldest available tasks of a queue.",
+  access: "consume",
   parameters: LEASE_PARAMETERS,
   response: "Tasks",
   run: (call) => lease(call, [call.queue]),
@@ -78,8 +80,10 @@ export const leaseTasks = defineMethod({
 /** POST …/taskqueues:lease */
 export const leaseFromQueues = defineMethod({
   description: "Addition. Leases the oldest available tasks of several queues taken together.",
+  access: "consume",
   parameters: { taskqueue: QUEUE_NAMES, ...LEASE_PARAMETERS },
   response: "Tasks",
+  queues: (path, { taskqueue }) => namedQueues(path, taskqueue),
   run: (call) => lease(call, namedQueues(call.queue, call.parameters.taskqueue)),
 });
 
@@ -87,10 +91,11 @@ export const leaseFromQueues = defineMethod({
 export const cancelLease = defineMethod({
   description:
     "Addition. Ends the wait of a lease by its name: it is answered at once, mostly without tasks.",
+  access: "any",
   parameters: { callId: { ...CALL_ID, required: true } },
   response: "CancelResult",
-  async run({ service, queue, parameters }) {
-    const cancelled = service.waitingCalls.cancel(callName(queue, parameters.callId));
+  async run(call) {
+    const cancelled = call.service.waitingCalls.cancel(callName(call, call.parameters.callId));
     return { kind: "taskqueues#cancelResult", cancelled };
   },
 });
@@ -98,8 +103,10 @@ export const cancelLease = defineMethod({
 /** POST …/taskqueues:wait */
 export const waitForTasks = defineMethod({
   description: "Addition. Answers when a task of one of the queues is available, or when time is up.",
+  access: "consume",
   parameters: { taskqueue: QUEUE_NAMES, waitMs: WAIT_MS },
   response: "WaitResult",
+  queues: (path, { taskqueue }) => namedQueues(path, taskqueue),
   async run({ service, queue, parameters, request }) {
     const queues = namedQueues(queue, parameters.taskqueue);
     const found = new AbortController();
@@ -136,9 +143,9 @@ function namedQueues({ project }: QueueKey, repeated: readonly string[]): readon
   return names.map((queue) => ({ project, queue }));
 }
 
-/** Names of calls are kept apart by project: nobody ends another's lease by guessing. */
-function callName({ project }: QueueKey, callId: string): string {
-  return `${project}/${callId}`;
+/** Names of calls are kept apart by project and caller: nobody ends another's lease by guessing. */
+function callName({ queue, caller }: Call<ParameterTable>, callId: string): string {
+  return JSON.stringify([queue.project, caller.email, callId]);
 }
 
 async function lease(call: Call<typeof LEASE_PARAMETERS>, queues: readonly QueueKey[]): Promise<object> {
@@ -164,7 +171,7 @@ async function lease(call: Call<typeof LEASE_PARAMETERS>, queues: readonly Queue
   let tasks: readonly TaskWithPayload[];
   if (waitMs === 0) tasks = await leaseTasks(0, request.signal);
   else if (parameters.callId === undefined) tasks = await leaseWaiting();
-  else tasks = await service.waitingCalls.run(callName(call.queue, parameters.callId), leaseWaiting);
+  else tasks = await service.waitingCalls.run(callName(call, parameters.callId), leaseWaiting);
   if (request.signal.aborted) await giveBack(service, tasks);
   return {
     kind: "taskqueue#tasks",

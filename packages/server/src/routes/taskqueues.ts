@@ -8,6 +8,9 @@ import {
   readString,
   settingsFromWire,
 } from "@pullqueue/core";
+import { visibleQueue } from "../auth/acl.js";
+import { notInAcl } from "../auth/authorize.js";
+import { visibleQueues } from "../auth/visible-queues.js";
 import { QUEUE_BODY_BYTES_MAX } from "../limits.js";
 import { defineMethod, type Service } from "../method.js";
 import type { BooleanParameter } from "../parameters.js";
@@ -22,17 +25,21 @@ const GET_STATS = {
 /** GET …/taskqueues/{taskqueue} */
 export const getQueue = defineMethod({
   description: "Shows a queue's settings and, when asked, its counts.",
+  access: "consume",
   parameters: { getStats: GET_STATS },
   response: "TaskQueue",
-  async run({ service, queue, parameters }) {
+  async run({ service, caller, queue, parameters }) {
     const info = await service.store.getQueue(queue, { stats: parameters.getStats === true });
-    return queueToWire(info, service.prefix);
+    const shown = visibleQueue(caller, info);
+    if (shown === undefined) throw notInAcl(caller, queue, "consume"); // Its acl has changed since the call was let in.
+    return queueToWire(shown, service.prefix);
   },
 });
 
 /** GET …/taskqueues */
 export const listQueues = defineMethod({
   description: "Addition. Lists the queues of a project by name.",
+  access: "any",
   parameters: {
     getStats: GET_STATS,
     maxResults: {
@@ -45,8 +52,8 @@ export const listQueues = defineMethod({
     pageToken: { type: "string", description: "The nextPageToken of the previous page." },
   },
   response: "TaskQueues",
-  async run({ service, queue, parameters }) {
-    const page = await service.store.listQueues(queue.project, {
+  async run({ service, caller, queue, parameters }) {
+    const page = await visibleQueues(service.store, caller, queue.project, {
       limit: parameters.maxResults ?? limits.LIST_QUEUES_MAX,
       ...(parameters.pageToken === undefined ? {} : { pageToken: parameters.pageToken }),
       stats: parameters.getStats === true,
@@ -63,6 +70,7 @@ export const listQueues = defineMethod({
 /** POST …/taskqueues */
 export const insertQueue = defineMethod({
   description: "Addition. Creates a queue; fails when it exists.",
+  access: "manage",
   parameters: {},
   request: { schema: "TaskQueue", bytesMax: QUEUE_BODY_BYTES_MAX },
   response: "TaskQueue",
@@ -78,6 +86,7 @@ export const insertQueue = defineMethod({
 /** PUT …/taskqueues/{taskqueue} */
 export const updateQueue = defineMethod({
   description: "Addition. Replaces a queue's settings, and creates it when it does not exist.",
+  access: "manage",
   parameters: {},
   request: { schema: "TaskQueue", bytesMax: QUEUE_BODY_BYTES_MAX },
   response: "TaskQueue",
@@ -100,6 +109,7 @@ export const updateQueue = defineMethod({
 /** DELETE …/taskqueues/{taskqueue} */
 export const deleteQueue = defineMethod({
   description: "Addition. Removes a queue with all its tasks.",
+  access: "manage",
   parameters: {},
   async run({ service, queue }) {
     requireManagement(service);
@@ -111,6 +121,7 @@ export const deleteQueue = defineMethod({
 /** POST …/taskqueues/{taskqueue}:purge */
 export const purgeQueue = defineMethod({
   description: "Addition. Removes all tasks of a queue, leased ones too.",
+  access: "manage",
   parameters: {
     enoughTasks: {
       type: "integer",

@@ -27,6 +27,7 @@ const NEW_LEASE_SECONDS = {
 /** POST …/tasks */
 export const insertTask = defineMethod({
   description: "Adds a task to a queue.",
+  access: "produce",
   parameters: {},
   request: { schema: "Task", bytesMax: TASK_BODY_BYTES_MAX },
   response: "Task",
@@ -40,6 +41,7 @@ export const insertTask = defineMethod({
 /** GET …/tasks/{task} */
 export const getTask = defineMethod({
   description: "Shows a task with its payload, without leasing it.",
+  access: "consume",
   parameters: {},
   response: "Task",
   async run({ service, queue, task }) {
@@ -56,6 +58,7 @@ export const getTask = defineMethod({
 /** GET …/tasks */
 export const listTasks = defineMethod({
   description: "Lists the tasks of a queue, leased or not, oldest first and without payloads.",
+  access: "consume",
   parameters: {
     maxResults: {
       type: "integer",
@@ -84,6 +87,7 @@ export const listTasks = defineMethod({
 /** DELETE …/tasks/{task} */
 export const deleteTask = defineMethod({
   description: "Removes a task: by default whoever holds its lease, fenced when a lease is named.",
+  access: "consume",
   parameters: {
     leaseTimestamp: {
       type: "integer",
@@ -119,6 +123,7 @@ export const deleteTask = defineMethod({
 export const updateTask = defineMethod({
   description:
     "Moves the end of a lease. The body is the task as it was leased; its leaseTimestamp must still hold.",
+  access: "consume",
   parameters: { newLeaseSeconds: NEW_LEASE_SECONDS },
   request: { schema: "Task", bytesMax: TASK_BODY_BYTES_MAX },
   response: "Task",
@@ -138,6 +143,7 @@ export const updateTask = defineMethod({
 /** PATCH …/tasks/{task} */
 export const patchTask = defineMethod({
   description: "Moves the end of a lease. The body needs queueName; a leaseTimestamp in it must still hold.",
+  access: "consume",
   parameters: { newLeaseSeconds: NEW_LEASE_SECONDS },
   request: { schema: "Task", bytesMax: TASK_BODY_BYTES_MAX },
   response: "Task",
