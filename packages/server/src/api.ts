@@ -1,9 +1,11 @@
 import { DISCOVERY_PATH, matchRoute, parseProject, QueueError, type RouteMatch } from "@pullqueue/core";
 import { checkCaller } from "./auth/authorize.js";
+import { checkBatchedParameters } from "./batch-rules.js";
 import { announcesBody, parseBody, readBody } from "./body.js";
 import { applyFields } from "./fields.js";
 import { IGNORED_BODY_BYTES_MAX } from "./limits.js";
 import { type Call, type Method, Refusal, type Service } from "./method.js";
+import { isTunnelledForm, methodOf, tunnelledSearch } from "./method-override.js";
 import { METHODS } from "./methods.js";
 import { type ParameterTable, readParameters } from "./parameters.js";
 import { parseQuery, splitUrl } from "./query.js";
@@ -14,8 +16,6 @@ import { type AnswerForm, readAnswerForm } from "./standard-parameters.js";
 /** One call of the API: match, let in, prove, read, run, answer. Everything is proved before anything is done. */
 
 type MatchedRoute = Extract<RouteMatch, { kind: "route" }>;
-
-const OVERRIDABLE = new Set(["GET", "PUT", "PATCH", "DELETE"]);
 
 /** Answers a request below the API's base path. Rejects with what the store or a check threw. */
 export async function serveApi(service: Service, request: Request, record: RequestRecord): Promise<Response> {
@@ -38,13 +38,14 @@ async function serveRoute(
   const method = METHODS[name];
   const queue = { project: parseProject(path.project), queue: path.taskqueue ?? "" };
   record.queue = queue;
-  const query = parseQuery(search);
+  const query = parseQuery(isTunnelledForm(request) ? await tunnelledSearch(request, search) : search);
   const caller = await service.access.identify(request, query);
   record.caller = caller.email;
   checkCaller(caller, method.access, queue.project);
   const form = readAnswerForm(query, method.response);
   record.pretty = form.pretty;
   const parameters = readParameters(method.parameters, query);
+  if (record.batch !== undefined) checkBatchedParameters(parameters);
   const queues = method.queues?.(queue, parameters) ?? [queue];
   await service.access.admit(caller, method.access, queues, request.signal);
   const body = await bodyFor(method, request);
@@ -75,16 +76,8 @@ async function bodyFor(
   request: Request,
 ): Promise<Call<ParameterTable>["body"]> {
   if (accepts !== undefined) return parseBody(await readBody(request, accepts.bytesMax));
-  if (announcesBody(request)) await readBody(request, IGNORED_BODY_BYTES_MAX);
+  if (announcesBody(request) && !isTunnelledForm(request)) await readBody(request, IGNORED_BODY_BYTES_MAX);
   return {};
-}
-
-/** The request's method; some clients tunnel others through POST, as Google allows. */
-function methodOf(request: Request): string {
-  if (request.method === "HEAD") return "GET";
-  if (request.method !== "POST") return request.method;
-  const override = request.headers.get("x-http-method-override")?.toUpperCase();
-  return override !== undefined && OVERRIDABLE.has(override) ? override : "POST";
 }
 
 /** 404 for a path that means nothing here. */

@@ -1,4 +1,5 @@
 import { BASE_PATH, limits, ROUTES, type Route, type RouteName } from "@pullqueue/core";
+import { BATCH_PATHS } from "./batch.js";
 import type { Method } from "./method.js";
 import { METHODS } from "./methods.js";
 import type { Parameter, ParameterTable } from "./parameters.js";
@@ -42,6 +43,7 @@ export function discoveryDocument(rootUrl: string): object {
     servicePath: BASE_PATH.slice(1),
     baseUrl: rootUrl + BASE_PATH,
     basePath: BASE_PATH,
+    batchPath: BATCH_PATHS[0].slice(1),
     ...DESCRIPTION,
   };
 }

@@ -14,11 +14,14 @@ import { methodNotAllowed, notFound, serveApi } from "./api.js";
 import { AccessControl } from "./auth/access-control.js";
 import type { Authentication } from "./auth/authenticate.js";
 import { challengeOf } from "./auth/challenge.js";
+import { BATCH_PATHS, serveBatch } from "./batch.js";
+import { refuseNestedBatch } from "./batch-rules.js";
 import { discoveryDocument } from "./discovery.js";
 import { checkReady, HEALTH_PATH, READY_PATH, reportHealth } from "./health.js";
 import type { Log } from "./log.js";
 import { logRequest } from "./log-request.js";
 import type { Service } from "./method.js";
+import { methodOf } from "./method-override.js";
 import { pageGuard } from "./page-guard.js";
 import { parseQuery, splitUrl } from "./query.js";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.js";
@@ -52,11 +55,11 @@ export type RequestHandler = (request: Request) => Promise<Response>;
 
 /** Makes the API's handler over a store. It needs no port: tests and other runtimes call it. */
 export function createHandler(options: HandlerOptions): RequestHandler {
-  const app = createApp(options);
+  const app = createApp(options, (call, batch) => serve(call, { batch }));
   // Where callers prove who they are, a page has no more rights than what it knows.
   const guard = options.authentication === undefined ? pageGuard(options.publicUrl) : undefined;
-  return async (request) => {
-    const record: RequestRecord = { id: requestIdOf(request.headers), pretty: true };
+  const serve = async (request: Request, origin: { readonly batch?: string } = {}): Promise<Response> => {
+    const record: RequestRecord = { id: requestIdOf(request.headers), pretty: true, ...origin };
     const startedMs = performance.now();
     const response = await answer(app, guard, request, record);
     response.headers.set(REQUEST_ID_HEADER, record.id);
@@ -65,6 +68,7 @@ export function createHandler(options: HandlerOptions): RequestHandler {
     }
     return response;
   };
+  return (request) => serve(request);
 }
 
 type App = Hono<{ Bindings: RequestRecord }>;
@@ -72,7 +76,10 @@ type App = Hono<{ Bindings: RequestRecord }>;
 /** Nginx's word for a client that went away: only the log sees it. */
 const CLIENT_CLOSED_REQUEST = 499;
 
-function createApp(options: HandlerOptions): App {
+/** Serves a call of a batch as it would be served by itself; `batch` is the id of the batch's own request. */
+type ServeCall = (call: Request, batch: string) => Promise<Response>;
+
+function createApp(options: HandlerOptions, serveCall: ServeCall): App {
   const service: Service = {
     store: options.store,
     prefix: options.prefix ?? "s~",
@@ -90,6 +97,7 @@ function createApp(options: HandlerOptions): App {
   setMaxListeners(0, service.closing);
   const app: App = new Hono();
   app.all(`${BASE_PATH}*`, (c) => serveApi(service, c.req.raw, c.env));
+  for (const path of BATCH_PATHS) app.all(path, (c) => serveBatchRequest(c.req.raw, c.env, serveCall));
   app.all(DISCOVERY_PATH, (c) => readOnly(c.req.raw, () => serveDiscovery(c.req.raw, options.publicUrl)));
   app.all(HEALTH_PATH, (c) => readOnly(c.req.raw, reportHealth));
   app.all(READY_PATH, (c) => readOnly(c.req.raw, () => checkReady(service, options.clock)));
@@ -122,6 +130,17 @@ async function answer(
       headers: guard === undefined ? challengeOf(error) : {},
     });
   }
+}
+
+async function serveBatchRequest(
+  request: Request,
+  record: RequestRecord,
+  serveCall: ServeCall,
+): Promise<Response> {
+  const method = methodOf(request);
+  if (method !== "POST") return methodNotAllowed(method, ["POST"]);
+  if (record.batch !== undefined) refuseNestedBatch();
+  return serveBatch(request, (call) => serveCall(call, record.id));
 }
 
 function serveDiscovery(request: Request, publicUrl: string | undefined): Response {

@@ -20,6 +20,21 @@ export const QUEUE_BODY_BYTES_MAX = 1 * MIB;
 /** Body of a method that takes none, in bytes. Some clients send `{}`; it is read and ignored, so that a closed socket is noticed. */
 export const IGNORED_BODY_BYTES_MAX = 64 * KIB;
 
+/** Most calls in one batch request. Google's, and what its Python client sends at most. */
+export const BATCH_CALLS_MAX = 1000;
+
+/** Body of a batch request, in bytes: as large as that of the largest single call. */
+export const BATCH_BODY_BYTES_MAX = 48 * MIB;
+
+/** Calls of a batch that are run at once: enough for inserts to share commits, few enough that others are heard in between. */
+export const BATCH_CALLS_AT_ONCE = 64;
+
+/**
+ * Bytes of answers after which no further call of a batch is made: as many as the largest single answer. What the last group
+ * adds is bounded, because leases in a batch hand out `LEASE_PAYLOAD_BYTES_DEFAULT` at most.
+ */
+export const BATCH_ANSWER_BYTES_MAX = core.RESPONSE_BYTES_MAX / 2;
+
 /** Longest `fields` selector, in characters: all fields of all resources by name are below 500. */
 export const FIELDS_LENGTH_MAX = 2000;
 

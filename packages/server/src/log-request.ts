@@ -21,6 +21,7 @@ export function logRequest(
   log[level](
     {
       request: record.id,
+      ...(record.batch === undefined ? {} : { batch: record.batch }),
       ...traceOf(request),
       method: request.method,
       path: splitUrl(request.url).pathname,

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { createLog, type LogLevel } from "../src/log.js";
+import { batchBody, batchRequest, readBatch } from "./batch-support.js";
 import { openApi, QUEUE } from "./support.js";
 
 /** A log and its lines. */
@@ -28,6 +29,21 @@ test("each request is one line with method, path, status, time, id, project and 
       msg: "request",
     },
     expect.objectContaining({ level: 30, status: 404, queue: "none", code: "not_found" }),
+  ]);
+});
+
+test("each call of a batch has a line and an id of its own, and the batch's id beside it", async () => {
+  const { log, entries } = openLog("debug");
+  const { handler } = openApi({ log });
+  const calls = ["a", "b"].map((id) => `GET /taskqueue/v1beta2/projects/p/taskqueues/q/tasks/${id}`);
+  const answers = await readBatch(
+    await handler(batchRequest(batchBody(...calls), { "x-request-id": "whole" })),
+  );
+  const ids = answers.map(({ headers }) => headers.get("x-request-id"));
+  expect(new Set([...ids, "whole"]).size).toBe(3);
+  expect(entries()).toEqual([
+    ...ids.map((request) => expect.objectContaining({ request, batch: "whole", status: 404 })),
+    expect.objectContaining({ request: "whole", path: "/batch/taskqueue/v1beta2", status: 200 }),
   ]);
 });
 

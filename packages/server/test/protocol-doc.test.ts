@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { DISCOVERY_PATH, ROUTES, type RouteName } from "@pullqueue/core";
 import { describe, expect, test } from "vitest";
+import { BATCH_PATHS } from "../src/batch.js";
 import { HEALTH_PATH } from "../src/health.js";
 import { METHODS } from "../src/methods.js";
 import type { Parameter } from "../src/parameters.js";
@@ -60,4 +61,5 @@ test("docs/protocol.md names every standard parameter and the paths beside the A
   for (const name of Object.keys(STANDARD_PARAMETERS)) expect(PAGE).toContain(`\`${name}\``);
   expect(PAGE).toContain(`GET ${DISCOVERY_PATH}`);
   expect(PAGE).toContain(`GET ${HEALTH_PATH}`);
+  for (const path of BATCH_PATHS) expect(PAGE).toContain(`\`POST ${path}\``);
 });

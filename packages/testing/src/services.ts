@@ -4,6 +4,10 @@ import { spawnSync } from "node:child_process";
 const SERVICES = {
   strace: { command: ["strace", "-o", "/dev/null", "true"], debianPackage: "strace" },
   "python3-kombu": { command: ["/usr/bin/python3", "-c", "import kombu"], debianPackage: "python3-kombu" },
+  "python3-googleapi": {
+    command: ["/usr/bin/python3", "-c", "import googleapiclient.discovery"],
+    debianPackage: "python3-googleapi",
+  },
   // For tests that start a PostgreSQL of their own.
   "postgres-programs": {
     command: ["/bin/sh", "-c", "ls /usr/lib/postgresql/*/bin/initdb"],
