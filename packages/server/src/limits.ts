@@ -80,6 +80,12 @@ export const CLOSE_GRACE_MS = 5_000;
 /** How long `/readyz` waits for the store, in milliseconds: below the usual second of a probe, rounded up for a busy disk. */
 export const READY_TIMEOUT_MS = 2_000;
 
+/** How long a starting server waits for a database that is away, in milliseconds: both may start at once, and a recovery takes time. */
+export const STORE_PATIENCE_MS = 60_000;
+
+/** How often it tries meanwhile, in milliseconds; each time is a line in the log. */
+export const STORE_RETRY_MS = 1_000;
+
 /** What a client that is told 503 or 429 should wait at least, in seconds, when the store does not say. */
 export const RETRY_AFTER_SECONDS = 1;
 

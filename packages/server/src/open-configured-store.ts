@@ -6,18 +6,19 @@ import {
   type StoreOptions,
 } from "@pullqueue/core";
 import type { ServerConfig } from "./config.js";
+import { openPatiently, type Patience } from "./open-patiently.js";
 import { makeOwnFolder } from "./own-folder.js";
 
-/** Opens the store that the configuration names. Rejects with the store's own error. */
+/** Opens the store that the configuration names; a database may still be starting. Rejects with the store's own error. */
 export async function openConfiguredStore(
   config: ServerConfig,
   options: StoreOptions,
+  patience: Patience,
 ): Promise<QueueStore & QueueAdmin> {
   const address = parseStoreAddress(config.store);
   if (address.kind === "sqlite") await makeOwnFolder(address.path);
-  return openStore(config.store, {
-    ...options,
-    queuesMax: config.queuesMax,
-    tombstoneMs: config.tombstoneMs,
-  });
+  const { queuesMax, tombstoneMs } = config;
+  const open = () => openStore(config.store, { ...options, queuesMax, tombstoneMs });
+  // A file that is not there now will not be there in a minute.
+  return address.kind === "postgres" ? openPatiently(open, patience) : open();
 }

@@ -40,6 +40,8 @@ export interface StartOptions {
   readonly log?: Log;
   /** Default: the system's. */
   readonly clock?: Clock;
+  /** Ends waiting for a database that is away; its reason is thrown unchanged. A running server is ended by `close`. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -52,11 +54,11 @@ export async function startServer(config: ServerConfig, options: StartOptions = 
   const configured = await readConfiguredQueues(config);
   const store =
     options.store ??
-    (await openConfiguredStore(config, {
-      clock,
-      createQueues: configured === undefined,
-      observer: watch(log),
-    }));
+    (await openConfiguredStore(
+      config,
+      { clock, createQueues: configured === undefined, observer: watch(log) },
+      { clock, log, signal: options.signal },
+    ));
   try {
     const notices = await applyConfiguredQueues(configured, store);
     const closing = new AbortController();

@@ -8,6 +8,8 @@ export interface ServerProcess extends AsyncDisposable {
   readonly pid: number;
   /** What it wrote to standard error so far. */
   stderr(): string;
+  /** Sends it a signal: SIGSTOP lets it hang, SIGCONT go on. */
+  signal(signal: NodeJS.Signals): void;
   /** SIGTERM, and SIGKILL when it does not end by itself. Resolves with its exit. */
   stop(): Promise<ChildExit>;
   /** `kill -9`, and waits until the kernel has ended it. */
@@ -51,6 +53,7 @@ export async function whenReady(child: Child): Promise<ServerProcess> {
       url,
       pid: child.pid,
       stderr: child.stderr,
+      signal: child.signal,
       stop: child.stop,
       kill9: () => {
         child.signal("SIGKILL");

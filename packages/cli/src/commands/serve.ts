@@ -52,7 +52,7 @@ async function serveUntilStopped(
       "--endpoint is the server to talk to; serve takes --host and --port",
     );
   }
-  await using server: RunningServer = await startServer(await loadConfig({ flags, env }));
+  await using server: RunningServer = await startServer(await loadConfig({ flags, env }), { signal });
   for (const notice of server.notices) output.note(notice);
   await output.line(`pullqueue listening on ${server.url}`);
   if (!signal.aborted) await once(signal, "abort");

@@ -101,6 +101,11 @@ export class Ledger {
     return renewed;
   }
 
+  /** A lease is about to be given back: from now on it may have ended. */
+  releasing(held: HeldLease): void {
+    this.#byId.get(held.id)!.leases.set(held.retryCount, { ...held, endUs: held.startUs });
+  }
+
   /** A delete is about to be sent. */
   deleting(id: string): void {
     const entry = this.#byId.get(id)!;

@@ -116,6 +116,14 @@ describe("Ledger", () => {
     expect(truth.complaints).toEqual([expect.stringMatching(/lease 2 began 1000 ms before lease 1 ended/)]);
   });
 
+  test("compareLeases() takes a lease that was being given back as ended", () => {
+    const truth = withTask();
+    truth.releasing(leaseAt(truth, 1, SECOND_US));
+    leaseAt(truth, 2, SECOND_US);
+    truth.compareLeases();
+    expect(truth.complaints).toEqual([]);
+  });
+
   test("refused() complains within the lease only", () => {
     const truth = withTask();
     const held = leaseAt(truth, 1, SECOND_US);

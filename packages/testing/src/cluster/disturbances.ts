@@ -1,0 +1,108 @@
+import type { PostgresInstance } from "../postgres-instance.js";
+import type { Prng } from "../prng.js";
+import type { Progress } from "./progress.js";
+import type { ServerGroup } from "./server-group.js";
+
+/** Something that goes wrong, and is over when its promise resolves. */
+export interface Disturbance {
+  readonly name: string;
+  disturb(): Promise<void>;
+}
+
+/** How many answers come between two disturbances, and while one lasts. */
+const ANSWERS = { low: 40, high: 400 };
+
+/** What goes wrong with servers. `while others` answer, so that it lasts as long as work goes on. */
+export function serverDisturbances(
+  group: ServerGroup,
+  { chance, progress, signal }: { chance: Prng; progress: Progress; signal: AbortSignal },
+): readonly Disturbance[] {
+  const any = () => chance.integer(0, group.size - 1);
+  const whileOthersWork = () => progress.more(chance.integer(ANSWERS.low, ANSWERS.high), signal);
+  return [
+    {
+      name: "a server is killed and started again",
+      async disturb() {
+        const index = any();
+        await group.kill9(index);
+        await group.restart(index);
+      },
+    },
+    {
+      name: "a server is killed and is away for a while",
+      async disturb() {
+        const index = any();
+        await group.kill9(index);
+        await whileOthersWork();
+        await group.restart(index);
+      },
+    },
+    {
+      name: "a server hangs for a while",
+      async disturb() {
+        const index = any();
+        group.suspend(index);
+        await whileOthersWork();
+        group.resume(index);
+      },
+    },
+    {
+      name: "all servers but one are killed",
+      async disturb() {
+        const last = any();
+        const others = Array.from({ length: group.size }, (_, index) => index).filter(
+          (index) => index !== last,
+        );
+        await Promise.all(others.map((index) => group.kill9(index)));
+        await whileOthersWork();
+        await Promise.all(others.map((index) => group.restart(index)));
+      },
+    },
+  ];
+}
+
+/** What goes wrong with the database. */
+export function postgresDisturbances(
+  postgres: PostgresInstance,
+  { chance }: { readonly chance: Prng },
+): readonly Disturbance[] {
+  const restart = async (stop: () => Promise<void>) => {
+    await stop();
+    await postgres.start();
+  };
+  return [
+    {
+      name: "half of the sessions are terminated",
+      disturb: async () => void (await postgres.terminateSessions(50, chance)),
+    },
+    {
+      name: "all sessions are terminated",
+      disturb: async () => void (await postgres.terminateSessions(100, chance)),
+    },
+    { name: "the database is restarted", disturb: () => restart(() => postgres.stop("fast")) },
+    { name: "the database is stopped at once", disturb: () => restart(() => postgres.stop("immediate")) },
+    { name: "the database is killed", disturb: () => restart(() => postgres.kill9()) },
+  ];
+}
+
+/**
+ * So many disturbances one after the other, each kind before any comes again, with work in between. Resolves with their
+ * names.
+ */
+export async function disturb(
+  disturbances: readonly Disturbance[],
+  count: number,
+  { chance, progress, signal }: { chance: Prng; progress: Progress; signal: AbortSignal },
+): Promise<readonly string[]> {
+  const names: string[] = [];
+  let left: Disturbance[] = [];
+  while (names.length < count && !signal.aborted) {
+    await progress.more(chance.integer(ANSWERS.low, ANSWERS.high), signal);
+    if (left.length === 0) left = [...disturbances];
+    const [next] = left.splice(chance.integer(0, left.length - 1), 1);
+    names.push(next!.name);
+    await next!.disturb();
+  }
+  await progress.more(ANSWERS.high, signal);
+  return names;
+}

@@ -1,0 +1,41 @@
+import { describe, expect, test } from "vitest";
+import { serverDisturbances } from "../src/cluster/disturbances.js";
+import { runScenario, type ScenarioOptions, type ScenarioResult } from "../src/cluster/scenario.js";
+import { ServerGroup } from "../src/cluster/server-group.js";
+import { freshSeed } from "../src/prng.js";
+import { temporaryFolder } from "../src/temp.js";
+
+/** `CLUSTER_SEED=7 CLUSTER_DISTURBANCES=500` repeats a seed, or runs for longer. */
+const SEED = Number(process.env.CLUSTER_SEED ?? freshSeed());
+const DISTURBANCES = Number(process.env.CLUSTER_DISTURBANCES ?? 4);
+
+/** How long one disturbance may take with the work around it, in milliseconds: two starts of a server, on a busy machine. */
+const DISTURBANCE_MS = 15_000;
+
+const SERVERS = 3;
+
+const replay = (seed: number) => `CLUSTER_SEED=${seed} CLUSTER_DISTURBANCES=${DISTURBANCES}`;
+
+/** Runs it, and tells what there is to know when it fails. */
+async function runOn(group: ServerGroup, options: Omit<ScenarioOptions, "url">): Promise<ScenarioResult> {
+  const result = await runScenario({ ...options, url: group.url }).catch((error: unknown) => {
+    throw new Error(`${replay(options.seed)}\n${group.stderr()}`, { cause: error });
+  });
+  process.stdout.write(
+    `${replay(options.seed)}: ${result.answers} answers, ${result.disturbances.length} disturbances\n`,
+  );
+  return result;
+}
+
+describe("three servers and twenty clients", { timeout: (DISTURBANCES + 4) * DISTURBANCE_MS }, () => {
+  test("on one SQLite file nothing is lost, held twice or handed out again", async () => {
+    using folder = temporaryFolder();
+    await using group = await ServerGroup.start(`sqlite:${folder.file("queue.db")}`, SERVERS);
+    const result = await runOn(group, {
+      seed: SEED,
+      count: DISTURBANCES,
+      disturbances: (context) => serverDisturbances(group, context),
+    });
+    expect(result.complaints, `${replay(SEED)}\n${group.stderr()}`).toEqual([]);
+  });
+});

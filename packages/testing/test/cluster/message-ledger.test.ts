@@ -1,0 +1,68 @@
+import { describe, expect, test } from "vitest";
+import { MessageLedger, type SeenDelivery } from "../../src/cluster/message-ledger.js";
+
+const held = new AbortController().signal;
+
+function delivery(retryCount: number, signal = held): SeenDelivery {
+  return { key: "m1", retryCount, signal };
+}
+
+function withMessage(): MessageLedger {
+  const ledger = new MessageLedger();
+  ledger.publishing("m1");
+  ledger.published("m1");
+  return ledger;
+}
+
+describe("MessageLedger", () => {
+  test("a message that is handled again after its lease was lost is fine", () => {
+    const ledger = withMessage();
+    const first = delivery(1, AbortSignal.abort());
+    ledger.began(first);
+    ledger.began(delivery(2));
+    ledger.ended(first);
+    ledger.settled(delivery(2));
+    expect(ledger.complaints).toEqual([]);
+    expect(ledger.outstanding).toBe(0);
+    expect(ledger.acknowledged).toBe(1);
+  });
+
+  test("a message that was published and not acknowledged is outstanding", () => {
+    const ledger = withMessage();
+    ledger.publishing("m2");
+    expect(ledger.outstanding).toBe(1);
+  });
+
+  test("began() complains about two holders at once", () => {
+    const ledger = withMessage();
+    ledger.began(delivery(1));
+    ledger.began(delivery(2));
+    expect(ledger.complaints).toEqual(["m1: leases 1 and 2 are held at once"]);
+  });
+
+  test("began() complains about a lease that was given twice, and about strangers", () => {
+    const ledger = withMessage();
+    const first = delivery(1);
+    ledger.began(first);
+    ledger.ended(first);
+    ledger.began(delivery(1));
+    ledger.began({ ...first, key: "m3" });
+    expect(ledger.complaints).toEqual(["m1: lease 1 was delivered twice", "m3: nobody published it"]);
+  });
+
+  test("began() complains about a lease that was given after the acknowledgement, not about one before", () => {
+    const ledger = withMessage();
+    ledger.settled(delivery(2));
+    ledger.began(delivery(1, AbortSignal.abort()));
+    expect(ledger.complaints).toEqual([]);
+    ledger.began(delivery(3));
+    expect(ledger.complaints).toEqual(["m1: lease 3 came after it was acknowledged under 2"]);
+  });
+
+  test("settled() complains about a second acknowledgement", () => {
+    const ledger = withMessage();
+    ledger.settled(delivery(1));
+    ledger.settled(delivery(2));
+    expect(ledger.complaints).toEqual(["m1: was acknowledged twice"]);
+  });
+});
