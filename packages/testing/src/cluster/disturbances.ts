@@ -1,4 +1,3 @@
-import type { PostgresInstance } from "../postgres-instance.js";
 import type { Prng } from "../prng.js";
 import type { Progress } from "./progress.js";
 import type { ServerGroup } from "./server-group.js";
@@ -58,30 +57,6 @@ export function serverDisturbances(
         await Promise.all(others.map((index) => group.restart(index)));
       },
     },
-  ];
-}
-
-/** What goes wrong with the database. */
-export function postgresDisturbances(
-  postgres: PostgresInstance,
-  { chance }: { readonly chance: Prng },
-): readonly Disturbance[] {
-  const restart = async (stop: () => Promise<void>) => {
-    await stop();
-    await postgres.start();
-  };
-  return [
-    {
-      name: "half of the sessions are terminated",
-      disturb: async () => void (await postgres.terminateSessions(50, chance)),
-    },
-    {
-      name: "all sessions are terminated",
-      disturb: async () => void (await postgres.terminateSessions(100, chance)),
-    },
-    { name: "the database is restarted", disturb: () => restart(() => postgres.stop("fast")) },
-    { name: "the database is stopped at once", disturb: () => restart(() => postgres.stop("immediate")) },
-    { name: "the database is killed", disturb: () => restart(() => postgres.kill9()) },
   ];
 }
 
