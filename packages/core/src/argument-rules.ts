@@ -1,4 +1,4 @@
-import { QueueError } from "./errors.js";
+import { isQueueError, QueueError } from "./errors.js";
 import {
   ACL_EMAILS_MAX,
   BATCH_ITEMS_MAX,
@@ -12,13 +12,17 @@ import {
   LEASE_PAYLOAD_BYTES_MAX,
   LEASE_QUEUES_MAX,
   LEASE_TASKS_MAX,
+  LEASES_PER_SECOND_MAX,
+  LEASES_PER_SECOND_MIN,
   MAX_LEASES_MAX,
   PAYLOAD_BYTES_MAX,
   PROJECT_LENGTH_MAX,
   PROJECT_PATTERN,
+  QUEUE_AGE_MS_MAX,
   TAG_BYTES_MAX,
   TASK_ID_LENGTH_MAX,
   TASK_ID_PATTERN,
+  TRACESTATE_LENGTH_MAX,
   WAIT_MS_MAX,
 } from "./limits.js";
 import type { ExactLease } from "./naive-store.js";
@@ -33,7 +37,9 @@ import type {
   QueueAcl,
   QueueKey,
   QueueSettings,
+  TagFilter,
 } from "./task.js";
+import { isTraceparent, isTracestate } from "./trace-context.js";
 
 /** The rules for arguments of a store. Each throws a QueueError that names the field as the wire does. */
 
@@ -96,7 +102,7 @@ export function checkBatchPayload(tasks: readonly NewTask[]): void {
 /** One task to insert, at the store's `nowUs`; undefined where only a server far away knows it. */
 export function checkNewTask(task: NewTask, nowUs: number | undefined): void {
   checkObject("task", "a task", task);
-  const { payload, id, tag, etaUs, delayMs, idempotencyKey } = task;
+  const { payload, id, tag, etaUs, delayMs, idempotencyKey, traceparent, tracestate } = task;
   if (!(payload instanceof Uint8Array)) {
     throw invalid("payloadBase64", "payload must be a Uint8Array", payload);
   }
@@ -112,6 +118,7 @@ export function checkNewTask(task: NewTask, nowUs: number | undefined): void {
   if (etaUs !== undefined) checkEta(etaUs, delayMs, nowUs);
   if (delayMs !== undefined) checkNumber("delayMs", delayMs, 0, DELAY_MS_MAX);
   if (idempotencyKey !== undefined) checkIdempotencyKey(idempotencyKey);
+  checkTraceContext(traceparent, tracestate);
 }
 
 /** Any task id, for looking one up. */
@@ -189,14 +196,69 @@ export function checkAtLeast(name: string, value: number | undefined, min: numbe
   if (value !== undefined) checkInteger(name, value, min, Number.MAX_SAFE_INTEGER);
 }
 
-/** A queue's settings. */
-export function checkSettings(settings: QueueSettings): void {
+/** The settings of a queue. */
+export function checkSettings(settings: QueueSettings, queue: QueueKey): void {
   checkObject("taskqueue", "a queue's settings", settings);
   const { mode, maxLeases, acl, disabled } = settings;
   if (mode !== "pull" && mode !== "push") throw invalid("mode", 'mode must be "pull" or "push"', mode);
   if (maxLeases !== undefined) checkInteger("maxLeases", maxLeases, 1, MAX_LEASES_MAX);
   checkBoolean("disabled", disabled);
   if (acl !== undefined) checkAcl(acl);
+  checkQueueLimits(settings);
+  if (settings.deadLetterQueue !== undefined) checkDeadLetterQueue(settings.deadLetterQueue, queue);
+}
+
+/** Which tasks of a queue are meant. */
+export function checkTagFilter(only: TagFilter | undefined): void {
+  if (only === undefined) return;
+  checkObject("tag", "a choice of tasks by tag", only);
+  if (only.tag !== undefined) checkTag(only.tag);
+}
+
+function checkQueueLimits(settings: QueueSettings): void {
+  const { leasesPerSecond, storageBytesMax, retentionMs, tombstoneMs } = settings;
+  if (leasesPerSecond !== undefined) {
+    const valid =
+      typeof leasesPerSecond === "number" &&
+      leasesPerSecond >= LEASES_PER_SECOND_MIN &&
+      leasesPerSecond <= LEASES_PER_SECOND_MAX;
+    const rule = `leasesPerSecond must be a number from one an hour (1/3600) to ${LEASES_PER_SECOND_MAX}`;
+    if (!valid) throw invalid("leasesPerSecond", rule, leasesPerSecond);
+  }
+  if (storageBytesMax !== undefined) {
+    checkInteger("storageBytesMax", storageBytesMax, 0, Number.MAX_SAFE_INTEGER);
+  }
+  if (retentionMs !== undefined) checkInteger("retentionMs", retentionMs, 1, QUEUE_AGE_MS_MAX);
+  if (tombstoneMs !== undefined) checkInteger("tombstoneMs", tombstoneMs, 0, QUEUE_AGE_MS_MAX);
+}
+
+function checkDeadLetterQueue(name: string, { project, queue }: QueueKey): void {
+  try {
+    checkQueueKey({ project, queue: name });
+  } catch (error) {
+    if (!isQueueError(error)) throw error;
+    throw new QueueError("invalid_argument", `deadLetterQueue: ${error.message}`, {
+      location: "deadLetterQueue",
+    });
+  }
+  if (name !== queue) return;
+  throw invalid("deadLetterQueue", "a queue cannot be its own dead-letter queue; name another", name);
+}
+
+function checkTraceContext(traceparent: string | undefined, tracestate: string | undefined): void {
+  if (traceparent !== undefined && !isTraceparent(traceparent)) {
+    const rule =
+      "traceparent must be as in W3C Trace Context, such as 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    throw invalid("traceparent", rule, traceparent);
+  }
+  if (tracestate === undefined) return;
+  if (traceparent === undefined) {
+    throw invalid("tracestate", "tracestate must come with a traceparent", tracestate);
+  }
+  if (!isTracestate(tracestate)) {
+    const rule = `tracestate must be a list of key=value as in W3C Trace Context, at most ${TRACESTATE_LENGTH_MAX} characters`;
+    throw invalid("tracestate", rule, tracestate);
+  }
 }
 
 function checkAcl(acl: QueueAcl): void {

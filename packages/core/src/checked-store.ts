@@ -10,6 +10,7 @@ import {
   checkQueueKey,
   checkQueueKeys,
   checkSettings,
+  checkTagFilter,
   checkTaskId,
   checkWait,
   exactLease,
@@ -18,11 +19,25 @@ import type { Clock } from "./clock.js";
 import { eachValid } from "./each-valid.js";
 import { isQueueError } from "./errors.js";
 import { Lifecycle } from "./lifecycle.js";
-import { LIST_QUEUES_MAX, LIST_TASKS_MAX } from "./limits.js";
-import type { ExactLease, LeaseAnswer, NaiveStore, StatsChoice } from "./naive-store.js";
-import { queueNameOf, queuePageToken, taskPageToken, taskPositionOf } from "./page-token.js";
+import { LIST_QUEUES_MAX, LIST_TASKS_MAX, TAG_STATS_MAX } from "./limits.js";
+import type { Arrival, ExactLease, LeaseAnswer, NaiveStore, PauseState, StatsChoice } from "./naive-store.js";
+import {
+  queueNameOf,
+  queuePageToken,
+  tagOf,
+  tagPageToken,
+  taskPageToken,
+  taskPositionOf,
+} from "./page-token.js";
 import { releasesByQueue } from "./releases.js";
-import type { CallOptions, QueueAdmin, QueueStore, StoreManifest } from "./store.js";
+import type {
+  CallOptions,
+  PurgeOptions,
+  QueueAdmin,
+  QueueStore,
+  StoreManifest,
+  SweepResult,
+} from "./store.js";
 import { closedStore } from "./store-errors.js";
 import type {
   ItemResult,
@@ -35,6 +50,7 @@ import type {
   QueueKey,
   QueuePage,
   QueueSettings,
+  TagStatsPage,
   Task,
   TaskPage,
   TaskWithPayload,
@@ -143,7 +159,7 @@ class CheckedStore implements QueueStore, QueueAdmin {
   putQueue(queue: QueueKey, settings: QueueSettings, options?: CallOptions): Promise<QueueInfo> {
     return this.#lifecycle.run(options, async () => {
       checkQueueKey(queue);
-      checkSettings(settings);
+      checkSettings(settings, queue);
       const info = await this.#naive.putQueue(queue, settings);
       this.#waiters.queueChanged(queue);
       return info;
@@ -185,20 +201,72 @@ class CheckedStore implements QueueStore, QueueAdmin {
     });
   }
 
-  purge(
+  purge(queue: QueueKey, options?: PurgeOptions): Promise<number> {
+    return this.#lifecycle.run(options, async () => {
+      checkQueueKey(queue);
+      checkTagFilter(options?.only);
+      let total = 0;
+      for await (const removed of this.#naive.purge(queue, options?.only)) {
+        total += removed;
+        options?.onProgress?.(total);
+        this.#stopIfAsked(options);
+      }
+      return total;
+    });
+  }
+
+  pauseQueue(queue: QueueKey, options?: CallOptions): Promise<QueueInfo> {
+    return this.#setPaused(queue, "paused", options);
+  }
+
+  resumeQueue(queue: QueueKey, options?: CallOptions): Promise<QueueInfo> {
+    return this.#setPaused(queue, "running", options);
+  }
+
+  tagStats(
     queue: QueueKey,
-    options?: CallOptions & { readonly onProgress?: (removed: number) => void },
+    options: CallOptions & { readonly limit?: number; readonly pageToken?: string } = {},
+  ): Promise<TagStatsPage> {
+    return this.#lifecycle.run(options, async () => {
+      checkQueueKey(queue);
+      const { limit = TAG_STATS_MAX, pageToken } = options;
+      checkLimit(limit, TAG_STATS_MAX);
+      const after = pageToken === undefined ? undefined : tagOf(pageToken);
+      const found = await this.#naive.tagStats(queue, limit + 1, after);
+      if (found.length <= limit) return { tags: found };
+      const tags = found.slice(0, limit);
+      return { tags, nextPageToken: tagPageToken(tags.at(-1)!) };
+    });
+  }
+
+  redrive(
+    queue: QueueKey,
+    options?: CallOptions & { readonly onProgress?: (moved: number) => void },
   ): Promise<number> {
     return this.#lifecycle.run(options, async () => {
       checkQueueKey(queue);
       let total = 0;
-      for await (const removed of this.#naive.purge(queue)) {
-        total += removed;
+      for await (const { moved, arrivals } of this.#naive.redrive(queue)) {
+        this.#tellOfArrivals(arrivals);
+        total += moved;
         options?.onProgress?.(total);
-        options?.signal?.throwIfAborted();
-        if (this.#lifecycle.isClosing) throw closedStore();
+        this.#stopIfAsked(options);
       }
       return total;
+    });
+  }
+
+  sweep(options?: CallOptions): Promise<SweepResult> {
+    return this.#lifecycle.run(options, async () => {
+      let expiredTasks = 0;
+      let deadLetteredTasks = 0;
+      for await (const chunk of this.#naive.sweep()) {
+        this.#tellOfArrivals(chunk.arrivals);
+        expiredTasks += chunk.expiredTasks;
+        deadLetteredTasks += chunk.deadLetteredTasks;
+        this.#stopIfAsked(options);
+      }
+      return { expiredTasks, deadLetteredTasks };
     });
   }
 
@@ -208,6 +276,21 @@ class CheckedStore implements QueueStore, QueueAdmin {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #setPaused(queue: QueueKey, state: PauseState, options: CallOptions | undefined): Promise<QueueInfo> {
+    return this.#lifecycle.run(options, async () => {
+      checkQueueKey(queue);
+      const info = await this.#naive.setPaused(queue, state);
+      this.#waiters.queueChanged(queue);
+      return info;
+    });
+  }
+
+  /** Between two chunks of something long. */
+  #stopIfAsked(options: CallOptions | undefined): void {
+    options?.signal?.throwIfAborted();
+    if (this.#lifecycle.isClosing) throw closedStore();
   }
 
   async #extend(queue: QueueKey, leases: readonly LeaseExtension[]): Promise<readonly ItemResult<Task>[]> {
@@ -252,6 +335,8 @@ class CheckedStore implements QueueStore, QueueAdmin {
     do {
       signal?.throwIfAborted();
       answer = await this.#naive.lease(queues, request);
+      this.#tellOfArrivals(answer.arrivals);
+      if (answer.retryAtUs !== undefined) this.#waiters.retryAt(queues, answer.retryAtUs);
       // Nothing, and yet more: the store has dropped as many exhausted tasks as it may at once.
     } while (answer.tasks.length === 0 && answer.more);
     if (signal?.aborted === true) {
@@ -271,6 +356,10 @@ class CheckedStore implements QueueStore, QueueAdmin {
         if (!isQueueError(error)) throw error;
       }
     }
+  }
+
+  #tellOfArrivals(arrivals: readonly Arrival[] | undefined): void {
+    for (const { queue, tasks } of arrivals ?? []) this.#waiters.tasksAvailable(queue, tasks);
   }
 
   /** After a write: who waits for these tasks is woken now, or when they are due. */

@@ -34,10 +34,14 @@ export {
 } from "./ids.js";
 export * as limits from "./limits.js";
 export type {
+  Arrival,
   ExactLease,
   LeaseAnswer,
+  MoveChunk,
   NaiveStore,
+  PauseState,
   StatsChoice,
+  SweepChunk,
   TaskPosition,
 } from "./naive-store.js";
 export {
@@ -62,15 +66,18 @@ export {
 } from "./routes.js";
 export type {
   CallOptions,
+  PurgeOptions,
   QueueAdmin,
   QueueStore,
   StoreManifest,
   StoreObserver,
   StoreOptions,
+  SweepResult,
 } from "./store.js";
 export { ExpiringMap } from "./stores/expiring-map.js";
 export {
   DEFAULT_QUEUE_SETTINGS,
+  type DeadLetter,
   type ItemResult,
   type LeaseExtension,
   type LeaseFence,
@@ -83,10 +90,14 @@ export {
   type QueuePage,
   type QueueSettings,
   type QueueStats,
+  type TagFilter,
+  type TagStats,
+  type TagStatsPage,
   type Task,
   type TaskPage,
   type TaskWithPayload,
 } from "./task.js";
+export { isTraceparent, isTracestate } from "./trace-context.js";
 export { type UndiciClientOptions, undiciClient } from "./undici-client.js";
 export {
   checkQueueName,

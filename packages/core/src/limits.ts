@@ -84,6 +84,36 @@ export const QUEUES_MAX_DEFAULT = 10_000;
 /** Largest `task_retry_limit` (`maxLeases`): a 32-bit integer on the wire. */
 export const MAX_LEASES_MAX = 2_147_483_647;
 
+/** Most leases a second that a queue can be limited to: above what one process answers, so that a larger number is a mistake. */
+export const LEASES_PER_SECOND_MAX = 1_000_000;
+
+/** Least leases a second that a queue can be limited to: one an hour. */
+export const LEASES_PER_SECOND_MIN = 1 / 3600;
+
+/** Queues whose leases a process counts for their rate; past it the oldest count begins anew. As many as a store holds. */
+export const LEASE_BUDGETS_MAX = 10_000;
+
+/** Longest retention, and longest memory of ids, that a queue can have, in milliseconds: ten years, so that times stay exact. */
+export const QUEUE_AGE_MS_MAX = 10 * 366 * 24 * 3600 * 1000;
+
+/** Longest `traceparent`, in characters: version 00 has 55; later ones may append fields. */
+export const TRACEPARENT_LENGTH_MAX = 128;
+
+/** Longest `tracestate`, in characters. W3C Trace Context 3.3.1.5: at least 512 should be passed on. */
+export const TRACESTATE_LENGTH_MAX = 512;
+
+/** Most tags on one page of counts. */
+export const TAG_STATS_MAX = 1000;
+
+/** Tasks that are counted by tag before others have a turn: about a millisecond's work. */
+export const TAG_STATS_CHUNK_TASKS = 2_000;
+
+/** How often a server sweeps its store, in milliseconds; nothing is wrong meanwhile, only not yet gone. */
+export const SWEEP_INTERVAL_MS = 60_000;
+
+/** Rows that a sweep removes before it lets others have a turn. */
+export const SWEEP_CHUNK_ROWS = 1000;
+
 /** Most e-mail addresses in one list of a queue's `acl`. */
 export const ACL_EMAILS_MAX = 1000;
 
@@ -99,7 +129,7 @@ export const MEMORY_REMEMBERED_MAX = 500_000;
 /** Tasks past their retry limit that one lease drops on its way; the next goes on, so that no lease takes long. */
 export const EXHAUSTED_PER_LEASE_MAX = 10_000;
 
-/** Tasks that a purge removes before it lets others have a turn. */
+/** Tasks that a purge removes, or a redrive moves, before it lets others have a turn. */
 export const PURGE_CHUNK_TASKS = 1000;
 
 /** Longest e-mail address in an `acl`, in characters: RFC 5321's path without its brackets. */

@@ -1,4 +1,4 @@
-import type { StoreManifest } from "./store.js";
+import type { StoreManifest, SweepResult } from "./store.js";
 import type {
   ItemResult,
   LeaseExtension,
@@ -7,6 +7,8 @@ import type {
   QueueInfo,
   QueueKey,
   QueueSettings,
+  TagFilter,
+  TagStats,
   Task,
   TaskWithPayload,
 } from "./task.js";
@@ -36,13 +38,17 @@ export interface NaiveStore {
 
   /**
    * The earliest eta or lease end later than `afterUs` among a queue's tasks; undefined when there is none, or no such
-   * queue. Synchronous, because timers ask; must not throw.
+   * queue. Timers ask, so it must neither throw nor reject; whoever knows the answer at once gives it at once.
    */
-  nextEtaUs(queue: QueueKey, afterUs: number): number | undefined;
+  nextEtaUs(queue: QueueKey, afterUs: number): number | undefined | Promise<number | undefined>;
 
-  /** Starts telling of writes that did not come through this object; returns how to stop. Absent where there are none. */
-  watchForeignWrites?(notify: () => void): () => void;
+  /**
+   * Starts telling of writes that did not come through this object, naming the queue where it is known; returns how to
+   * stop. Absent where there are none.
+   */
+  watchForeignWrites?(notify: (queue?: QueueKey) => void): () => void;
 
+  /** Also makes the dead-letter queue that the settings name, past the store's limit of queues if need be. */
   putQueue(queue: QueueKey, settings: QueueSettings): Promise<QueueInfo>;
   getQueue(queue: QueueKey, stats: StatsChoice): Promise<QueueInfo>;
   /** At most `limit` queues of a project with names after `after`, in order of name. */
@@ -51,14 +57,25 @@ export interface NaiveStore {
     page: { readonly limit: number; readonly after: string | undefined; readonly stats: StatsChoice },
   ): Promise<readonly QueueInfo[]>;
   deleteQueue(queue: QueueKey): Promise<void>;
-  /** Removes what is in the queue now, a chunk for each turn of the iterator; gives the number removed in each. */
-  purge(queue: QueueKey): AsyncIterable<number>;
+  /** Sets the state and leaves the settings. */
+  setPaused(queue: QueueKey, state: PauseState): Promise<QueueInfo>;
+  /** Counts of at most `limit` tags after one, or from the untagged. */
+  tagStats(queue: QueueKey, limit: number, after: TagFilter | undefined): Promise<readonly TagStats[]>;
+  /** Removes what is in the queue now, or of one tag, a chunk for each turn of the iterator; gives the number removed in each. */
+  purge(queue: QueueKey, only: TagFilter | undefined): AsyncIterable<number>;
+  /** Moves dead letters back, a chunk for each turn. */
+  redrive(queue: QueueKey): AsyncIterable<MoveChunk>;
+  /** Removes what time has ended, a chunk for each turn. */
+  sweep(): AsyncIterable<SweepChunk>;
 
   close(): Promise<void>;
 }
 
 /** Whether counts are wanted with a queue. */
 export type StatsChoice = "with stats" | "without stats";
+
+/** Whether a queue hands out tasks. */
+export type PauseState = "paused" | "running";
 
 /** A `LeaseRequest` with its defaults filled in. */
 export interface ExactLease {
@@ -74,6 +91,27 @@ export interface ExactLease {
 export interface LeaseAnswer {
   readonly tasks: readonly TaskWithPayload[];
   readonly more: boolean;
+  /** Tasks that were moved to dead-letter queues on the way. */
+  readonly arrivals?: readonly Arrival[] | undefined;
+  /** Where a queue was left out because of its leasesPerSecond: when the first of them lets a lease through. */
+  readonly retryAtUs?: number | undefined;
+}
+
+/** Tasks that a move has made available in a queue. */
+export interface Arrival {
+  readonly queue: QueueKey;
+  readonly tasks: number;
+}
+
+/** A step of a redrive. */
+export interface MoveChunk {
+  readonly moved: number;
+  readonly arrivals: readonly Arrival[];
+}
+
+/** A step of a sweep. */
+export interface SweepChunk extends SweepResult {
+  readonly arrivals: readonly Arrival[];
 }
 
 /** A place in the order (eta, id). */

@@ -1,6 +1,7 @@
 import { QueueError } from "./errors.js";
 import { PAGE_TOKEN_LENGTH_MAX } from "./limits.js";
 import type { TaskPosition } from "./naive-store.js";
+import type { TagFilter } from "./task.js";
 
 /** Page tokens: where the previous page ended, in a form that callers pass back without looking inside. */
 
@@ -28,6 +29,19 @@ export function queueNameOf(token: string): string {
   const parts = decode(token);
   const [name] = Array.isArray(parts) ? parts : [];
   if (typeof name === "string") return name;
+  throw invalidToken();
+}
+
+/** The token of the page after a tag, or after the tasks without one. */
+export function tagPageToken({ tag }: TagFilter): string {
+  return encode(["tag", tag ?? null]);
+}
+
+/** The tag in a token, or `invalid_argument`. */
+export function tagOf(token: string): TagFilter {
+  const parts = decode(token);
+  const [kind, tag] = Array.isArray(parts) ? parts : [];
+  if (kind === "tag" && (tag === null || typeof tag === "string")) return { tag: tag ?? undefined };
   throw invalidToken();
 }
 

@@ -44,6 +44,10 @@ export const ROUTES = {
   "taskqueues.update": { method: "PUT", path: "{project}/taskqueues/{taskqueue}" },
   "taskqueues.delete": { method: "DELETE", path: "{project}/taskqueues/{taskqueue}" },
   "taskqueues.purge": { method: "POST", path: "{project}/taskqueues/{taskqueue}:purge" },
+  "taskqueues.pause": { method: "POST", path: "{project}/taskqueues/{taskqueue}:pause" },
+  "taskqueues.resume": { method: "POST", path: "{project}/taskqueues/{taskqueue}:resume" },
+  "taskqueues.tagStats": { method: "GET", path: "{project}/taskqueues/{taskqueue}:tagStats" },
+  "taskqueues.redrive": { method: "POST", path: "{project}/taskqueues/{taskqueue}:redrive" },
 } as const satisfies Record<string, Route>;
 
 /** The name of a method, as in the discovery document without its `taskqueue.` prefix. */

@@ -39,6 +39,15 @@ export function tooManyQueues(queuesMax: number): QueueError {
   );
 }
 
+/** An insert past what a queue may hold. */
+export function fullQueue(queue: QueueKey, storageBytesMax: number): QueueError {
+  return new QueueError(
+    "resource_exhausted",
+    `the queue ${describeQueue(queue)} may hold ${storageBytesMax} payload bytes, and has no room for this task; finish tasks first, or raise storageBytesMax`,
+    { location: "payloadBase64" },
+  );
+}
+
 /** An id that is in use, or was until recently. */
 export function idTaken(id: string): QueueError {
   return new QueueError(

@@ -10,6 +10,8 @@ import type {
   QueueKey,
   QueuePage,
   QueueSettings,
+  TagFilter,
+  TagStatsPage,
   Task,
   TaskPage,
   TaskWithPayload,
@@ -24,7 +26,13 @@ import type {
  *                                       └── lease ends ────┘
  *
  * Available when etaUs <= now; held while the lease's end > now, by the store's own clock. A task whose counted leases
- * (retryCount - uncounted) have reached the queue's maxLeases is dropped when a lease would next pick it.
+ * (retryCount - uncounted) have reached the queue's maxLeases is dropped when a lease would next pick it; one whose
+ * retention is over and that nobody holds is dropped likewise, or by the next sweep.
+ *
+ * Where the queue names a dead-letter queue, such a task is moved there instead of dropped, in the same transaction. A
+ * moved task keeps its id unless a task there has it, its retryCount (so that (id, retryCount) still names one lease),
+ * payload, tag, enqueuedAtUs and trace context; its etaUs is now, and all its leases so far are uncounted, so attempts
+ * start anew. A move is not stopped by tombstones or limits; an id chosen by a caller stays taken where the task was.
  */
 
 /** Options of every call that can wait. After an abort nothing stays leased. The signal's reason is thrown unchanged. */
@@ -48,6 +56,8 @@ export interface StoreManifest {
   readonly managesQueues: boolean;
   /** `lease` takes several queues in one call. */
   readonly leasesManyQueues: boolean;
+  /** Everything that v1beta2 had not: pausing, dead letters, retention, limits of a queue, counts by tag, trace context. */
+  readonly managesLife: boolean;
   /** Smallest step of `leaseMs`, in milliseconds; requests are rounded up to it. */
   readonly leaseStepMs: number;
 }
@@ -135,19 +145,75 @@ export interface QueueAdmin {
   deleteQueue(queue: QueueKey, options?: CallOptions): Promise<void>;
 
   /**
-   * Removes all tasks that are in the queue now, leased ones too, in chunks, so that others are served meanwhile.
-   * Resolves with their number; an abort leaves what is not yet removed. Ids stay taken as after a delete.
+   * Removes all tasks that are in the queue now, or those of one tag, leased ones too, in chunks, so that others are
+   * served meanwhile. Resolves with their number; an abort leaves what is not yet removed. Ids stay taken as after a delete.
    */
-  purge(
+  purge(queue: QueueKey, options?: PurgeOptions): Promise<number>;
+
+  /**
+   * Lets the queue take tasks and hand none out: leases on it find nothing, and those that wait go on waiting. Renewals,
+   * releases and deletes go on. Fails with `not_found`; a paused queue stays so.
+   */
+  pauseQueue(queue: QueueKey, options?: CallOptions): Promise<QueueInfo>;
+
+  /** Ends a pause, and wakes who waits. Fails with `not_found`; a queue that is not paused stays so. */
+  resumeQueue(queue: QueueKey, options?: CallOptions): Promise<QueueInfo>;
+
+  /**
+   * Counts by tag, up to `TAG_STATS_MAX` tags a page, those without a tag first. A long queue is counted in chunks, so
+   * the counts are exact only while nobody changes it. Fails with `not_found`.
+   */
+  tagStats(
     queue: QueueKey,
-    options?: CallOptions & { readonly onProgress?: (removed: number) => void },
+    options?: CallOptions & { readonly limit?: number; readonly pageToken?: string },
+  ): Promise<TagStatsPage>;
+
+  /**
+   * Moves the tasks of a dead-letter queue back to where they came from, in chunks; resolves with their number. Those
+   * leased now stay, and those that came from nowhere or from a queue that is gone. An abort leaves the rest.
+   */
+  redrive(
+    queue: QueueKey,
+    options?: CallOptions & { readonly onProgress?: (moved: number) => void },
   ): Promise<number>;
+
+  /**
+   * Removes what time has ended: tasks whose retention is over (to the dead-letter queue where one is named), ids and keys
+   * remembered long enough, what deleted queues left. In chunks; any number of processes may sweep one database at once.
+   */
+  sweep(options?: CallOptions): Promise<SweepResult>;
 }
 
-/** What an embedded store tells its owner while it works. Called synchronously; must not throw. */
+/** Options of `purge`. */
+export interface PurgeOptions extends CallOptions {
+  /** Only the tasks of one tag, or those without. Default: all. */
+  readonly only?: TagFilter | undefined;
+  /** Told how many have been removed so far, after each chunk. */
+  readonly onProgress?: ((removed: number) => void) | undefined;
+}
+
+/** What a sweep did to tasks whose retention was over. */
+export interface SweepResult {
+  /** Removed for good: their queue names no dead-letter queue. */
+  readonly expiredTasks: number;
+  /** Moved to a dead-letter queue. */
+  readonly deadLetteredTasks: number;
+}
+
+/** What an embedded store tells its owner while it works. Called synchronously, when it is stored; must not throw. */
 export interface StoreObserver {
-  /** A task was dropped because its leases reached the queue's maxLeases. */
+  /** A task was dropped because its leases reached the queue's maxLeases, and the queue names no dead-letter queue. */
   onExhausted?(task: Task): void;
+  /** A task was moved to a dead-letter queue; its `deadLetter` says from where and why. */
+  onDeadLettered?(task: Task): void;
+  /** A task was dropped because its retention was over, and the queue names no dead-letter queue. */
+  onExpired?(task: Task): void;
+  /** Tasks were leased; `expiredLeases` of them had a lease before that ran out and was not given back. */
+  onLeased?(queue: QueueKey, counts: { readonly tasks: number; readonly expiredLeases: number }): void;
+  /** A transaction was committed (SQLite, PostgreSQL): how many calls shared it, and how long it took, in milliseconds. */
+  onCommit?(commit: { readonly calls: number; readonly durationMs: number }): void;
+  /** The connections to a database (PostgreSQL) have changed: all, those that do nothing, and callers that wait for one. */
+  onPool?(pool: { readonly total: number; readonly idle: number; readonly waiting: number }): void;
 }
 
 /** Options of every embedded store. */
@@ -158,7 +224,7 @@ export interface StoreOptions {
   readonly createQueues?: boolean | undefined;
   /** Most queues the store holds. Default `QUEUES_MAX_DEFAULT`. */
   readonly queuesMax?: number | undefined;
-  /** How long ids chosen by a caller stay taken after their task is gone, in milliseconds. Default `TOMBSTONE_MS_DEFAULT`. */
+  /** How long ids chosen by a caller stay taken where their queue says nothing, in milliseconds. Default `TOMBSTONE_MS_DEFAULT`. */
   readonly tombstoneMs?: number | undefined;
   readonly observer?: StoreObserver | undefined;
 }

@@ -20,6 +20,10 @@ export interface NewTask {
   readonly delayMs?: number | undefined;
   /** Repeating an insert with the same key within `IDEMPOTENCY_MS` adds nothing and gives the first task again. */
   readonly idempotencyKey?: string | undefined;
+  /** The producer's span, as the header of the same name (https://www.w3.org/TR/trace-context/); kept and handed back. */
+  readonly traceparent?: string | undefined;
+  /** What tracing systems add to it, likewise; only with `traceparent`. */
+  readonly tracestate?: string | undefined;
 }
 
 /** A stored task without its payload. */
@@ -33,8 +37,27 @@ export interface Task {
   readonly etaUs: number;
   /** Leases applied so far; never decreases, so (id, retryCount) names one lease. */
   readonly retryCount: number;
-  /** How many of those were given back without having been handed to anyone; they do not count against the retry limit. */
+  /** How many of those do not count against the retry limit: given back without having been handed to anyone, or before a move. */
   readonly uncounted: number;
+  /** The trace context that the producer gave. */
+  readonly traceparent?: string | undefined;
+  readonly tracestate?: string | undefined;
+  /** Only on a task in a dead-letter queue: where it came from, and why. */
+  readonly deadLetter?: DeadLetter | undefined;
+}
+
+/** Why and from where a task was moved to a dead-letter queue. */
+export interface DeadLetter {
+  /** The queue that it came from, of the same project. */
+  readonly queue: string;
+  /** Its id there. */
+  readonly id: string;
+  /** `retry_limit`: its counted leases had reached maxLeases. `retention`: its time in the queue was over. */
+  readonly reason: "retry_limit" | "retention";
+  /** Its leases until then. */
+  readonly retryCount: number;
+  /** When it was moved, in microseconds since the epoch. */
+  readonly atUs: number;
 }
 
 /** A task with its payload, as leased or looked at. */
@@ -115,6 +138,19 @@ export interface QueueSettings {
   readonly acl: QueueAcl | undefined;
   /** A disabled queue (gone from queue.yaml) takes tasks and hands none out. */
   readonly disabled: boolean;
+  /**
+   * A queue of the same project, not this one, that gets tasks past their retry limit or their retention; made when it is
+   * not there. Undefined: such tasks are dropped and counted.
+   */
+  readonly deadLetterQueue: string | undefined;
+  /** Most lease calls a second (Google had 10), for each process that holds the store; excess calls find nothing. Undefined: no limit. */
+  readonly leasesPerSecond: number | undefined;
+  /** Payload bytes the queue may hold; an insert past it fails with `resource_exhausted`, a move does not. Undefined: no limit. */
+  readonly storageBytesMax: number | undefined;
+  /** How long a task may stay, in milliseconds from when it entered, by the setting of that moment. Undefined: for ever. */
+  readonly retentionMs: number | undefined;
+  /** How long ids chosen by a caller stay taken after their task is gone, in milliseconds. Undefined: as the store was told. */
+  readonly tombstoneMs: number | undefined;
 }
 
 /** Settings of a queue that nobody configured. */
@@ -123,24 +159,56 @@ export const DEFAULT_QUEUE_SETTINGS: QueueSettings = Object.freeze({
   maxLeases: undefined,
   acl: undefined,
   disabled: false,
+  deadLetterQueue: undefined,
+  leasesPerSecond: undefined,
+  storageBytesMax: undefined,
+  retentionMs: undefined,
+  tombstoneMs: undefined,
 });
 
 /** Counts, exact at the moment they were taken; leases are counted in steps of ten seconds. */
 export interface QueueStats {
   /** All tasks: available, delayed and leased. */
   readonly totalTasks: number;
-  /** Tasks that a lease could take now. */
+  /** Tasks that a lease could take, or would drop on its way, now. */
   readonly availableTasks: number;
+  /** Tasks that are held by a lease now. The others of the total are delayed. */
+  readonly leasedTasks: number;
   /** The earliest `etaUs` of any task, or undefined when there is none. */
   readonly oldestEtaUs: number | undefined;
   readonly leasedLastMinute: number;
   readonly leasedLastHour: number;
+  /** Bytes of all payloads together. */
+  readonly payloadBytes: number;
+}
+
+/** Picks the tasks of one tag; undefined: those without a tag. */
+export interface TagFilter {
+  readonly tag: string | undefined;
+}
+
+/** Counts of the tasks of one tag. */
+export interface TagStats {
+  /** Undefined for the tasks without a tag. */
+  readonly tag: string | undefined;
+  readonly totalTasks: number;
+  /** As in `QueueStats`. */
+  readonly availableTasks: number;
+  readonly oldestEtaUs: number | undefined;
+}
+
+/** Tags of a queue in their order, those without a tag first. */
+export interface TagStatsPage {
+  readonly tags: readonly TagStats[];
+  readonly nextPageToken?: string | undefined;
 }
 
 /** A queue, its settings and, when asked for, its counts. */
 export interface QueueInfo {
   readonly key: QueueKey;
   readonly settings: QueueSettings;
+  /** A paused queue takes tasks and hands none out. A state and no setting: `putQueue` leaves it as it is. */
+  readonly paused: boolean;
   readonly stats?: QueueStats | undefined;
 }
 

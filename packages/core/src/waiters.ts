@@ -5,10 +5,10 @@ import type { QueueKey } from "./task.js";
 /** What `Waiters` needs from its store. */
 export interface WaitersOptions {
   readonly clock: Clock;
-  /** The earliest eta later than `afterUs` among the tasks of a queue. */
-  readonly nextEtaUs: (queue: QueueKey, afterUs: number) => number | undefined;
-  /** Starts telling of writes by others; only asked for while somebody waits. */
-  readonly watchForeignWrites?: ((notify: () => void) => () => void) | undefined;
+  /** The earliest eta later than `afterUs` among the tasks of a queue; never rejects. */
+  readonly nextEtaUs: (queue: QueueKey, afterUs: number) => number | undefined | Promise<number | undefined>;
+  /** Starts telling of writes by others, in one queue or anywhere; only asked for while somebody waits. */
+  readonly watchForeignWrites?: ((notify: (queue?: QueueKey) => void) => () => void) | undefined;
 }
 
 /** A queue that somebody waits for. */
@@ -18,10 +18,16 @@ interface WaitedQueue {
   readonly waiters: Waiter[];
   /** Tasks due until then have been looked at, or somebody was woken for them. */
   sinceUs: number;
-  /** Whether the timer stands for the earliest eta after `sinceUs`. Only needed once somebody sleeps. */
+  /** Whether the timer stands for the earliest eta after `sinceUs`, or the store is being asked. Only needed once somebody sleeps. */
   armed: boolean;
   dueUs: number | undefined;
   cancelTimer: (() => void) | undefined;
+  /** When to look again although nothing has come, because the queue let no lease through. */
+  retryUs: number | undefined;
+  cancelRetry: (() => void) | undefined;
+  /** A look is under way, and so no other; whether one was asked for meanwhile, and since when. */
+  looking: boolean;
+  lookAgainUs: number | undefined;
 }
 
 /**
@@ -54,7 +60,7 @@ export class Waiters {
     const waiter = new Waiter(this, this.#options.clock, { queues, demand, sequence, place });
     for (const { waiters } of queues) waiters.splice(indexOf(waiters, place), 0, waiter);
     if (this.#closed !== undefined) waiter.fail(this.#closed);
-    else this.#stopWatching ??= this.#options.watchForeignWrites?.(() => this.#lookEverywhere());
+    else this.#stopWatching ??= this.#options.watchForeignWrites?.((key) => this.#foreignWrite(key));
     return waiter;
   }
 
@@ -68,6 +74,20 @@ export class Waiters {
   taskDue(key: QueueKey, etaUs: number): void {
     const queue = this.#queues.get(nameOf(key));
     if (queue?.armed && (queue.dueUs === undefined || etaUs < queue.dueUs)) this.#setTimer(queue, etaUs);
+  }
+
+  /** Queues have refused a lease until then: one waiter of each is woken at that time, and the next when that one is refused. */
+  retryAt(keys: readonly QueueKey[], atUs: number): void {
+    for (const key of keys) {
+      const queue = this.#queues.get(nameOf(key));
+      if (queue === undefined || (queue.retryUs !== undefined && queue.retryUs <= atUs)) continue;
+      queue.cancelRetry?.();
+      queue.retryUs = atUs;
+      queue.cancelRetry = this.#timer(atUs, () => {
+        queue.retryUs = undefined;
+        this.#wake(queue, 1, this.#sequence++);
+      });
+    }
   }
 
   /** Wakes everybody who waits for a queue, because its settings changed. */
@@ -92,7 +112,8 @@ export class Waiters {
     if (queue.armed) return;
     queue.armed = true;
     const etaUs = this.#options.nextEtaUs(queue.key, queue.sinceUs);
-    if (etaUs !== undefined) this.#setTimer(queue, etaUs);
+    if (!isPromise(etaUs)) this.#expect(queue, etaUs);
+    else void etaUs.then((later) => this.#expect(queue, later));
   }
 
   /** For `Waiter` alone. */
@@ -102,6 +123,7 @@ export class Waiters {
       if (queue.waiters[index] === waiter) queue.waiters.splice(index, 1);
       if (queue.waiters.length > 0) continue;
       queue.cancelTimer?.();
+      queue.cancelRetry?.();
       queue.armed = false;
       if (this.#queues.get(nameOf(queue.key)) === queue) this.#queues.delete(nameOf(queue.key));
     }
@@ -121,6 +143,10 @@ export class Waiters {
         armed: false,
         dueUs: undefined,
         cancelTimer: undefined,
+        retryUs: undefined,
+        cancelRetry: undefined,
+        looking: false,
+        lookAgainUs: undefined,
       };
       this.#queues.set(name, queue);
     }
@@ -139,25 +165,52 @@ export class Waiters {
     for (const waiter of woken) waiter.wake(wake);
   }
 
+  /** The next eta is known. A task may have come meanwhile that is due earlier. */
+  #expect(queue: WaitedQueue, etaUs: number | undefined): void {
+    if (etaUs === undefined || !queue.armed) return;
+    if (queue.dueUs === undefined || etaUs < queue.dueUs) this.#setTimer(queue, etaUs);
+  }
+
   #setTimer(queue: WaitedQueue, etaUs: number): void {
     queue.cancelTimer?.();
     queue.dueUs = etaUs;
-    const delayMs = Math.max(0, etaUs - this.#options.clock.nowUs()) / 1000;
-    queue.cancelTimer = this.#options.clock.timer(delayMs, () => this.#timerFired(queue));
+    // The task may have been renewed or deleted when it fires, and timers may be early: asks the store again.
+    queue.cancelTimer = this.#timer(etaUs, () => this.#look(queue, queue.sinceUs));
   }
 
-  /** The task may have been renewed or deleted since, and timers may be early: asks the store again. */
-  #timerFired(queue: WaitedQueue): void {
-    this.#look(queue, queue.sinceUs);
+  #timer(atUs: number, callback: () => void): () => void {
+    return this.#options.clock.timer(Math.max(0, atUs - this.#options.clock.nowUs()) / 1000, callback);
   }
 
-  #lookEverywhere(): void {
-    for (const queue of [...this.#queues.values()]) this.#look(queue, -1);
+  #foreignWrite(key: QueueKey | undefined): void {
+    const named = key === undefined ? undefined : this.#queues.get(nameOf(key));
+    const queues = key === undefined ? [...this.#queues.values()] : [];
+    for (const queue of named === undefined ? queues : [named]) this.#look(queue, -1);
   }
 
+  /** Asks the store what has become due since a time, once at a time for each queue. */
   #look(queue: WaitedQueue, sinceUs: number): void {
-    const nowUs = this.#options.clock.nowUs();
+    if (queue.looking) {
+      queue.lookAgainUs = Math.min(queue.lookAgainUs ?? sinceUs, sinceUs);
+      return;
+    }
     const etaUs = this.#options.nextEtaUs(queue.key, sinceUs);
+    if (!isPromise(etaUs)) {
+      this.#seen(queue, etaUs);
+      return;
+    }
+    queue.looking = true;
+    void etaUs.then((later) => {
+      queue.looking = false;
+      const againUs = queue.lookAgainUs;
+      queue.lookAgainUs = undefined;
+      this.#seen(queue, later);
+      if (againUs !== undefined && queue.waiters.length > 0) this.#look(queue, againUs);
+    });
+  }
+
+  #seen(queue: WaitedQueue, etaUs: number | undefined): void {
+    const nowUs = this.#options.clock.nowUs();
     queue.cancelTimer?.();
     queue.dueUs = undefined;
     if (etaUs !== undefined && etaUs <= nowUs) {
@@ -266,6 +319,10 @@ function indexOf(waiters: readonly Waiter[], place: number): number {
     else high = middle;
   }
   return low;
+}
+
+function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
+  return value instanceof Promise;
 }
 
 function nameOf(key: QueueKey): string {

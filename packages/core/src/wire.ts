@@ -2,16 +2,17 @@ import { decodePayload, encodePayload } from "./base64.js";
 import { QueueError } from "./errors.js";
 import { errorFromWire, errorToWire, type WireError } from "./http-status.js";
 import { type ProjectPrefix, parseFullQueueName, projectWithPrefix } from "./names.js";
-import type {
-  ItemResult,
-  LeaseExtension,
-  LeaseFence,
-  NewTask,
-  QueueInfo,
-  QueueKey,
-  QueueSettings,
-  Task,
-  TaskWithPayload,
+import {
+  DEFAULT_QUEUE_SETTINGS,
+  type ItemResult,
+  type LeaseExtension,
+  type LeaseFence,
+  type NewTask,
+  type QueueInfo,
+  type QueueKey,
+  type QueueSettings,
+  type Task,
+  type TaskWithPayload,
 } from "./task.js";
 import {
   type JsonObject,
@@ -180,7 +181,7 @@ export function extensionToWire(extension: LeaseExtension): JsonObject {
 }
 
 /** A queue as a resource. */
-export function queueToWire(info: QueueInfo, prefix: ProjectPrefix): WireTaskQueue {
+export function queueToWire(info: Omit<QueueInfo, "paused">, prefix: ProjectPrefix): WireTaskQueue {
   const { settings, stats } = info;
   return {
     kind: "taskqueues#taskqueue",
@@ -203,6 +204,7 @@ export function queueFromWire(json: unknown, project: string): QueueInfo {
   return {
     key,
     settings: settingsFromWire(object),
+    paused: readBoolean(object, "paused") ?? false,
     ...(stats === undefined ? {} : { stats: statsFromWire(stats) }),
   };
 }
@@ -217,6 +219,7 @@ export function settingsFromWire(object: JsonObject): QueueSettings {
     });
   }
   return {
+    ...DEFAULT_QUEUE_SETTINGS,
     mode,
     maxLeases: readInteger(object, "maxLeases"),
     acl:
@@ -274,6 +277,8 @@ function statsFromWire(object: JsonObject): NonNullable<QueueInfo["stats"]> {
   return {
     totalTasks,
     availableTasks: readInteger(object, "availableTasks") ?? totalTasks,
+    leasedTasks: readInteger(object, "leasedTasks") ?? 0,
+    payloadBytes: readInteger(object, "payloadBytes") ?? 0,
     oldestEtaUs: oldest === 0 ? undefined : oldest * 1_000_000,
     leasedLastMinute: readInteger(object, "leasedLastMinute") ?? 0,
     leasedLastHour: readInteger(object, "leasedLastHour") ?? 0,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { QueueError } from "../src/errors.js";
-import type { QueueInfo, Task } from "../src/task.js";
+import { DEFAULT_QUEUE_SETTINGS, type QueueInfo, type Task } from "../src/task.js";
 import {
   checkQueueName,
   extensionFromWire,
@@ -220,14 +220,18 @@ describe("queueToWire() and queueFromWire()", () => {
   const info: QueueInfo = {
     key: { project: "app", queue: "a b" },
     settings: {
+      ...DEFAULT_QUEUE_SETTINGS,
       mode: "push",
       maxLeases: 3,
       acl: { userEmails: ["u@example.com"], writerEmails: [] },
       disabled: true,
     },
+    paused: false,
     stats: {
       totalTasks: 4,
       availableTasks: 1,
+      leasedTasks: 0,
+      payloadBytes: 0,
       oldestEtaUs: 1_767_225_600_000_000,
       leasedLastMinute: 2,
       leasedLastHour: 3,
@@ -251,8 +255,9 @@ describe("queueToWire() and queueFromWire()", () => {
   test("write nothing of a plain queue but its name", () => {
     const plain = {
       key: queue,
-      settings: { mode: "pull", maxLeases: undefined, acl: undefined, disabled: false },
-    } as const;
+      settings: DEFAULT_QUEUE_SETTINGS,
+      paused: false,
+    };
     expect(queueToWire(plain, "s~")).toEqual({
       kind: "taskqueues#taskqueue",
       id: "projects/s~app/taskqueues/q",
@@ -270,12 +275,9 @@ describe("queueToWire() and queueFromWire()", () => {
   });
 
   test("settingsFromWire() takes null for absent, and refuses what is no setting", () => {
-    expect(settingsFromWire({ acl: null, maxLeases: null, mode: null, disabled: null })).toEqual({
-      mode: "pull",
-      maxLeases: undefined,
-      acl: undefined,
-      disabled: false,
-    });
+    expect(settingsFromWire({ acl: null, maxLeases: null, mode: null, disabled: null })).toEqual(
+      DEFAULT_QUEUE_SETTINGS,
+    );
     expect(() => settingsFromWire({ mode: "poll" })).toThrow(refusal("mode"));
     expect(() => settingsFromWire({ acl: [] })).toThrow(refusal("acl"));
     expect(() => settingsFromWire({ acl: { consumerEmails: "u@example.com" } })).toThrow(

@@ -2,14 +2,8 @@ import type { RouteName } from "@pullqueue/core";
 import type { Method } from "./method.js";
 import { batchDelete, batchInsert, batchUpdate } from "./routes/batches.js";
 import { cancelLease, leaseFromQueues, leaseTasks, waitForTasks } from "./routes/leases.js";
-import {
-  deleteQueue,
-  getQueue,
-  insertQueue,
-  listQueues,
-  purgeQueue,
-  updateQueue,
-} from "./routes/taskqueues.js";
+import { pauseQueue, purgeQueue, redriveQueue, resumeQueue, tagStatsOfQueue } from "./routes/queue-life.js";
+import { deleteQueue, getQueue, insertQueue, listQueues, updateQueue } from "./routes/taskqueues.js";
 import { deleteTask, getTask, insertTask, listTasks, patchTask, updateTask } from "./routes/tasks.js";
 
 /** Every method of the API by its name; core's `ROUTES` has their verbs and paths. */
@@ -33,4 +27,8 @@ export const METHODS: Readonly<Record<RouteName, Method>> = {
   "taskqueues.update": updateQueue,
   "taskqueues.delete": deleteQueue,
   "taskqueues.purge": purgeQueue,
+  "taskqueues.pause": pauseQueue,
+  "taskqueues.resume": resumeQueue,
+  "taskqueues.tagStats": tagStatsOfQueue,
+  "taskqueues.redrive": redriveQueue,
 };

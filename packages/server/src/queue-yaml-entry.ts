@@ -1,4 +1,10 @@
-import { checkQueueNameRule, limits, QueueError, type QueueSettings } from "@pullqueue/core";
+import {
+  checkQueueNameRule,
+  DEFAULT_QUEUE_SETTINGS,
+  limits,
+  QueueError,
+  type QueueSettings,
+} from "@pullqueue/core";
 import { isEmail } from "./email.js";
 import type { YamlField, YamlMapping, YamlReader } from "./yaml-reader.js";
 
@@ -30,7 +36,7 @@ export function readQueueEntry(reader: YamlReader, node: unknown): QueueEntry | 
   const maxLeases = readRetryLimit(reader, entry.get("retry_parameters"), mode);
   const acl = readAcl(reader, entry.get("acl"), what);
   if (name === undefined) return undefined;
-  return { name, line, settings: { mode, maxLeases, acl, disabled: false } };
+  return { name, line, settings: { ...DEFAULT_QUEUE_SETTINGS, mode, maxLeases, acl } };
 }
 
 function readName(reader: YamlReader, field: YamlField | undefined, line: number): string | undefined {

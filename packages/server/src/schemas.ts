@@ -34,6 +34,8 @@ export type SchemaName =
   | "TaskFences"
   | "BatchResult"
   | "PurgeResult"
+  | "RedriveResult"
+  | "TagStats"
   | "CancelResult"
   | "WaitResult";
 
@@ -197,6 +199,30 @@ export const SCHEMAS: Readonly<Record<SchemaName, ResourceSchema>> = {
     kind: kind("taskqueues#purgeResult"),
     purged: int32("How many tasks were removed."),
     more: flag("True when enoughTasks were removed and there may be more; absent when all are gone."),
+  }),
+  RedriveResult: resource("RedriveResult", {
+    kind: kind("taskqueues#redriveResult"),
+    redriven: int32("How many tasks were moved back."),
+    more: flag("True when enoughTasks were moved and there may be more; absent when all were looked at."),
+  }),
+  TagStats: resource("TagStats", {
+    kind: kind("taskqueues#tagStats"),
+    items: {
+      type: "array",
+      description: "The tags in order, the tasks without a tag first; absent when there are no tasks.",
+      items: {
+        type: "object",
+        properties: {
+          tag: text("The tag; absent for the tasks without one."),
+          totalTasks: int32("Tasks of the tag, leased and delayed ones included."),
+          availableTasks: int32("Tasks of the tag that could be leased now."),
+          oldestTask: int64(
+            "The earliest time at which one of them may be leased, in seconds since the epoch.",
+          ),
+        },
+      },
+    },
+    nextPageToken: PAGE_TOKEN,
   }),
   CancelResult: resource("CancelResult", {
     kind: kind("taskqueues#cancelResult"),

@@ -1,3 +1,4 @@
+import { DEFAULT_QUEUE_SETTINGS } from "@pullqueue/core";
 import { expect, test } from "vitest";
 import { parseQueueYaml, projectOfFile } from "../src/queue-yaml.js";
 
@@ -45,17 +46,16 @@ test("parseQueueYaml() reads pull queues, push queues, limits and access lists",
     [
       "pull-queue",
       {
-        mode: "pull",
+        ...DEFAULT_QUEUE_SETTINGS,
         maxLeases: 7,
         acl: {
           userEmails: ["worker@example.com", "both@example.com"],
           writerEmails: ["producer@example.com", "both@example.com"],
         },
-        disabled: false,
       },
     ],
-    ["mail", { mode: "push", maxLeases: undefined, acl: undefined, disabled: false }],
-    ["plain", { mode: "pull", maxLeases: undefined, acl: undefined, disabled: false }],
+    ["mail", { ...DEFAULT_QUEUE_SETTINGS, mode: "push" }],
+    ["plain", DEFAULT_QUEUE_SETTINGS],
   ]);
   expect(warnings).toEqual([
     expect.stringMatching(/^queue.yaml, line 3: total_storage_limit is accepted and not enforced/),

@@ -1,4 +1,5 @@
 import {
+  DEFAULT_QUEUE_SETTINGS,
   type HttpClient,
   type HttpStore,
   type HttpStoreOptions,
@@ -63,10 +64,7 @@ describe("openHttpStore() in front of our server", () => {
 
   test("queues have requests of their own, so that one that is refused costs the others nothing", async () => {
     await using all = await setUp();
-    await all.store.putQueue(
-      { ...QUEUE, queue: "push" },
-      { mode: "push", maxLeases: undefined, acl: undefined, disabled: false },
-    );
+    await all.store.putQueue({ ...QUEUE, queue: "push" }, { ...DEFAULT_QUEUE_SETTINGS, mode: "push" });
     const refused = expect(all.store.insert({ ...QUEUE, queue: "push" }, [task])).rejects.toMatchObject({
       code: "wrong_mode",
     });

@@ -1,4 +1,5 @@
 import {
+  DEFAULT_QUEUE_SETTINGS,
   type HttpClient,
   type HttpStore,
   type HttpStoreOptions,
@@ -222,7 +223,7 @@ describe("openHttpStore() on a plain server", () => {
     await using all = await setUp();
     const other = { project: "p", queue: "a_b" };
     const refusal = (code: string, words: RegExp) => ({ code, message: expect.stringMatching(words) });
-    const settings = { mode: "pull", maxLeases: undefined, acl: undefined, disabled: false } as const;
+    const settings = DEFAULT_QUEUE_SETTINGS;
     await expect(all.store.insert(other, [task])).rejects.toMatchObject(
       refusal("invalid_argument", /1 to 100 letters, digits and hyphens, got "a_b"/),
     );

@@ -68,12 +68,12 @@ export const queueCases: Cases = {
   }),
 
   "putQueue() keeps all settings, and replaces all of them": managed(async ({ store }) => {
-    const full: QueueSettings = {
+    const full = queueSettings({
       mode: "push",
       maxLeases: 2_147_483_647,
       acl: { userEmails: ["user@example.com", "other@example.com"], writerEmails: [] },
       disabled: true,
-    };
+    });
     for (const settings of [full, DEFAULT_QUEUE_SETTINGS, queueSettings({ maxLeases: 1 })]) {
       await store.putQueue(QUEUE, settings);
       assert.deepEqual((await store.getQueue(QUEUE)).settings, settings);

@@ -36,6 +36,8 @@ export const statsCases: Cases = {
     await store.putQueue(QUEUE, queueSettings());
     assert.deepEqual(await statsOf(store), {
       totalTasks: 0,
+      leasedTasks: 0,
+      payloadBytes: 0,
       availableTasks: 0,
       oldestEtaUs: undefined,
       leasedLastMinute: 0,

@@ -72,6 +72,26 @@ class WrappedStore implements QueueStore, QueueAdmin {
     return this.#inner.purge(queue, options);
   }
 
+  pauseQueue(queue: QueueKey, options?: CallOptions) {
+    return this.#inner.pauseQueue(queue, options);
+  }
+
+  resumeQueue(queue: QueueKey, options?: CallOptions) {
+    return this.#inner.resumeQueue(queue, options);
+  }
+
+  tagStats(queue: QueueKey, options?: Parameters<QueueAdmin["tagStats"]>[1]) {
+    return this.#inner.tagStats(queue, options);
+  }
+
+  redrive(queue: QueueKey, options?: Parameters<QueueAdmin["redrive"]>[1]) {
+    return this.#inner.redrive(queue, options);
+  }
+
+  sweep(options?: CallOptions) {
+    return this.#inner.sweep(options);
+  }
+
   close() {
     return this.#inner.close();
   }

@@ -1,6 +1,6 @@
 /**
  * A memory with an end: values are forgotten after their time, or before it, oldest first, when there are more than
- * `entriesMax`. Values are expected to be kept for the same time, so that the order of insertion is that of expiry.
+ * `entriesMax`. Where values are kept for different times, one that goes first may wait for one before it, or for `sweep`.
  */
 export class ExpiringMap<V> {
   readonly #entries = new Map<string, { readonly value: V; readonly untilUs: number }>();
@@ -17,6 +17,11 @@ export class ExpiringMap<V> {
 
   delete(key: string): void {
     this.#entries.delete(key);
+  }
+
+  /** Forgets all whose time is over. */
+  sweep(nowUs: number): void {
+    for (const [key, entry] of this.#entries) if (entry.untilUs <= nowUs) this.#entries.delete(key);
   }
 
   set(key: string, value: V, nowUs: number, keepMs: number): void {

@@ -3,12 +3,18 @@ import { isQueueError, type QueueError } from "../errors.js";
 import { SQLITE_BUSY_DEADLINE_MS, SQLITE_BUSY_PAUSE_MS_MAX, TRANSACTION_MS_MAX } from "../limits.js";
 import { isBusy, isDiskError, type SqliteDatabase, translateSqliteError } from "./sqlite-database.js";
 
+/** How many calls shared a transaction, and how long it took from its begin to its end, in milliseconds. */
+export interface CommitMeasures {
+  readonly calls: number;
+  readonly durationMs: number;
+}
+
 /** What belongs to one transaction. */
 export interface TransactionWork {
   /** Writes what was gathered, last thing before the commit. */
   finish(): void;
   /** After the commit. */
-  committed(): void;
+  committed(commit: CommitMeasures): void;
 }
 
 /** A call that waits for its transaction. */
@@ -66,8 +72,8 @@ export class GroupCommit<T extends TransactionWork> {
 
   #turn(): void {
     this.#scheduled = false;
-    if (!this.#begin()) return;
     const startedMs = performance.now();
+    if (!this.#begin()) return;
     const calls: Call<T>[] = [];
     const afterwards: (() => void)[] = [];
     const transaction = this.#newTransaction();
@@ -89,7 +95,7 @@ export class GroupCommit<T extends TransactionWork> {
       return;
     }
     this.#drop(calls.length);
-    transaction.committed();
+    transaction.committed({ calls: calls.length, durationMs: performance.now() - startedMs });
     for (const after of afterwards) after();
   }
 
@@ -120,6 +126,7 @@ export class GroupCommit<T extends TransactionWork> {
   }
 
   #alone(call: Call<T>): void {
+    const startedMs = performance.now();
     const transaction = this.#newTransaction();
     let after: () => void;
     try {
@@ -132,7 +139,7 @@ export class GroupCommit<T extends TransactionWork> {
       failAll([call], error);
       return;
     }
-    transaction.committed();
+    transaction.committed({ calls: 1, durationMs: performance.now() - startedMs });
     after();
   }
 

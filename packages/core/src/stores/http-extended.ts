@@ -40,6 +40,7 @@ export class ExtendedDialect implements HttpDialect {
       fences: true,
       managesQueues: features.methods.has("taskqueues.update"),
       leasesManyQueues: true,
+      managesLife: false,
       leaseStepMs: 1000,
     });
   }

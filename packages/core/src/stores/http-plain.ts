@@ -21,6 +21,7 @@ export const PLAIN_MANIFEST: StoreManifest = Object.freeze({
   fences: false,
   managesQueues: false,
   leasesManyQueues: false,
+  managesLife: false,
   leaseStepMs: 1000,
 });
 

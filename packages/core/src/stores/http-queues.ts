@@ -1,8 +1,16 @@
 import { QueueError } from "../errors.js";
 import type { RouteName } from "../routes.js";
-import type { QueueInfo, QueueKey, QueuePage, QueueSettings, TaskWithPayload } from "../task.js";
+import type {
+  QueueInfo,
+  QueueKey,
+  QueuePage,
+  QueueSettings,
+  TagStats,
+  TagStatsPage,
+  TaskWithPayload,
+} from "../task.js";
 import { queueFromWire, queueToWire, taskFromWire } from "../wire.js";
-import { readObject, readString } from "../wire-read.js";
+import { readInteger, readObject, readString } from "../wire-read.js";
 import { type HttpCalls, queuePath } from "./http-calls.js";
 import { itemsOf } from "./http-lease.js";
 
@@ -94,6 +102,48 @@ export function listQueues(
   });
 }
 
+/** Pauses a queue, or ends its pause. */
+export function setPaused(
+  calls: HttpCalls,
+  queue: QueueKey,
+  route: "taskqueues.pause" | "taskqueues.resume",
+  signal?: AbortSignal,
+): Promise<QueueInfo> {
+  return calls.value({
+    route,
+    path: queuePath(queue),
+    read: (json) => queueFromWire(json, queue.project),
+    repeat: "harmless",
+    signal,
+  });
+}
+
+/** A page of counts by tag. */
+export function tagStats(
+  calls: HttpCalls,
+  queue: QueueKey,
+  page: {
+    readonly limit: number;
+    readonly pageToken: string | undefined;
+    readonly signal: AbortSignal | undefined;
+  },
+): Promise<TagStatsPage> {
+  return calls.value({
+    route: "taskqueues.tagStats",
+    path: queuePath(queue),
+    query: [
+      ["maxResults", page.limit],
+      ...(page.pageToken === undefined ? [] : [["pageToken", page.pageToken] as const]),
+    ],
+    read: (json) => {
+      const answer = readObject(json, "answer");
+      return { tags: itemsOf(answer).map(tagFromWire), nextPageToken: readString(answer, "nextPageToken") };
+    },
+    repeat: "harmless",
+    signal: page.signal,
+  });
+}
+
 /** Removes a queue. When an earlier attempt went unanswered, a queue that is not there has been removed by it. */
 export async function deleteQueue(calls: HttpCalls, queue: QueueKey, signal?: AbortSignal): Promise<void> {
   const outcome = await calls.outcome({
@@ -105,6 +155,17 @@ export async function deleteQueue(calls: HttpCalls, queue: QueueKey, signal?: Ab
   });
   if (outcome.ok || (outcome.unclear && outcome.error.code === "not_found")) return;
   throw outcome.error;
+}
+
+function tagFromWire(json: unknown): TagStats {
+  const object = readObject(json, "item");
+  const oldest = readInteger(object, "oldestTask") ?? 0;
+  return {
+    tag: readString(object, "tag"),
+    totalTasks: readInteger(object, "totalTasks") ?? 0,
+    availableTasks: readInteger(object, "availableTasks") ?? 0,
+    oldestEtaUs: oldest === 0 ? undefined : oldest * 1_000_000,
+  };
 }
 
 /** What a caller hears who asks for more than a server has. */

@@ -12,6 +12,7 @@ import {
   checkQueueKey,
   checkQueueKeys,
   checkSettings,
+  checkTagFilter,
   checkTaskId,
   checkWait,
   exactLease,
@@ -25,8 +26,16 @@ import {
   LIST_QUEUES_MAX,
   LIST_TASKS_MAX,
   PLAIN_QUEUE_NAME_PATTERN,
+  TAG_STATS_MAX,
 } from "../limits.js";
-import type { CallOptions, QueueAdmin, QueueStore, StoreManifest } from "../store.js";
+import type {
+  CallOptions,
+  PurgeOptions,
+  QueueAdmin,
+  QueueStore,
+  StoreManifest,
+  SweepResult,
+} from "../store.js";
 import { closedStore } from "../store-errors.js";
 import type {
   ItemResult,
@@ -39,6 +48,7 @@ import type {
   QueueKey,
   QueuePage,
   QueueSettings,
+  TagStatsPage,
   Task,
   TaskPage,
   TaskWithPayload,
@@ -50,8 +60,17 @@ import { ExtendedDialect } from "./http-extended.js";
 import { type HttpStoreOptions, httpStoreSettings } from "./http-options.js";
 import { PLAIN_MANIFEST, PlainTasks } from "./http-plain.js";
 import { PlainDialect } from "./http-plain-dialect.js";
-import { purgeByPages, purgeOnServer } from "./http-purge.js";
-import { deleteQueue, findTask, getQueue, listQueues, putQueue, requireMethod } from "./http-queues.js";
+import { purgeByPages, purgeOnServer, redriveOnServer } from "./http-purge.js";
+import {
+  deleteQueue,
+  findTask,
+  getQueue,
+  listQueues,
+  putQueue,
+  requireMethod,
+  setPaused,
+  tagStats,
+} from "./http-queues.js";
 
 /** A store on the other side of HTTP. */
 export interface HttpStore extends QueueStore, QueueAdmin {
@@ -199,7 +218,7 @@ class HttpStoreOverCalls implements HttpStore {
   putQueue(queue: QueueKey, settings: QueueSettings, options?: CallOptions): Promise<QueueInfo> {
     return this.#lifecycle.run(options, async (signal) => {
       checkQueueKey(queue);
-      checkSettings(settings);
+      checkSettings(settings, queue);
       requireMethod((await this.#reach([queue], signal)).features.methods, "taskqueues.update");
       return putQueue(this.#calls, queue, settings, signal);
     });
@@ -238,22 +257,63 @@ class HttpStoreOverCalls implements HttpStore {
     });
   }
 
-  purge(
-    queue: QueueKey,
-    options?: CallOptions & { readonly onProgress?: (removed: number) => void },
-  ): Promise<number> {
+  purge(queue: QueueKey, options?: PurgeOptions): Promise<number> {
     const onProgress = options?.onProgress ?? (() => {});
+    const only = options?.only;
     return this.#lifecycle.run(options, async (caller) => {
       checkQueueKey(queue);
+      checkTagFilter(only);
       return this.#endable(caller, async (signal) => {
         const { features } = await this.#reach([queue], signal);
+        // A server that cannot choose would remove everything.
+        if (only !== undefined) requireMethod(features.methods, "taskqueues.tagStats");
         if (features.methods.has("taskqueues.purge")) {
-          return purgeOnServer(this.#calls, queue, { signal, onProgress });
+          return purgeOnServer(this.#calls, queue, { only, signal, onProgress });
         }
         const tasks = new PlainTasks(this.#calls);
         return purgeByPages(this.#calls, queue, { tasks, signal, onProgress });
       });
     });
+  }
+
+  pauseQueue(queue: QueueKey, options?: CallOptions): Promise<QueueInfo> {
+    return this.#setPaused(queue, "taskqueues.pause", options);
+  }
+
+  resumeQueue(queue: QueueKey, options?: CallOptions): Promise<QueueInfo> {
+    return this.#setPaused(queue, "taskqueues.resume", options);
+  }
+
+  tagStats(
+    queue: QueueKey,
+    options: CallOptions & { readonly limit?: number; readonly pageToken?: string } = {},
+  ): Promise<TagStatsPage> {
+    return this.#lifecycle.run(options, async (signal) => {
+      checkQueueKey(queue);
+      const { limit = TAG_STATS_MAX, pageToken } = options;
+      checkLimit(limit, TAG_STATS_MAX);
+      requireMethod((await this.#reach([queue], signal)).features.methods, "taskqueues.tagStats");
+      return tagStats(this.#calls, queue, { limit, pageToken, signal });
+    });
+  }
+
+  redrive(
+    queue: QueueKey,
+    options?: CallOptions & { readonly onProgress?: (moved: number) => void },
+  ): Promise<number> {
+    const onProgress = options?.onProgress ?? (() => {});
+    return this.#lifecycle.run(options, async (caller) => {
+      checkQueueKey(queue);
+      return this.#endable(caller, async (signal) => {
+        requireMethod((await this.#reach([queue], signal)).features.methods, "taskqueues.redrive");
+        return redriveOnServer(this.#calls, queue, { signal, onProgress });
+      });
+    });
+  }
+
+  /** Does nothing: a server sweeps its store by itself. */
+  sweep(options?: CallOptions): Promise<SweepResult> {
+    return this.#lifecycle.run(options, async () => ({ expiredTasks: 0, deadLetteredTasks: 0 }));
   }
 
   close(): Promise<void> {
@@ -262,6 +322,18 @@ class HttpStoreOverCalls implements HttpStore {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #setPaused(
+    queue: QueueKey,
+    route: "taskqueues.pause" | "taskqueues.resume",
+    options: CallOptions | undefined,
+  ): Promise<QueueInfo> {
+    return this.#lifecycle.run(options, async (signal) => {
+      checkQueueKey(queue);
+      requireMethod((await this.#reach([queue], signal)).features.methods, route);
+      return setPaused(this.#calls, queue, route, signal);
+    });
   }
 
   /** A call that may take long also ends when the store is closed. */

@@ -1,4 +1,5 @@
-import type { LeaseFence, NewTask } from "../task.js";
+import type { Arrival } from "../naive-store.js";
+import type { DeadLetter, LeaseFence, NewTask, QueueSettings, Task } from "../task.js";
 
 /** The rules of time that every embedded store shares. */
 
@@ -8,16 +9,43 @@ export function firstEtaUs(task: NewTask, nowUs: number): number {
   return nowUs + Math.round((task.delayMs ?? 0) * 1000);
 }
 
-/**
- * Whether a task is leased now, by the lease that a fence names. A task that was never leased is not, however far its
- * eta. The retry count names the lease; the end is only asked for where nothing better was given.
- */
+/** When a task that enters a queue now has been there long enough; undefined: never. */
+export function expiryUs(settings: Pick<QueueSettings, "retentionMs">, nowUs: number): number | undefined {
+  return settings.retentionMs === undefined ? undefined : nowUs + settings.retentionMs * 1000;
+}
+
+/** Whether somebody holds a task. A task that was never leased is nobody's, however far its eta. */
+export function isHeld(
+  task: { readonly etaUs: number; readonly retryCount: number },
+  nowUs: number,
+): boolean {
+  return task.retryCount > 0 && task.etaUs > nowUs;
+}
+
+/** What is noted of a task that moves to a dead-letter queue. */
+export function deadLetterOf(task: Task, reason: DeadLetter["reason"], nowUs: number): DeadLetter {
+  return { queue: task.queue.queue, id: task.id, reason, retryCount: task.retryCount, atUs: nowUs };
+}
+
+/** How many tasks came into which queues. */
+export function arrivalsOf(moved: readonly Task[]): readonly Arrival[] {
+  const counts = new Map<string, { readonly queue: Task["queue"]; tasks: number }>();
+  for (const { queue } of moved) {
+    const name = `${queue.project}/${queue.queue}`;
+    const arrival = counts.get(name);
+    if (arrival === undefined) counts.set(name, { queue, tasks: 1 });
+    else arrival.tasks += 1;
+  }
+  return [...counts.values()];
+}
+
+/** Whether a task is held by the lease that a fence names: by retry count; the end is only asked for where nothing better was given. */
 export function holdsLease(
   task: { readonly etaUs: number; readonly retryCount: number },
   fence: LeaseFence,
   nowUs: number,
 ): boolean {
-  if (task.retryCount === 0 || task.etaUs <= nowUs) return false;
+  if (!isHeld(task, nowUs)) return false;
   if (fence.retryCount !== undefined) return task.retryCount === fence.retryCount;
   return fence.leaseEndUs === undefined || task.etaUs === fence.leaseEndUs;
 }

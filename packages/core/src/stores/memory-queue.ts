@@ -1,8 +1,18 @@
 import type { TaskPosition } from "../naive-store.js";
-import type { QueueKey, QueueSettings, QueueStats } from "../task.js";
+import type {
+  DeadLetter,
+  QueueKey,
+  QueueSettings,
+  QueueStats,
+  TagFilter,
+  TagStats,
+  Task,
+  TaskWithPayload,
+} from "../task.js";
 import { LeaseRate } from "./lease-rate.js";
+import { isHeld } from "./lease-rules.js";
 import type { Candidate, CandidateSource } from "./pick.js";
-import { SortedTasks, START } from "./sorted-tasks.js";
+import { type Sortable, SortedTasks, START } from "./sorted-tasks.js";
 
 /** A task as a memory store keeps it. */
 export interface MemoryTask extends Candidate {
@@ -11,20 +21,34 @@ export interface MemoryTask extends Candidate {
   readonly named: boolean;
   readonly enqueuedAtUs: number;
   readonly payload: Uint8Array;
+  readonly traceparent: string | undefined;
+  readonly tracestate: string | undefined;
+  readonly deadLetter: DeadLetter | undefined;
   etaUs: number;
   retryCount: number;
   uncounted: number;
+  /** The last lease was given back, or there was none in this queue. */
+  givenBack: boolean;
+}
+
+/** A task in the order of the ends of retentions. */
+interface Expiry extends Sortable {
+  readonly task: MemoryTask;
 }
 
 /** A queue in memory: its tasks by id, in order, and in order for each tag. */
 export class MemoryQueue {
   readonly key: QueueKey;
   settings: QueueSettings;
+  paused = false;
+  payloadBytes = 0;
   readonly tasks = new Map<string, MemoryTask>();
   readonly leases = new LeaseRate();
   readonly #serial: number;
   readonly #ordered = new SortedTasks<MemoryTask>();
   readonly #byTag = new Map<string | undefined, SortedTasks<MemoryTask>>();
+  readonly #byExpiry = new SortedTasks<Expiry>();
+  readonly #expiries = new Map<string, Expiry>();
 
   constructor(key: QueueKey, serial: number, settings: QueueSettings) {
     this.key = key;
@@ -39,12 +63,22 @@ export class MemoryQueue {
 
   add(task: MemoryTask): void {
     this.tasks.set(task.id, task);
+    this.payloadBytes += task.payloadBytes;
     this.#place(task);
+    if (task.expiresAtUs === undefined) return;
+    const expiry = { etaUs: task.expiresAtUs, id: task.id, task };
+    this.#byExpiry.add(expiry);
+    this.#expiries.set(task.id, expiry);
   }
 
   remove(task: MemoryTask): void {
     this.tasks.delete(task.id);
+    this.payloadBytes -= task.payloadBytes;
     this.#unplace(task);
+    const expiry = this.#expiries.get(task.id);
+    if (expiry === undefined) return;
+    this.#byExpiry.remove(expiry);
+    this.#expiries.delete(task.id);
   }
 
   /** Gives a task another eta. */
@@ -76,10 +110,40 @@ export class MemoryQueue {
     return this.#ordered.after({ etaUs: afterUs, id: "\uffff" }).next().value?.etaUs;
   }
 
+  /** Tasks whose retention is over and that nobody holds. */
+  expired(nowUs: number): MemoryTask[] {
+    const expired: MemoryTask[] = [];
+    for (const { etaUs, task } of this.#byExpiry.after(START)) {
+      if (etaUs > nowUs) break;
+      if (!isHeld(task, nowUs)) expired.push(task);
+    }
+    return expired;
+  }
+
+  /** Counts of at most `limit` tags after one, or from the untagged. */
+  tagStats(limit: number, after: TagFilter | undefined, nowUs: number): TagStats[] {
+    return [...this.#byTag.keys()]
+      .sort(compareTags)
+      .filter((tag) => after === undefined || compareTags(tag, after.tag) > 0)
+      .slice(0, limit)
+      .map((tag) => {
+        const tasks = this.#byTag.get(tag)!;
+        const availableTasks = tasks.countUpTo(nowUs);
+        return { tag, totalTasks: tasks.size, availableTasks, oldestEtaUs: tasks.first()?.etaUs };
+      });
+  }
+
   stats(nowUs: number): QueueStats {
+    const availableTasks = this.#ordered.countUpTo(nowUs);
+    let leasedTasks = 0;
+    for (const task of this.#ordered.after({ etaUs: nowUs, id: "\uffff" })) {
+      if (isHeld(task, nowUs)) leasedTasks += 1;
+    }
     return {
       totalTasks: this.tasks.size,
-      availableTasks: this.#ordered.countUpTo(nowUs),
+      availableTasks,
+      leasedTasks,
+      payloadBytes: this.payloadBytes,
       oldestEtaUs: this.#ordered.first()?.etaUs,
       leasedLastMinute: this.leases.lastMinute(nowUs),
       leasedLastHour: this.leases.lastHour(nowUs),
@@ -104,10 +168,36 @@ export class MemoryQueue {
   }
 }
 
+/** Untagged first, then by code unit. */
+function compareTags(a: string | undefined, b: string | undefined): number {
+  if (a === b) return 0;
+  if (a === undefined) return -1;
+  return b === undefined || a > b ? 1 : -1;
+}
+
 function* upTo(nowUs: number, tasks: SortedTasks<MemoryTask> | undefined): IterableIterator<MemoryTask> {
   if (tasks === undefined) return;
   for (const task of tasks.after(START)) {
     if (task.etaUs > nowUs) return;
     yield task;
   }
+}
+
+/** A task as its callers see it. */
+export function plain(task: MemoryTask): Task {
+  const { queue, id, tag, enqueuedAtUs, etaUs, retryCount, uncounted } = task;
+  return { queue: queue.key, id, tag, enqueuedAtUs, etaUs, retryCount, uncounted, ...rarelyThere(task) };
+}
+
+/** The same with its payload. The bytes are copied, so that no caller can change what the next one gets. */
+export function withPayload(task: MemoryTask): TaskWithPayload {
+  return { ...plain(task), payload: new Uint8Array(task.payload) };
+}
+
+function rarelyThere({ traceparent, tracestate, deadLetter }: MemoryTask): Partial<Task> {
+  return {
+    ...(traceparent === undefined ? {} : { traceparent }),
+    ...(tracestate === undefined ? {} : { tracestate }),
+    ...(deadLetter === undefined ? {} : { deadLetter }),
+  };
 }

@@ -1,5 +1,6 @@
 import { EXHAUSTED_PER_LEASE_MAX } from "../limits.js";
 import type { ExactLease } from "../naive-store.js";
+import type { DeadLetter } from "../task.js";
 import { isBefore, type Sortable } from "./sorted-tasks.js";
 
 /** What a lease needs to know of a task to decide about it. */
@@ -10,6 +11,8 @@ export interface Candidate extends Sortable {
   readonly retryCount: number;
   readonly uncounted: number;
   readonly payloadBytes: number;
+  /** When its retention is over, in microseconds since the epoch; undefined: never. */
+  readonly expiresAtUs: number | undefined;
 }
 
 /** One queue's available tasks. */
@@ -24,33 +27,40 @@ export interface CandidateSource<C extends Candidate> {
 export interface Picked<C extends Candidate> {
   /** To be leased, in order. */
   readonly tasks: readonly C[];
-  /** To be dropped: past their retry limit. */
-  readonly exhausted: readonly C[];
+  /** To be dropped, or moved to a dead-letter queue: past their retention or their retry limit. */
+  readonly dropped: readonly Dropped<C>[];
   /** There was more than the lease could take. */
   readonly more: boolean;
 }
 
-/** Decides which tasks a lease takes and which it drops on its way. Changes nothing. */
+/** A task that no lease gives any more, and why. */
+interface Dropped<C extends Candidate> {
+  readonly task: C;
+  readonly reason: DeadLetter["reason"];
+}
+
+/** Decides which tasks a lease at `nowUs` takes and which it drops on its way. Changes nothing. */
 export function pickTasks<C extends Candidate>(
   sources: readonly CandidateSource<C>[],
   request: ExactLease,
+  nowUs: number,
 ): Picked<C> {
   const tasks: C[] = [];
-  const dropped = new Map<number, C>();
-  const drop = (task: C) => void dropped.set(task.serial, task);
-  const done = (more: boolean) => ({ tasks, exhausted: [...dropped.values()], more });
+  const dropped = new Map<number, Dropped<C>>();
+  const drop = (task: C, reason: DeadLetter["reason"]) => void dropped.set(task.serial, { task, reason });
+  const done = (more: boolean) => ({ tasks, dropped: [...dropped.values()], more });
 
   let only: { readonly tag: string | undefined } | undefined;
   if (request.groupByTag) {
-    only = request.tag === undefined ? tagOfOldest(sources, drop) : { tag: request.tag };
+    only = request.tag === undefined ? tagOfOldest(sources, nowUs, drop) : { tag: request.tag };
     if (only === undefined) return done(dropped.size >= EXHAUSTED_PER_LEASE_MAX);
   }
   let bytes = 0;
-  const merged = new Merge(sources, only);
+  const merged = new Merge(sources, only, nowUs);
   for (let head = merged.next(); head !== undefined; head = merged.next()) {
-    if (head.exhausted) {
+    if (head.ended !== undefined) {
       if (dropped.size >= EXHAUSTED_PER_LEASE_MAX) return done(true);
-      drop(head.task);
+      drop(head.task, head.ended);
       continue;
     }
     bytes += head.task.payloadBytes;
@@ -64,21 +74,23 @@ export function pickTasks<C extends Candidate>(
 /** The tag (or none) of the oldest task that a lease could take. */
 function tagOfOldest<C extends Candidate>(
   sources: readonly CandidateSource<C>[],
-  drop: (task: C) => void,
+  nowUs: number,
+  drop: (task: C, reason: DeadLetter["reason"]) => void,
 ): { readonly tag: string | undefined } | undefined {
-  const merged = new Merge(sources, undefined);
+  const merged = new Merge(sources, undefined, nowUs);
   for (let count = 0; count < EXHAUSTED_PER_LEASE_MAX; count++) {
     const head = merged.next();
     if (head === undefined) return undefined;
-    if (!head.exhausted) return { tag: head.task.tag };
-    drop(head.task);
+    if (head.ended === undefined) return { tag: head.task.tag };
+    drop(head.task, head.ended);
   }
   return undefined;
 }
 
 interface Head<C extends Candidate> {
   readonly task: C;
-  readonly exhausted: boolean;
+  /** Why it is not given any more. */
+  readonly ended: DeadLetter["reason"] | undefined;
 }
 
 interface Stream<C extends Candidate> {
@@ -90,11 +102,14 @@ interface Stream<C extends Candidate> {
 /** The available tasks of several queues in one order. */
 class Merge<C extends Candidate> {
   readonly #streams: readonly Stream<C>[];
+  readonly #nowUs: number;
 
   constructor(
     sources: readonly CandidateSource<C>[],
     only: { readonly tag: string | undefined } | undefined,
+    nowUs: number,
   ) {
+    this.#nowUs = nowUs;
     this.#streams = sources.map((source) => {
       const rest = source.available(only);
       return { maxLeases: source.maxLeases ?? Number.POSITIVE_INFINITY, rest, head: nextOf(rest) };
@@ -110,7 +125,13 @@ class Merge<C extends Candidate> {
     const task = first?.head;
     if (first === undefined || task === undefined) return undefined;
     first.head = nextOf(first.rest);
-    return { task, exhausted: task.retryCount - task.uncounted >= first.maxLeases };
+    return { task, ended: this.#ended(task, first.maxLeases) };
+  }
+
+  /** Retention first: a sweep would not have asked how often the task was leased. */
+  #ended(task: C, maxLeases: number): DeadLetter["reason"] | undefined {
+    if (task.expiresAtUs !== undefined && task.expiresAtUs <= this.#nowUs) return "retention";
+    return task.retryCount - task.uncounted >= maxLeases ? "retry_limit" : undefined;
   }
 }
 

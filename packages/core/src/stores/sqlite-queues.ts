@@ -1,3 +1,4 @@
+import type { PauseState } from "../naive-store.js";
 import { disabledQueue, pushQueue, tooManyQueues, unknownQueue } from "../store-errors.js";
 import {
   DEFAULT_QUEUE_SETTINGS,
@@ -10,9 +11,17 @@ import {
 import { leaseStep, STEPS_PER_HOUR, STEPS_PER_MINUTE } from "./lease-rate.js";
 import type { QueueRow, Statements } from "./sqlite-statements.js";
 
+/** A queue by name and by row. */
+export interface OpenQueue {
+  readonly key: QueueKey;
+  readonly row: QueueRow;
+}
+
 interface StatsRow {
   readonly total_tasks: number;
+  readonly payload_bytes: number;
   readonly later_tasks: number;
+  readonly leased_tasks: number;
   readonly oldest_eta_us: number | null;
   readonly leased_minute: number;
   readonly leased_hour: number;
@@ -72,15 +81,21 @@ export class SqliteQueues {
       const { count } = this.#statements.countQueues.get() as { readonly count: number };
       if (count >= this.#queuesMax) throw tooManyQueues(this.#queuesMax);
     }
-    const { mode, maxLeases, acl, disabled } = settings;
-    this.#statements.putQueue.run(
-      key.project,
-      key.queue,
-      mode,
-      maxLeases ?? null,
-      acl === undefined ? null : JSON.stringify(acl),
-      disabled ? 1 : 0,
-    );
+    const row = this.#write(key, settings);
+    this.deadLetterQueueOf({ key, row });
+    return row;
+  }
+
+  /** Where a queue's dead letters go; made past every limit, because losing tasks would be worse. */
+  deadLetterQueueOf({ key, row }: OpenQueue): OpenQueue | undefined {
+    if (row.dead_letter_queue === null) return undefined;
+    const target = { project: key.project, queue: row.dead_letter_queue };
+    return { key: target, row: this.find(target) ?? this.#write(target, DEFAULT_QUEUE_SETTINGS) };
+  }
+
+  setPaused(key: QueueKey, state: PauseState): QueueRow {
+    const { id } = this.known(key);
+    this.#statements.setPaused.run(state === "paused" ? 1 : 0, id);
     return this.known(key);
   }
 
@@ -100,6 +115,7 @@ export class SqliteQueues {
     const step = leaseStep(nowUs);
     const counts = this.#statements.stats.get(
       nowUs,
+      nowUs,
       step - STEPS_PER_MINUTE,
       step - STEPS_PER_HOUR,
       row.id,
@@ -110,7 +126,26 @@ export class SqliteQueues {
       oldestEtaUs: counts?.oldest_eta_us ?? undefined,
       leasedLastMinute: counts?.leased_minute ?? 0,
       leasedLastHour: counts?.leased_hour ?? 0,
+      leasedTasks: counts?.leased_tasks ?? 0,
+      payloadBytes: counts?.payload_bytes ?? 0,
     };
+  }
+
+  #write(key: QueueKey, settings: QueueSettings): QueueRow {
+    this.#statements.putQueue.run(
+      key.project,
+      key.queue,
+      settings.mode,
+      settings.maxLeases ?? null,
+      settings.acl === undefined ? null : JSON.stringify(settings.acl),
+      settings.disabled ? 1 : 0,
+      settings.deadLetterQueue ?? null,
+      settings.leasesPerSecond ?? null,
+      settings.storageBytesMax ?? null,
+      settings.retentionMs ?? null,
+      settings.tombstoneMs ?? null,
+    );
+    return this.known(key);
   }
 }
 
@@ -121,9 +156,14 @@ export function queueInfo(project: string, row: QueueRow, stats: QueueStats | un
     maxLeases: row.max_leases ?? undefined,
     acl: row.acl === null ? undefined : (JSON.parse(row.acl) as QueueAcl),
     disabled: row.disabled === 1,
+    deadLetterQueue: row.dead_letter_queue ?? undefined,
+    leasesPerSecond: row.leases_per_second ?? undefined,
+    storageBytesMax: row.storage_bytes_max ?? undefined,
+    retentionMs: row.retention_ms ?? undefined,
+    tombstoneMs: row.tombstone_ms ?? undefined,
   };
-  const key = { project, queue: row.name };
-  return stats === undefined ? { key, settings } : { key, settings, stats };
+  const info = { key: { project, queue: row.name }, settings, paused: row.paused === 1 };
+  return stats === undefined ? info : { ...info, stats };
 }
 
 function pullOnly(key: QueueKey, row: QueueRow): QueueRow {

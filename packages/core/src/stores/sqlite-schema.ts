@@ -75,4 +75,32 @@ export const SCHEMA_STEPS: readonly string[] = [
     PRIMARY KEY (queue_id, step)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  ALTER TABLE queues ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE queues ADD COLUMN dead_letter_queue TEXT;
+  ALTER TABLE queues ADD COLUMN leases_per_second REAL;
+  ALTER TABLE queues ADD COLUMN storage_bytes_max INTEGER;
+  ALTER TABLE queues ADD COLUMN retention_ms INTEGER;
+  ALTER TABLE queues ADD COLUMN tombstone_ms INTEGER;
+  ALTER TABLE queues ADD COLUMN payload_bytes INTEGER NOT NULL DEFAULT 0;
+  UPDATE queues SET payload_bytes =
+    (SELECT coalesce(sum(tasks.payload_bytes), 0) FROM tasks WHERE tasks.queue_id = queues.id);
+
+  ALTER TABLE tasks ADD COLUMN expires_at_us INTEGER;
+  -- Whether the last lease was given back, so that one that ran out can be told from it.
+  ALTER TABLE tasks ADD COLUMN given_back INTEGER NOT NULL DEFAULT 0;
+  -- When the task came from another queue: a purge or a redrive knows it by this, not by its serial.
+  ALTER TABLE tasks ADD COLUMN moved_at_us INTEGER;
+  ALTER TABLE tasks ADD COLUMN traceparent TEXT;
+  ALTER TABLE tasks ADD COLUMN tracestate TEXT;
+  -- JSON, because nothing is searched in it.
+  ALTER TABLE tasks ADD COLUMN dead_letter TEXT;
+  ALTER TABLE insert_keys ADD COLUMN traceparent TEXT;
+  ALTER TABLE insert_keys ADD COLUMN tracestate TEXT;
+
+  -- With the retry count, which only changes when the eta does, counting leased tasks reads the index alone.
+  DROP INDEX tasks_by_eta;
+  CREATE INDEX tasks_by_eta ON tasks (queue_id, eta_us, id, retry_count);
+  CREATE INDEX tasks_by_expiry ON tasks (expires_at_us, serial) WHERE expires_at_us IS NOT NULL;
+  `,
 ];

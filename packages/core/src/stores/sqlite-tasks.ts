@@ -1,27 +1,16 @@
 import type { IdSource } from "../ids.js";
 import { SQLITE_LOOKAHEAD_ROWS } from "../limits.js";
 import type { ExactLease, LeaseAnswer } from "../naive-store.js";
-import { idTaken, leaseLost, unknownTask } from "../store-errors.js";
-import type {
-  ItemResult,
-  LeaseExtension,
-  LeaseFence,
-  NewTask,
-  QueueKey,
-  Task,
-  TaskWithPayload,
-} from "../task.js";
-import { firstEtaUs } from "./lease-rules.js";
+import { fullQueue, idTaken, leaseLost, unknownTask } from "../store-errors.js";
+import type { ItemResult, LeaseExtension, LeaseFence, NewTask, Task, TaskWithPayload } from "../task.js";
+import { arrivalsOf, expiryUs, firstEtaUs } from "./lease-rules.js";
 import { type Candidate, type CandidateSource, pickTasks } from "./pick.js";
 import { START } from "./sorted-tasks.js";
-import type { QueueRow, Statements, TaskRow } from "./sqlite-statements.js";
+import type { SqliteMoves } from "./sqlite-moves.js";
+import type { OpenQueue } from "./sqlite-queues.js";
+import { taskOf } from "./sqlite-rows.js";
+import type { QueueRow, RemovedRow, Statements, TaskRow } from "./sqlite-statements.js";
 import { keyGeneration, type SqliteTransaction } from "./sqlite-transaction.js";
-
-/** A queue by name and by row. */
-export interface OpenQueue {
-  readonly key: QueueKey;
-  readonly row: QueueRow;
-}
 
 /** A row that a lease may take. */
 interface RowCandidate extends Candidate {
@@ -33,12 +22,12 @@ interface RowCandidate extends Candidate {
 export class SqliteTasks {
   readonly #statements: Statements;
   readonly #ids: IdSource;
-  readonly #tombstoneUs: number;
+  readonly #moves: SqliteMoves;
 
-  constructor(statements: Statements, ids: IdSource, tombstoneMs: number) {
+  constructor(statements: Statements, ids: IdSource, moves: SqliteMoves) {
     this.#statements = statements;
     this.#ids = ids;
-    this.#tombstoneUs = tombstoneMs * 1000;
+    this.#moves = moves;
   }
 
   insert(transaction: SqliteTransaction, queue: OpenQueue, task: NewTask): ItemResult<Task> {
@@ -49,19 +38,29 @@ export class SqliteTasks {
     if (task.id !== undefined && this.#statements.isTombstoned.get(queue.row.id, task.id, nowUs)) {
       return { ok: false, error: idTaken(task.id) };
     }
+    // Another task has the id: that is said first, whether there is room or not.
+    if (task.id !== undefined && this.#statements.findTask.get(queue.row.id, task.id) !== undefined) {
+      return { ok: false, error: idTaken(task.id) };
+    }
+    const bytes = task.payload.byteLength;
+    const { storage_bytes_max: bytesMax, payload_bytes: bytesBefore } = queue.row;
+    if (bytesMax !== null && bytesBefore + transaction.addedBytes(queue.row.id) + bytes > bytesMax) {
+      return { ok: false, error: fullQueue(queue.key, bytesMax) };
+    }
     const etaUs = firstEtaUs(task, nowUs);
-    const id = this.#insertRow(queue.row.id, task, etaUs, nowUs);
-    if (id === undefined) return { ok: false, error: idTaken(task.id ?? "") };
+    const { tag, traceparent, tracestate } = task;
     const value: Task = {
       queue: queue.key,
-      id,
-      tag: task.tag,
+      id: this.#insertRow(queue.row, task, etaUs, nowUs),
+      tag,
       enqueuedAtUs: nowUs,
       etaUs,
       retryCount: 0,
       uncounted: 0,
+      ...(traceparent === undefined ? {} : { traceparent }),
+      ...(tracestate === undefined ? {} : { tracestate }),
     };
-    transaction.addTasks(queue.row.id, 1);
+    transaction.addTasks(queue.row.id, 1, bytes);
     if (key !== undefined) transaction.rememberKey(queue.row.id, key, value);
     return { ok: true, value };
   }
@@ -74,27 +73,18 @@ export class SqliteTasks {
     const picked = pickTasks(
       queues.map((queue) => this.#source(queue, nowUs, rowsAhead)),
       request,
+      nowUs,
     );
-    for (const { queue, row } of picked.exhausted) {
-      this.#statements.deleteSerial.run(row.serial);
-      this.#removed(transaction, queue.row.id, row.id, row);
-      transaction.addExhausted(taskOf(queue.key, row));
-    }
+    const moved = picked.dropped.flatMap(
+      ({ task: { queue, row }, reason }) => this.#moves.retire(transaction, queue, row, reason) ?? [],
+    );
     const tasks = picked.tasks.map(({ queue, row }): TaskWithPayload => {
       this.#statements.leaseTask.run(endUs, row.serial);
-      transaction.addLeases(queue.row.id, 1);
-      return {
-        queue: queue.key,
-        id: row.id,
-        payload: this.#payload(row),
-        tag: row.tag ?? undefined,
-        enqueuedAtUs: row.enqueued_at_us,
-        etaUs: endUs,
-        retryCount: row.retry_count + 1,
-        uncounted: row.uncounted,
-      };
+      transaction.addLease(queue.row.id, queue.key, row.retry_count > 0 && row.given_back === 0 ? 1 : 0);
+      const leased = { ...row, eta_us: endUs, retry_count: row.retry_count + 1 };
+      return { ...taskOf(queue.key, leased), payload: this.#payload(row) };
     });
-    return { tasks, more: picked.more };
+    return { tasks, more: picked.more, arrivals: arrivalsOf(moved) };
   }
 
   extend(transaction: SqliteTransaction, queue: OpenQueue, lease: LeaseExtension): ItemResult<Task> {
@@ -102,6 +92,7 @@ export class SqliteTasks {
     const row = this.#statements.extendLease.get(
       nowUs + Math.round(lease.leaseMs * 1000),
       lease.uncounted === true ? 1 : 0,
+      lease.leaseMs === 0 ? 1 : 0,
       queue.row.id,
       lease.id,
       ...fenceOf(lease),
@@ -119,9 +110,9 @@ export class SqliteTasks {
       fenced
         ? this.#statements.deleteLease.get(queueId, target.id, retryCount, leaseEndUs, transaction.nowUs)
         : this.#statements.deleteTask.get(queueId, target.id)
-    ) as Pick<TaskRow, "serial" | "named"> | undefined;
+    ) as RemovedRow | undefined;
     if (row !== undefined) {
-      this.#removed(transaction, queueId, target.id, row);
+      this.#moves.removed(transaction, queue.row, { ...row, id: target.id });
       return { ok: true, value: undefined };
     }
     // Only now it matters why.
@@ -139,55 +130,37 @@ export class SqliteTasks {
     return rows.map((row) => taskOf(queue.key, row));
   }
 
-  /**
-   * Removes the next tasks of a queue in the order of their ids, those inserted after `lastSerial` excepted. Gives where
-   * it got to, or undefined at the end, and how many it removed.
-   */
-  removeSome(
-    transaction: SqliteTransaction,
-    queueId: number,
-    chunk: { readonly afterId: string; readonly limit: number; readonly lastSerial: number },
-  ): { readonly removed: number; readonly lastId: string | undefined } {
-    const { afterId, limit, lastSerial } = chunk;
-    const rows = this.#statements.tasksAfterId.all(queueId, afterId, limit) as TaskRow[];
-    const old = rows.filter((row) => row.serial <= lastSerial);
-    for (const row of old) {
-      this.#statements.deleteSerial.run(row.serial);
-      this.#removed(transaction, queueId, row.id, row);
-    }
-    return { removed: old.length, lastId: rows.length < limit ? undefined : rows.at(-1)?.id };
-  }
-
   #firstInsert(queue: OpenQueue, key: string, nowUs: number): Task | undefined {
     const generation = keyGeneration(nowUs);
     const row = (this.#statements.findKey.get(generation, queue.row.id, key) ??
       this.#statements.findKey.get(generation - 1, queue.row.id, key)) as
-      | Pick<TaskRow, "id" | "tag" | "enqueued_at_us" | "eta_us">
+      | Pick<TaskRow, "id" | "tag" | "enqueued_at_us" | "eta_us" | "traceparent" | "tracestate">
       | undefined;
-    return row === undefined ? undefined : taskOf(queue.key, { ...row, retry_count: 0, uncounted: 0 });
+    if (row === undefined) return undefined;
+    return taskOf(queue.key, { ...row, retry_count: 0, uncounted: 0, dead_letter: null });
   }
 
-  /** Stores a task and gives its id, or undefined when the caller's id is in use. */
-  #insertRow(queueId: number, task: NewTask, etaUs: number, nowUs: number): string | undefined {
-    const named = task.id === undefined ? 0 : 1;
+  /** Stores a task under its own id, which is free, or under one of ours, and gives the id. */
+  #insertRow(queue: QueueRow, task: NewTask, etaUs: number, nowUs: number): string {
     for (;;) {
       const id = task.id ?? this.#ids.next(nowUs);
-      const bytes = task.payload.byteLength;
       const { changes, lastInsertRowid } = this.#statements.insertTask.run(
-        queueId,
+        queue.id,
         id,
-        named,
+        task.id === undefined ? 0 : 1,
         task.tag ?? null,
         nowUs,
         etaUs,
-        bytes,
+        task.payload.byteLength,
+        expiryUs({ retentionMs: queue.retention_ms ?? undefined }, nowUs) ?? null,
+        task.traceparent ?? null,
+        task.tracestate ?? null,
       );
       if (changes === 1) {
         this.#statements.insertPayload.run(Number(lastInsertRowid), task.payload);
         return id;
       }
       // Another process made the same id in the same microsecond: the next one is greater.
-      if (task.id !== undefined) return undefined;
     }
   }
 
@@ -222,18 +195,6 @@ export class SqliteTasks {
   #payload(row: TaskRow): Uint8Array {
     return (this.#statements.readPayload.get(row.serial) as { readonly payload: Uint8Array }).payload;
   }
-
-  /** What goes with a task's row. */
-  #removed(
-    transaction: SqliteTransaction,
-    queueId: number,
-    id: string,
-    row: Pick<TaskRow, "serial" | "named">,
-  ): void {
-    this.#statements.deletePayload.run(row.serial);
-    transaction.addTasks(queueId, -1);
-    if (row.named === 1) transaction.bury(queueId, id, transaction.nowUs + this.#tombstoneUs);
-  }
 }
 
 /** The retry count names a lease; its end is only asked for where nothing better was given. */
@@ -253,20 +214,6 @@ function candidateOf(queue: OpenQueue, row: TaskRow): RowCandidate {
     retryCount: row.retry_count,
     uncounted: row.uncounted,
     payloadBytes: row.payload_bytes,
-  };
-}
-
-function taskOf(
-  queue: QueueKey,
-  row: Pick<TaskRow, "id" | "tag" | "enqueued_at_us" | "eta_us" | "retry_count" | "uncounted">,
-): Task {
-  return {
-    queue,
-    id: row.id,
-    tag: row.tag ?? undefined,
-    enqueuedAtUs: row.enqueued_at_us,
-    etaUs: row.eta_us,
-    retryCount: row.retry_count,
-    uncounted: row.uncounted,
+    expiresAtUs: row.expires_at_us ?? undefined,
   };
 }

@@ -1,7 +1,7 @@
 import { IDEMPOTENCY_MS } from "../limits.js";
 import type { StoreObserver } from "../store.js";
-import type { Task } from "../task.js";
-import type { TransactionWork } from "./group-commit.js";
+import type { DeadLetter, QueueKey, Task } from "../task.js";
+import type { CommitMeasures, TransactionWork } from "./group-commit.js";
 import { leaseStep, STEPS_PER_HOUR } from "./lease-rate.js";
 import type { Statements } from "./sqlite-statements.js";
 
@@ -9,15 +9,29 @@ import type { Statements } from "./sqlite-statements.js";
 const FORGET_FACTOR = 2;
 const FORGET_EXTRA = 10;
 
+/** What a queue has more or less when the transaction ends. */
+interface Totals {
+  tasks: number;
+  payloadBytes: number;
+}
+
+/** What was leased of a queue. */
+interface LeaseCounts {
+  readonly key: QueueKey;
+  tasks: number;
+  expiredLeases: number;
+}
+
 /** One transaction: the time it happens at, and the counts that are written once at its end. */
 export class SqliteTransaction implements TransactionWork {
   /** Read once, so that everything in one transaction happens at one moment. */
   readonly nowUs: number;
   readonly #statements: Statements;
   readonly #observer: StoreObserver | undefined;
-  readonly #totals = new Map<number, number>();
-  readonly #leases = new Map<number, number>();
-  readonly #exhausted: Task[] = [];
+  readonly #totals = new Map<number, Totals>();
+  readonly #leases = new Map<number, LeaseCounts>();
+  /** What its owner hears of after the commit. */
+  readonly #news: ((observer: StoreObserver) => void)[] = [];
   #buried = 0;
   #remembered = 0;
 
@@ -27,18 +41,42 @@ export class SqliteTransaction implements TransactionWork {
     this.#observer = observer;
   }
 
-  /** Counts tasks that a queue has more (or, negative, fewer). */
-  addTasks(queueId: number, count: number): void {
-    this.#totals.set(queueId, (this.#totals.get(queueId) ?? 0) + count);
+  /** Counts tasks that a queue has more (or, negative, fewer), and their payload bytes. */
+  addTasks(queueId: number, tasks: number, payloadBytes: number): void {
+    const totals = this.#totals.get(queueId);
+    if (totals === undefined) {
+      this.#totals.set(queueId, { tasks, payloadBytes });
+      return;
+    }
+    totals.tasks += tasks;
+    totals.payloadBytes += payloadBytes;
   }
 
-  addLeases(queueId: number, count: number): void {
-    this.#leases.set(queueId, (this.#leases.get(queueId) ?? 0) + count);
+  /** Payload bytes that a queue has more than its row says, because of what this transaction did so far. */
+  addedBytes(queueId: number): number {
+    return this.#totals.get(queueId)?.payloadBytes ?? 0;
   }
 
-  /** A task was dropped; its owner hears of it after the commit. */
-  addExhausted(task: Task): void {
-    this.#exhausted.push(task);
+  /** Counts a leased task of a queue, and whether it had a lease before that ran out. */
+  addLease(queueId: number, key: QueueKey, expiredLeases: 0 | 1): void {
+    let counts = this.#leases.get(queueId);
+    if (counts === undefined) {
+      counts = { key, tasks: 0, expiredLeases: 0 };
+      this.#leases.set(queueId, counts);
+    }
+    counts.tasks += 1;
+    counts.expiredLeases += expiredLeases;
+  }
+
+  /** A task was dropped. */
+  addDropped(task: Task, reason: DeadLetter["reason"]): void {
+    if (reason === "retention") this.#news.push((observer) => observer.onExpired?.(task));
+    else this.#news.push((observer) => observer.onExhausted?.(task));
+  }
+
+  /** A task was moved to a dead-letter queue. */
+  addDeadLetter(task: Task): void {
+    this.#news.push((observer) => observer.onDeadLettered?.(task));
   }
 
   /** Keeps an id taken until `untilUs`. */
@@ -49,19 +87,28 @@ export class SqliteTransaction implements TransactionWork {
 
   /** Remembers what an insert with an idempotency key made. */
   rememberKey(queueId: number, key: string, task: Task): void {
-    const { id, tag, enqueuedAtUs, etaUs } = task;
-    const generation = keyGeneration(this.nowUs);
-    this.#statements.insertKey.run(generation, queueId, key, id, tag ?? null, enqueuedAtUs, etaUs);
+    const { id, tag, enqueuedAtUs, etaUs, traceparent, tracestate } = task;
+    this.#statements.insertKey.run(
+      keyGeneration(this.nowUs),
+      queueId,
+      key,
+      id,
+      tag ?? null,
+      enqueuedAtUs,
+      etaUs,
+      traceparent ?? null,
+      tracestate ?? null,
+    );
     this.#remembered += 1;
   }
 
   finish(): void {
-    for (const [queueId, count] of this.#totals) {
-      if (count !== 0) this.#statements.addTotal.run(count, queueId);
+    for (const [queueId, { tasks, payloadBytes }] of this.#totals) {
+      if (tasks !== 0 || payloadBytes !== 0) this.#statements.addTotals.run(tasks, payloadBytes, queueId);
     }
     const step = leaseStep(this.nowUs);
-    for (const [queueId, count] of this.#leases) {
-      this.#statements.countLeases.run(queueId, step, count);
+    for (const [queueId, { tasks }] of this.#leases) {
+      this.#statements.countLeases.run(queueId, step, tasks);
       this.#statements.forgetLeases.run(queueId, step - STEPS_PER_HOUR);
     }
     if (this.#buried > 0) this.#statements.forgetTombstones.run(this.nowUs, forgetCount(this.#buried));
@@ -70,8 +117,14 @@ export class SqliteTransaction implements TransactionWork {
     }
   }
 
-  committed(): void {
-    for (const task of this.#exhausted) this.#observer?.onExhausted?.(task);
+  committed(commit: CommitMeasures): void {
+    const observer = this.#observer;
+    if (observer === undefined) return;
+    for (const tell of this.#news) tell(observer);
+    for (const { key, tasks, expiredLeases } of this.#leases.values()) {
+      observer.onLeased?.(key, { tasks, expiredLeases });
+    }
+    observer.onCommit?.(commit);
   }
 }
 

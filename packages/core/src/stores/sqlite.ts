@@ -3,13 +3,17 @@ import { checkedStore } from "../checked-store.js";
 import { type Clock, clockNotBefore, systemClock } from "../clock.js";
 import { QueueError } from "../errors.js";
 import { idSource } from "../ids.js";
-import {
-  FOREIGN_WRITE_POLL_MS,
-  PURGE_CHUNK_TASKS,
-  QUEUES_MAX_DEFAULT,
-  TOMBSTONE_MS_DEFAULT,
-} from "../limits.js";
-import type { ExactLease, LeaseAnswer, NaiveStore, StatsChoice, TaskPosition } from "../naive-store.js";
+import { FOREIGN_WRITE_POLL_MS, QUEUES_MAX_DEFAULT, TOMBSTONE_MS_DEFAULT } from "../limits.js";
+import type {
+  ExactLease,
+  LeaseAnswer,
+  MoveChunk,
+  NaiveStore,
+  PauseState,
+  StatsChoice,
+  SweepChunk,
+  TaskPosition,
+} from "../naive-store.js";
 import type { QueueAdmin, QueueStore, StoreManifest, StoreOptions } from "../store.js";
 import type {
   ItemResult,
@@ -19,17 +23,22 @@ import type {
   QueueInfo,
   QueueKey,
   QueueSettings,
+  TagFilter,
+  TagStats,
   Task,
   TaskWithPayload,
 } from "../task.js";
 import { GroupCommit } from "./group-commit.js";
+import { LeaseBudget, openQueues } from "./lease-budget.js";
 import { START } from "./sorted-tasks.js";
 import type { SqliteDatabase } from "./sqlite-database.js";
 import { translated } from "./sqlite-database.js";
+import { SqliteJobs } from "./sqlite-jobs.js";
+import { SqliteMoves } from "./sqlite-moves.js";
 import { openSqlite } from "./sqlite-open.js";
-import { queueInfo, SqliteQueues } from "./sqlite-queues.js";
+import { type OpenQueue, queueInfo, SqliteQueues } from "./sqlite-queues.js";
 import type { Statements } from "./sqlite-statements.js";
-import { type OpenQueue, SqliteTasks } from "./sqlite-tasks.js";
+import { SqliteTasks } from "./sqlite-tasks.js";
 import { SqliteTransaction } from "./sqlite-transaction.js";
 
 /** Options of an SQLite store: the path of its file, or an open database. */
@@ -71,6 +80,7 @@ const MANIFEST: StoreManifest = Object.freeze({
   fences: true,
   managesQueues: true,
   leasesManyQueues: true,
+  managesLife: true,
   leaseStepMs: 0.001,
 });
 
@@ -89,8 +99,10 @@ class SqliteStore implements NaiveStore {
   readonly #commits: GroupCommit<SqliteTransaction>;
   readonly #queues: SqliteQueues;
   readonly #tasks: SqliteTasks;
+  readonly #jobs: SqliteJobs;
+  readonly #budget = new LeaseBudget();
   readonly #closeDatabase: () => void;
-  #sweeping: Promise<void>;
+  #clearing: Promise<void>;
   #closing = false;
 
   constructor({ database, close, statements, clock, options }: SqliteStoreParts) {
@@ -106,8 +118,12 @@ class SqliteStore implements NaiveStore {
       createQueues: options.createQueues ?? true,
       queuesMax: options.queuesMax ?? QUEUES_MAX_DEFAULT,
     });
-    this.#tasks = new SqliteTasks(statements, idSource(), options.tombstoneMs ?? TOMBSTONE_MS_DEFAULT);
-    this.#sweeping = this.#sweep();
+    const ids = idSource();
+    const tombstoneMs = options.tombstoneMs ?? TOMBSTONE_MS_DEFAULT;
+    const moves = new SqliteMoves({ statements, queues: this.#queues, ids, tombstoneMs });
+    this.#tasks = new SqliteTasks(statements, ids, moves);
+    this.#jobs = new SqliteJobs({ commits: this.#commits, statements, queues: this.#queues, moves, clock });
+    this.#clearing = this.#clearDeletedQueues();
   }
 
   insert(key: QueueKey, tasks: readonly NewTask[]): Promise<readonly ItemResult<Task>[]> {
@@ -119,8 +135,13 @@ class SqliteStore implements NaiveStore {
 
   lease(keys: readonly QueueKey[], request: ExactLease): Promise<LeaseAnswer> {
     return this.#commits.run((transaction) => {
-      const queues = keys.map((key) => ({ key, row: this.#queues.leasable(key) }));
-      return this.#tasks.lease(transaction, queues, request);
+      const named = keys.map((key) => ({ key, row: this.#queues.leasable(key) }));
+      const { queues, retryAtUs } = openQueues(named, this.#budget, transaction.nowUs, ({ key, row }) => ({
+        key,
+        paused: row.paused === 1,
+        leasesPerSecond: row.leases_per_second ?? undefined,
+      }));
+      return { ...this.#tasks.lease(transaction, queues, request), retryAtUs };
     });
   }
 
@@ -198,20 +219,32 @@ class SqliteStore implements NaiveStore {
   /** The queue is gone at once; its tasks, which nobody can reach any more, go in the background. */
   async deleteQueue(key: QueueKey): Promise<void> {
     await this.#commits.run(() => this.#queues.remove(key));
-    this.#sweeping = this.#sweeping.then(() => this.#sweep());
+    this.#clearing = this.#clearing.then(() => this.#clearDeletedQueues());
   }
 
-  async *purge(key: QueueKey): AsyncGenerator<number> {
-    const { row, last } = translated(() => ({
-      row: this.#queues.known(key),
-      last: this.#statements.lastSerial.get() as { readonly serial: number | null },
-    }));
-    yield* this.#removeAll(row.id, last.serial ?? 0);
+  setPaused(key: QueueKey, state: PauseState): Promise<QueueInfo> {
+    return this.#commits.run(() => queueInfo(key.project, this.#queues.setPaused(key, state), undefined));
+  }
+
+  tagStats(key: QueueKey, limit: number, after: TagFilter | undefined): Promise<readonly TagStats[]> {
+    return this.#jobs.tagStats(key, limit, after);
+  }
+
+  purge(key: QueueKey, only: TagFilter | undefined): AsyncIterable<number> {
+    return this.#jobs.purge(key, only);
+  }
+
+  redrive(key: QueueKey): AsyncIterable<MoveChunk> {
+    return this.#jobs.redrive(key);
+  }
+
+  sweep(): AsyncIterable<SweepChunk> {
+    return this.#jobs.sweep();
   }
 
   async close(): Promise<void> {
     this.#closing = true;
-    await this.#sweeping;
+    await this.#clearing;
     translated(this.#closeDatabase);
   }
 
@@ -234,34 +267,11 @@ class SqliteStore implements NaiveStore {
     }
   }
 
-  async *#removeAll(queueId: number, lastSerial: number): AsyncGenerator<number> {
-    let afterId = "";
-    for (;;) {
-      const chunk = { afterId, limit: PURGE_CHUNK_TASKS, lastSerial };
-      const { removed, lastId } = await this.#commits.run((transaction) =>
-        this.#tasks.removeSome(transaction, queueId, chunk),
-      );
-      yield removed;
-      if (lastId === undefined) return;
-      afterId = lastId;
-    }
-  }
-
-  /** Removes what deleted queues have left behind, those of an earlier life of this file among them. */
-  async #sweep(): Promise<void> {
+  async #clearDeletedQueues(): Promise<void> {
     try {
-      let queueId = -1;
-      while (!this.#closing) {
-        const next = this.#statements.queueOfTasksAfter.get(queueId) as
-          | { readonly queue_id: number }
-          | undefined;
-        if (next === undefined) return;
-        queueId = next.queue_id;
-        if (this.#statements.queueById.get(queueId) !== undefined) continue;
-        for await (const _ of this.#removeAll(queueId, Number.MAX_SAFE_INTEGER)) if (this.#closing) return;
-      }
+      for await (const _ of this.#jobs.clearDeletedQueues()) if (this.#closing) return;
     } catch {
-      // Nobody waits for this, and nothing is wrong without it; the next opening goes on.
+      // Nobody waits for this, and nothing is wrong without it; the next sweep or opening goes on.
     }
   }
 }

@@ -3,7 +3,7 @@ import { manualClock } from "../../src/clock.js";
 import { storeSuite } from "../../src/conformance/index.js";
 import { EXHAUSTED_PER_LEASE_MAX } from "../../src/limits.js";
 import { openMemoryStore } from "../../src/stores/memory.js";
-import type { Task } from "../../src/task.js";
+import { DEFAULT_QUEUE_SETTINGS, type Task } from "../../src/task.js";
 import { memoryUnderTest } from "../support/store-under-test.js";
 
 const queue = { project: "p", queue: "q" };
@@ -52,7 +52,7 @@ describe("openMemoryStore()", () => {
     const dropped: Task[] = [];
     const onExhausted = (task: Task) => void dropped.push(task);
     await using store = openMemoryStore({ clock, observer: { onExhausted } });
-    await store.putQueue(queue, { mode: "pull", maxLeases: 1, acl: undefined, disabled: false });
+    await store.putQueue(queue, { ...DEFAULT_QUEUE_SETTINGS, maxLeases: 1 });
     await store.insert(queue, [{ payload, id: "spent", tag: "t" }]);
     await store.lease([queue], { ...lease, leaseMs: 0 });
     expect(await store.lease([queue], lease)).toEqual([]);
@@ -66,7 +66,7 @@ describe("openMemoryStore()", () => {
       dropped += 1;
     };
     await using store = openMemoryStore({ clock, observer: { onExhausted } });
-    await store.putQueue(queue, { mode: "pull", maxLeases: 1, acl: undefined, disabled: false });
+    await store.putQueue(queue, { ...DEFAULT_QUEUE_SETTINGS, maxLeases: 1 });
     const spent = EXHAUSTED_PER_LEASE_MAX + 1000;
     for (let count = 0; count < spent; count += 1000) {
       await store.insert(

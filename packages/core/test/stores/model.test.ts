@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { StoreFactory, StoreUnderTest } from "../../src/conformance/index.js";
 import type { QueueAdmin, QueueStore } from "../../src/store.js";
-import type { ItemResult, LeaseFence, NewTask } from "../../src/task.js";
+import { DEFAULT_QUEUE_SETTINGS, type ItemResult, type LeaseFence, type NewTask } from "../../src/task.js";
 import { StoreModel } from "../support/store-model.js";
 import { memoryUnderTest, sqliteUnderTest } from "../support/store-under-test.js";
 
@@ -89,7 +89,7 @@ class Comparison {
   readonly #leases: { readonly id: string; readonly retryCount: number; readonly etaUs: number }[] = [];
 
   static async begin(sut: StoreUnderTest): Promise<Comparison> {
-    await sut.store.putQueue(queue, { mode: "pull", maxLeases: MAX_LEASES, acl: undefined, disabled: false });
+    await sut.store.putQueue(queue, { ...DEFAULT_QUEUE_SETTINGS, maxLeases: MAX_LEASES });
     return new Comparison(sut, [sut.store, await sut.another()]);
   }
 

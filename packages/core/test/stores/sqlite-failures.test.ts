@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { manualClock } from "../../src/clock.js";
 import { IDEMPOTENCY_MS } from "../../src/limits.js";
 import { openSqliteStore } from "../../src/stores/sqlite.js";
+import { DEFAULT_QUEUE_SETTINGS } from "../../src/task.js";
 
 const queue = { project: "p", queue: "q" };
 const payload = new TextEncoder().encode("hello");
@@ -18,7 +19,7 @@ const diskError = (code: string) => Object.assign(new Error("disk"), { code });
 
 test("insert() whose commit failed is not tried again, because it may be on disk", async () => {
   await using store = await openSqliteStore({ database });
-  await store.putQueue(queue, { mode: "pull", maxLeases: undefined, acl: undefined, disabled: false });
+  await store.putQueue(queue, DEFAULT_QUEUE_SETTINGS);
   const exec = database.exec.bind(database);
   let failures = 1;
   const spy = vi.spyOn(database, "exec").mockImplementation((sql) => {

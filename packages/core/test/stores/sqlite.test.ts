@@ -8,7 +8,7 @@ import { storeSuite } from "../../src/conformance/index.js";
 import { isQueueError } from "../../src/errors.js";
 import { IDEMPOTENCY_MS } from "../../src/limits.js";
 import { openSqliteStore } from "../../src/stores/sqlite.js";
-import type { Task } from "../../src/task.js";
+import { DEFAULT_QUEUE_SETTINGS, type Task } from "../../src/task.js";
 import { sqliteUnderTest } from "../support/store-under-test.js";
 
 const queue = { project: "p", queue: "q" };
@@ -41,7 +41,7 @@ describe("openSqliteStore()", () => {
   test("keeps tasks, leases, queues and tombstones from one opening to the next", async () => {
     const clock = manualClock();
     const first = await openSqliteStore({ path, clock });
-    await first.putQueue(queue, { mode: "pull", maxLeases: 5, acl: undefined, disabled: false });
+    await first.putQueue(queue, { ...DEFAULT_QUEUE_SETTINGS, maxLeases: 5 });
     await first.insert(queue, [{ payload, tag: "t" }, { payload, id: "gone" }, { payload }]);
     await first.delete(queue, [{ id: "gone" }]);
     const [held] = await first.lease([queue], { ...lease, maxTasks: 1 });
@@ -318,7 +318,7 @@ describe("openSqliteStore()", () => {
       expect(rows("SELECT id FROM tasks").map(({ id }) => id)).toEqual(["later"]);
     };
     await using store = await openSqliteStore({ path, clock, observer: { onExhausted } });
-    await store.putQueue(queue, { mode: "pull", maxLeases: 1, acl: undefined, disabled: false });
+    await store.putQueue(queue, { ...DEFAULT_QUEUE_SETTINGS, maxLeases: 1 });
     await store.insert(queue, [{ payload, id: "spent" }]);
     await store.lease([queue], { ...lease, leaseMs: 0 });
     clock.advance(1);

@@ -118,39 +118,6 @@ export const deleteQueue = defineMethod({
   },
 });
 
-/** POST …/taskqueues/{taskqueue}:purge */
-export const purgeQueue = defineMethod({
-  description: "Addition. Removes all tasks of a queue, leased ones too.",
-  access: "manage",
-  parameters: {
-    enoughTasks: {
-      type: "integer",
-      format: "int32",
-      minimum: 1,
-      maximum: limits.MAX_LEASES_MAX,
-      description: "Stop soon after this many, so that the client can show its progress; all when absent.",
-    },
-  },
-  response: "PurgeResult",
-  async run({ service, queue, parameters, request }) {
-    const enough = new AbortController();
-    let purged = 0;
-    const onProgress = (removed: number) => {
-      purged = removed;
-      if (removed >= (parameters.enoughTasks ?? Number.POSITIVE_INFINITY)) enough.abort();
-    };
-    const signal = AbortSignal.any([request.signal, enough.signal]);
-    try {
-      purged = await service.store.purge(queue, { signal, onProgress });
-      return { kind: "taskqueues#purgeResult", purged };
-    } catch (error) {
-      // Stopped on purpose is an answer; what else fails is a failure.
-      if (error !== enough.signal.reason) throw error;
-      return { kind: "taskqueues#purgeResult", purged, more: true };
-    }
-  },
-});
-
 /** The short name in a TaskQueue's id, which must be of the path's project when it names one. */
 function queueIdOf(body: JsonObject, { project }: QueueKey): string {
   const id = readString(body, "id");

@@ -1,5 +1,5 @@
 import { getEventListeners } from "node:events";
-import { BASE_PATH } from "@pullqueue/core";
+import { BASE_PATH, DEFAULT_QUEUE_SETTINGS } from "@pullqueue/core";
 import { describe, expect, test } from "vitest";
 import { ORIGIN, openApi, QUEUE, refusal } from "../support.js";
 
@@ -161,10 +161,7 @@ describe("a lease that waits", () => {
 
   test("tasks.lease with waitMs answers empty when the time is up", async () => {
     const { call, clock, store } = openApi();
-    await store.putQueue(
-      { project: "p", queue: "q" },
-      { mode: "pull", maxLeases: undefined, acl: undefined, disabled: false },
-    );
+    await store.putQueue({ project: "p", queue: "q" }, DEFAULT_QUEUE_SETTINGS);
     const waiting = call("POST", `${LEASE}?numTasks=1&leaseSecs=9&waitMs=500`);
     await new Promise(setImmediate);
     clock.advance(500);
