@@ -1,4 +1,4 @@
-import { type Clock, randomFraction } from "@pullqueue/core";
+import type { Clock } from "@pullqueue/core";
 import { backoffMs } from "./backoff.js";
 import type { BindingDefinition, ExchangeDefinition, QueueDefinition, QueueState } from "./definitions.js";
 import type { EntityChannel, GetOptions } from "./entity.js";
@@ -54,6 +54,10 @@ export class Channel implements EntityChannel, AsyncDisposable {
 
   get clock(): Clock {
     return this.#session.clock;
+  }
+
+  get random(): () => number {
+    return this.#session.random;
   }
 
   get serializers(): SerializerRegistry {
@@ -217,7 +221,7 @@ export class Channel implements EntityChannel, AsyncDisposable {
       } catch (error) {
         const nowUs = this.clock.nowUs();
         failedSinceUs ??= nowUs;
-        const pauseMs = backoffMs(attempt, RECONNECT_BACKOFF, randomFraction());
+        const pauseMs = backoffMs(attempt, RECONNECT_BACKOFF, this.#session.random());
         const endUs = Math.min(untilUs, failedSinceUs + RECONNECT_MS * US_PER_MS);
         const isHopeless = !isKombuError(error, "unavailable") || nowUs + pauseMs * US_PER_MS > endUs;
         if (isHopeless) throw error;

@@ -1,4 +1,12 @@
-import { type Check, checkValue, complaintsAbout, objectCheck, refuse, stringCheck } from "./check.js";
+import {
+  type Check,
+  checkValue,
+  complaintsAbout,
+  functionCheck,
+  objectCheck,
+  refuse,
+  stringCheck,
+} from "./check.js";
 import { KombuError } from "./errors.js";
 import {
   type AccessTokenFunction,
@@ -42,6 +50,7 @@ const CONNECTION_CHECKS: Readonly<Record<keyof ConnectionOptions, Check>> = {
   transportOptions: objectCheck,
   serializers: objectCheck,
   clock: objectCheck,
+  random: functionCheck,
 };
 
 /** Options after their checks, by our names and in our units. */

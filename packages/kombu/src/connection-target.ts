@@ -32,11 +32,13 @@ const CUSTOM_CHECKS: Readonly<Record<keyof CustomConnectionOptions, Check>> = {
   holdMsMax: integerCheck(LEASE_MS_MIN, HOLD_MS_MAX, "milliseconds"),
   serializers: objectCheck,
   clock: objectCheck,
+  random: functionCheck,
 };
 
 const EXTRAS_CHECKS: Readonly<Record<keyof ConnectionExtras, Check>> = {
   serializers: objectCheck,
   clock: objectCheck,
+  random: functionCheck,
 };
 
 /** What was asked for, checked. Throws one `invalid_argument` with every complaint. */
@@ -51,7 +53,7 @@ export function addressOf(target: ConnectionTarget): ConnectionAddress {
   };
 }
 
-/** Serializers and clock: beside a URL they stand in an argument of their own. */
+/** Serializers, clock and chance: beside a URL they stand in an argument of their own. */
 export function extrasOf(target: ConnectionTarget, extras: ConnectionExtras): ConnectionExtras {
   checkOptions("a connection", extras, EXTRAS_CHECKS);
   return typeof target === "string" || target instanceof URL ? extras : { ...target, ...extras };

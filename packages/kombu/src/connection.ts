@@ -1,6 +1,6 @@
 import { setMaxListeners } from "node:events";
 import { inspect } from "node:util";
-import { type Clock, systemClock } from "@pullqueue/core";
+import { type Clock, randomFraction, systemClock } from "@pullqueue/core";
 import { Channel, type EventSource } from "./channel.js";
 import { type Check, checkOptions } from "./check.js";
 import { addressOf, type ConnectionAddress, type ConnectionTarget, extrasOf } from "./connection-target.js";
@@ -46,13 +46,17 @@ export class Connection implements AsyncDisposable {
   /** `extras` stand in the options, or beside a URL. Throws one `invalid_argument` with every complaint. */
   constructor(target: ConnectionTarget, extras: ConnectionExtras = {}) {
     const address = addressOf(target);
-    const { clock = systemClock(), serializers = new SerializerRegistry() } = extrasOf(target, extras);
+    const {
+      clock = systemClock(),
+      random = randomFraction,
+      serializers = new SerializerRegistry(),
+    } = extrasOf(target, extras);
     const { holdMsMax } = address;
     this.#address = address;
     this.#clock = clock;
     this.#session = new Session({
-      ...{ clock, serializers, holdMsMax, closing: this.#stop.signal },
-      open: () => address.open({ clock }),
+      ...{ clock, random, serializers, holdMsMax, closing: this.#stop.signal },
+      open: () => address.open({ clock, random }),
     });
     // Each declaration that runs listens; Node would suspect a leak at eleven.
     setMaxListeners(0, this.#stop.signal);

@@ -1,4 +1,4 @@
-import { type Clock, randomFraction } from "@pullqueue/core";
+import type { Clock } from "@pullqueue/core";
 import { backoffMs } from "./backoff.js";
 import type { RunOptions } from "./consumer-options.js";
 import type { DeliveryQueue } from "./delivery-queue.js";
@@ -14,6 +14,8 @@ export type MessageHandler = (message: Message) => unknown;
 /** What a run needs of its consumer. */
 export interface RunContext {
   readonly clock: Clock;
+  /** Chance from 0 to below 1, for pauses. */
+  readonly random: () => number;
   readonly received: DeliveryQueue;
   readonly message: (holding: Holding) => Message;
   readonly onDecodeError: ((message: Message, error: unknown) => unknown) | undefined;
@@ -104,9 +106,9 @@ export class ConsumerRun {
 
   /** A worker outlives its broker: it says what is wrong, and tries again after a pause or looks whether it has to stop. */
   async #recover(error: unknown, failures: number): Promise<void> {
-    const { signal, clock } = this.#context;
+    const { signal, clock, random } = this.#context;
     this.#report(error, undefined);
-    const pauseMs = backoffMs(failures, RECONNECT_BACKOFF, randomFraction());
+    const pauseMs = backoffMs(failures, RECONNECT_BACKOFF, random());
     await pause(clock, pauseMs, signal).catch(() => {}); // Whoever waited looks at the signal itself.
   }
 
@@ -161,7 +163,10 @@ export class ConsumerRun {
     if (attempts >= attemptsMax) return { kind: "rejected" };
     // Who fails because the run ends has not failed: somebody else may try at once.
     const isStopped = this.#context.signal.aborted;
-    return { kind: "requeued", delayMs: isStopped ? 0 : backoffMs(attempts, backoff, randomFraction()) };
+    return {
+      kind: "requeued",
+      delayMs: isStopped ? 0 : backoffMs(attempts, backoff, this.#context.random()),
+    };
   }
 
   #startTimer(holding: Holding): (() => void) | undefined {

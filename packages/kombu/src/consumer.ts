@@ -195,6 +195,7 @@ export class Consumer implements EventSource, AsyncDisposable {
     try {
       await new ConsumerRun(handler, options, {
         clock: this.#channel.clock,
+        random: this.#channel.random,
         received: this.#received,
         message: (holding) => this.#message(holding),
         onDecodeError: this.#options.onDecodeError,

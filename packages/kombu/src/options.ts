@@ -67,6 +67,8 @@ export interface ConnectionExtras {
   readonly serializers?: SerializerRegistry;
   /** Default: the system's. */
   readonly clock?: Clock;
+  /** Chance from 0 to below 1, for pauses. Default: random. */
+  readonly random?: () => number;
 }
 
 /** A connection by its parts; a URL says the same in one line. */

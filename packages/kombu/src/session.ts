@@ -9,6 +9,8 @@ import { Notifier } from "./waiting.js";
 /** What a session is made of. */
 export interface SessionOptions {
   readonly clock: Clock;
+  /** Chance from 0 to below 1. */
+  readonly random: () => number;
   readonly serializers: SerializerRegistry;
   /** Opens the transport; called at first use, and again after a failure. */
   readonly open: () => Promise<Transport>;
@@ -26,6 +28,8 @@ export interface SessionOptions {
  */
 export class Session {
   readonly clock: Clock;
+  /** Chance from 0 to below 1, for pauses. */
+  readonly random: () => number;
   readonly serializers: SerializerRegistry;
   readonly holdMsMax: number | undefined;
   /** Fires when the connection begins to close. */
@@ -38,8 +42,9 @@ export class Session {
   #consumerCount = 0;
   #closed = false;
 
-  constructor({ clock, serializers, open, holdMsMax, closing }: SessionOptions) {
+  constructor({ clock, random, serializers, open, holdMsMax, closing }: SessionOptions) {
     this.clock = clock;
+    this.random = random;
     this.serializers = serializers;
     this.holdMsMax = holdMsMax;
     this.closing = closing;

@@ -145,4 +145,6 @@ export interface Topology {
 export interface TransportContext {
   /** Decides about lease ends and expiry, and makes pauses. */
   readonly clock: Clock;
+  /** Chance from 0 to below 1, for the part of pauses that is left to it. */
+  readonly random: () => number;
 }

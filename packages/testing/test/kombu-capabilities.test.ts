@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { systemClock } from "@pullqueue/core";
+import { randomFraction, systemClock } from "@pullqueue/core";
 import type { Transport } from "@pullqueue/kombu";
 import { openAppEngineTransport } from "@pullqueue/kombu/transports/appengine";
 import { openMemoryTransport } from "@pullqueue/kombu/transports/memory";
@@ -23,7 +23,7 @@ function matrix(): readonly (readonly string[])[] {
 
 test("docs/kombu.md shows what the transports' manifests say", async () => {
   using folder = temporaryFolder();
-  const context = { clock: systemClock() };
+  const context = { clock: systemClock(), random: randomFraction };
   const lease = { leaseMs: 60_000, pollingIntervalMs: 1_000, numTasks: undefined, holdMsMax: undefined };
   const project = { ...lease, projectName: "p" };
   const server = { endpoint: "http://127.0.0.1:1", projectPrefix: "s~" };

@@ -22,8 +22,8 @@ export async function openAppEngineTransport(
         ? fileTokenSource(credentialsFile)
         : undefined;
   try {
-    const { clock } = context;
-    const store = openHttpStore({ endpoint, projectPrefix, pollingIntervalMs, clock, tokens });
+    const { clock, random } = context;
+    const store = openHttpStore({ endpoint, projectPrefix, pollingIntervalMs, clock, random, tokens });
     return new VirtualTransport({ store, name: "appengine", project, context, lease: settings });
   } catch (error) {
     throw fromQueueError(error); // The store's door, which the transport guards once it is open.

@@ -6,7 +6,6 @@ import {
   type QueueAdmin,
   type QueueKey,
   type QueueStore,
-  randomFraction,
   type TaskWithPayload,
 } from "@pullqueue/core";
 import { backoffMs } from "../backoff.js";
@@ -93,7 +92,7 @@ export class VirtualTransport implements Transport {
       const isHalfDone = left.length < queues.length && failures.every(({ error }) => mayPass(error));
       if (left.length > 0 && (!isHalfDone || attempt === PUBLISH_ATTEMPTS)) throw partial(queues, failures);
       if (left.length > 0) {
-        await pause(this.#context.clock, backoffMs(attempt, PUBLISH_BACKOFF, randomFraction()), signal);
+        await pause(this.#context.clock, backoffMs(attempt, PUBLISH_BACKOFF, this.#context.random()), signal);
       }
     }
     return { queues };
