@@ -74,7 +74,7 @@ export class GroupCommit<T extends TransactionWork> {
     this.#scheduled = false;
     const startedMs = performance.now();
     if (!this.#begin()) return;
-    // By the clock, so that what shares a transaction does not depend on how busy the machine is where time is simulated.
+    // By the clock: in simulated time no busy machine decides what shares a transaction.
     const startedUs = this.#clock.nowUs();
     const calls: Call<T>[] = [];
     const afterwards: (() => void)[] = [];
