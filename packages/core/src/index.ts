@@ -109,16 +109,20 @@ export {
   itemResultToWire,
   newTaskFromWire,
   newTaskToWire,
-  queueFromWire,
-  queueNameToWire,
-  queueToWire,
-  settingsFromWire,
+  type TraceContext,
   taskFromWire,
   taskToWire,
   type WireItemResult,
   type WireTask,
-  type WireTaskQueue,
 } from "./wire.js";
+export {
+  queueFromWire,
+  queueNameToWire,
+  queueToWire,
+  settingsFromWire,
+  tagStatsToWire,
+  type WireTaskQueue,
+} from "./wire-queue.js";
 export {
   describe,
   type JsonObject,

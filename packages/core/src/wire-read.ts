@@ -34,6 +34,14 @@ export function readInteger(object: JsonObject, field: string): number | undefin
   throw wrong(field, "a whole number (or one in a string)", value);
 }
 
+/** Any finite number. */
+export function readNumber(object: JsonObject, field: string): number | undefined {
+  const value = object[field];
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === "number" && Number.isFinite(value)) return value;
+  throw wrong(field, "a number", value);
+}
+
 /** A boolean field. */
 export function readBoolean(object: JsonObject, field: string): boolean | undefined {
   const value = object[field];
@@ -54,6 +62,15 @@ export function readArray(object: JsonObject, field: string): readonly unknown[]
   const value = object[field] ?? [];
   if (Array.isArray(value)) return value;
   throw wrong(field, "an array", value);
+}
+
+/** The value of a field that must be there. */
+export function required<T>(value: T | undefined, field: string): T {
+  if (value !== undefined) return value;
+  throw new QueueError("invalid_argument", `${field} must be specified`, {
+    location: field,
+    reason: "required",
+  });
 }
 
 function wrong(field: string, expected: string, value: unknown): QueueError {

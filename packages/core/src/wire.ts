@@ -1,30 +1,30 @@
 import { decodePayload, encodePayload } from "./base64.js";
 import { QueueError } from "./errors.js";
 import { errorFromWire, errorToWire, type WireError } from "./http-status.js";
-import { type ProjectPrefix, parseFullQueueName, projectWithPrefix } from "./names.js";
-import {
-  DEFAULT_QUEUE_SETTINGS,
-  type ItemResult,
-  type LeaseExtension,
-  type LeaseFence,
-  type NewTask,
-  type QueueInfo,
-  type QueueKey,
-  type QueueSettings,
-  type Task,
-  type TaskWithPayload,
+import { type ProjectPrefix, parseFullQueueName } from "./names.js";
+import type {
+  DeadLetter,
+  ItemResult,
+  LeaseExtension,
+  LeaseFence,
+  NewTask,
+  QueueKey,
+  Task,
+  TaskWithPayload,
 } from "./task.js";
+import { queueNameToWire } from "./wire-queue.js";
 import {
+  describe,
   type JsonObject,
   readBoolean,
   readInteger,
   readObject,
   readOptionalObject,
   readString,
-  readStrings,
+  required,
 } from "./wire-read.js";
 
-/** Resources of the REST API <-> plain data of the store contract. Units change here and nowhere else. */
+/** Tasks of the REST API <-> plain data of the store contract; queues are in wire-queue.ts. Units change in these two alone. */
 
 /** A Task resource. 64-bit integers are strings of microseconds, 32-bit ones numbers. */
 export interface WireTask {
@@ -38,27 +38,27 @@ export interface WireTask {
   readonly tag?: string;
   /** Addition: leases that do not count against the retry limit; absent when there are none. */
   readonly uncountedLeases?: number;
+  /** Addition: the producer's trace context, as in the headers of the same names. */
+  readonly traceparent?: string;
+  readonly tracestate?: string;
+  /** Addition: on tasks of a dead-letter queue. */
+  readonly deadLetter?: WireDeadLetter;
 }
 
-/** A TaskQueue resource. */
-export interface WireTaskQueue {
-  readonly kind: "taskqueues#taskqueue";
+/** Where a dead letter came from, and why. */
+interface WireDeadLetter {
+  /** The full name of the queue. */
+  readonly queueName: string;
+  /** Its id there. */
   readonly id: string;
-  readonly maxLeases?: number;
-  readonly stats?: {
-    readonly totalTasks: number;
-    readonly oldestTask: string;
-    readonly leasedLastMinute: string;
-    readonly leasedLastHour: string;
-    /** Addition: tasks that a lease could take now. */
-    readonly availableTasks: number;
-  };
-  readonly acl?: { readonly consumerEmails: readonly string[]; readonly producerEmails: readonly string[] };
-  /** Addition: present when the queue is a push queue. */
-  readonly mode?: "push";
-  /** Addition: present when the queue hands out nothing. */
-  readonly disabled?: true;
+  readonly reason: DeadLetter["reason"];
+  readonly retryCount: number;
+  /** When it was moved, in microseconds since the epoch. */
+  readonly timestamp: string;
 }
+
+/** The trace context of a request's headers: what a new task has that does not say itself. */
+export type TraceContext = Pick<NewTask, "traceparent" | "tracestate">;
 
 /** One outcome in the answer of a batch call, in the order of the request. */
 export interface WireItemResult {
@@ -78,12 +78,9 @@ export function taskToWire(task: Task & { readonly payload?: Uint8Array }, prefi
     retry_count: task.retryCount,
     ...(task.tag === undefined ? {} : { tag: task.tag }),
     ...(task.uncounted === 0 ? {} : { uncountedLeases: task.uncounted }),
+    ...traceToWire(task),
+    ...(task.deadLetter === undefined ? {} : { deadLetter: deadLetterToWire(task, task.deadLetter, prefix) }),
   };
-}
-
-/** The full name of a queue, as `id` and `queueName` show it: `projects/s~app/taskqueues/name`. */
-export function queueNameToWire(queue: QueueKey, prefix: ProjectPrefix): string {
-  return `projects/${projectWithPrefix(queue.project, prefix)}/taskqueues/${queue.queue}`;
 }
 
 /** A Task resource of a server as data; `queue` is the one asked for, unless the resource names another. */
@@ -91,6 +88,7 @@ export function taskFromWire(json: unknown, queue: QueueKey): TaskWithPayload {
   const object = readObject(json, "task");
   const payload = readString(object, "payloadBase64");
   const named = readString(object, "queueName");
+  const deadLetter = readOptionalObject(object, "deadLetter");
   return {
     queue: named === undefined ? queue : { project: queue.project, queue: parseFullQueueName(named).queue },
     id: required(readString(object, "id"), "id"),
@@ -100,14 +98,20 @@ export function taskFromWire(json: unknown, queue: QueueKey): TaskWithPayload {
     etaUs: readInteger(object, "leaseTimestamp") ?? 0,
     retryCount: readInteger(object, "retry_count") ?? 0,
     uncounted: readInteger(object, "uncountedLeases") ?? 0,
+    ...traceFromWire(object),
+    ...(deadLetter === undefined ? {} : { deadLetter: deadLetterFromWire(deadLetter) }),
   };
 }
 
-/** The body of an insert as data. `leaseTimestamp` is the first availability; server-set fields are ignored. */
-export function newTaskFromWire(json: unknown, queue: QueueKey): NewTask {
+/**
+ * The body of an insert as data. `leaseTimestamp` is the first availability; server-set fields are ignored. A body without
+ * a trace context has the `context` of its request.
+ */
+export function newTaskFromWire(json: unknown, queue: QueueKey, context: TraceContext = {}): NewTask {
   const object = readObject(json, "task");
   checkQueueName(object, queue);
   const eta = readInteger(object, "leaseTimestamp");
+  const trace = traceFromWire(object);
   return {
     payload: decodePayload(required(readString(object, "payloadBase64"), "payloadBase64")),
     id: readString(object, "id"),
@@ -115,10 +119,11 @@ export function newTaskFromWire(json: unknown, queue: QueueKey): NewTask {
     etaUs: eta === 0 ? undefined : eta,
     delayMs: readInteger(object, "delayMs"),
     idempotencyKey: readString(object, "idempotencyKey"),
+    ...(Object.keys(trace).length > 0 ? trace : context),
   };
 }
 
-/** A new task as the body of an insert. `extensions` says whether the server knows `delayMs` and `idempotencyKey`. */
+/** A new task as the body of an insert. `extensions` says whether the server knows more than v1beta2's fields. */
 export function newTaskToWire(task: NewTask, queue: QueueKey, extensions: boolean): JsonObject {
   return {
     kind: "taskqueues#task",
@@ -130,6 +135,7 @@ export function newTaskToWire(task: NewTask, queue: QueueKey, extensions: boolea
     // Whole on the wire, and rounded up, so that a task is never early.
     ...(task.delayMs === undefined || !extensions ? {} : { delayMs: Math.ceil(task.delayMs) }),
     ...(task.idempotencyKey === undefined || !extensions ? {} : { idempotencyKey: task.idempotencyKey }),
+    ...(extensions ? traceToWire(task) : {}),
   };
 }
 
@@ -180,59 +186,6 @@ export function extensionToWire(extension: LeaseExtension): JsonObject {
   };
 }
 
-/** A queue as a resource. */
-export function queueToWire(info: Omit<QueueInfo, "paused">, prefix: ProjectPrefix): WireTaskQueue {
-  const { settings, stats } = info;
-  return {
-    kind: "taskqueues#taskqueue",
-    id: queueNameToWire(info.key, prefix),
-    ...(settings.maxLeases === undefined ? {} : { maxLeases: settings.maxLeases }),
-    ...(stats === undefined ? {} : { stats: statsToWire(stats) }),
-    ...(settings.acl === undefined
-      ? {}
-      : { acl: { consumerEmails: settings.acl.userEmails, producerEmails: settings.acl.writerEmails } }),
-    ...(settings.mode === "push" ? { mode: "push" } : {}),
-    ...(settings.disabled ? { disabled: true } : {}),
-  };
-}
-
-/** A TaskQueue resource of a server as data. */
-export function queueFromWire(json: unknown, project: string): QueueInfo {
-  const object = readObject(json, "taskqueue");
-  const key = { project, queue: parseFullQueueName(required(readString(object, "id"), "id")).queue };
-  const stats = readOptionalObject(object, "stats");
-  return {
-    key,
-    settings: settingsFromWire(object),
-    paused: readBoolean(object, "paused") ?? false,
-    ...(stats === undefined ? {} : { stats: statsFromWire(stats) }),
-  };
-}
-
-/** The settings in a TaskQueue resource, as `taskqueues.insert` and `taskqueues.update` take them. */
-export function settingsFromWire(object: JsonObject): QueueSettings {
-  const acl = readOptionalObject(object, "acl");
-  const mode = readString(object, "mode") ?? "pull";
-  if (mode !== "pull" && mode !== "push") {
-    throw new QueueError("invalid_argument", `mode must be "pull" or "push", got ${JSON.stringify(mode)}`, {
-      location: "mode",
-    });
-  }
-  return {
-    ...DEFAULT_QUEUE_SETTINGS,
-    mode,
-    maxLeases: readInteger(object, "maxLeases"),
-    acl:
-      acl === undefined
-        ? undefined
-        : {
-            userEmails: readStrings(acl, "consumerEmails"),
-            writerEmails: readStrings(acl, "producerEmails"),
-          },
-    disabled: readBoolean(object, "disabled") ?? false,
-  };
-}
-
 /** An outcome as it stands in a batch answer. */
 export function itemResultToWire(
   result: ItemResult<Task | undefined>,
@@ -260,37 +213,48 @@ function leaseTimestamp(task: Task): string {
   return task.retryCount === 0 && task.etaUs === task.enqueuedAtUs ? "0" : String(task.etaUs);
 }
 
-function statsToWire(stats: NonNullable<QueueInfo["stats"]>): NonNullable<WireTaskQueue["stats"]> {
+function traceToWire({
+  traceparent,
+  tracestate,
+}: TraceContext): Pick<WireTask, "traceparent" | "tracestate"> {
   return {
-    totalTasks: stats.totalTasks,
-    // The one time in seconds: Google documented it so.
-    oldestTask: String(Math.floor((stats.oldestEtaUs ?? 0) / 1_000_000)),
-    leasedLastMinute: String(stats.leasedLastMinute),
-    leasedLastHour: String(stats.leasedLastHour),
-    availableTasks: stats.availableTasks,
+    ...(traceparent === undefined ? {} : { traceparent }),
+    ...(tracestate === undefined ? {} : { tracestate }),
   };
 }
 
-function statsFromWire(object: JsonObject): NonNullable<QueueInfo["stats"]> {
-  const totalTasks = readInteger(object, "totalTasks") ?? 0;
-  const oldest = readInteger(object, "oldestTask") ?? 0;
-  return {
-    totalTasks,
-    availableTasks: readInteger(object, "availableTasks") ?? totalTasks,
-    leasedTasks: readInteger(object, "leasedTasks") ?? 0,
-    payloadBytes: readInteger(object, "payloadBytes") ?? 0,
-    oldestEtaUs: oldest === 0 ? undefined : oldest * 1_000_000,
-    leasedLastMinute: readInteger(object, "leasedLastMinute") ?? 0,
-    leasedLastHour: readInteger(object, "leasedLastHour") ?? 0,
-  };
+function traceFromWire(object: JsonObject): TraceContext {
+  return traceToWire({
+    traceparent: readString(object, "traceparent"),
+    tracestate: readString(object, "tracestate"),
+  });
 }
 
-function required<T>(value: T | undefined, field: string): T {
-  if (value === undefined) {
-    throw new QueueError("invalid_argument", `${field} must be specified`, {
-      location: field,
-      reason: "required",
-    });
+function deadLetterToWire(
+  { queue }: Task,
+  { queue: origin, id, reason, retryCount, atUs }: DeadLetter,
+  prefix: ProjectPrefix,
+): WireDeadLetter {
+  const queueName = queueNameToWire({ project: queue.project, queue: origin }, prefix);
+  return { queueName, id, reason, retryCount, timestamp: String(atUs) };
+}
+
+function deadLetterFromWire(object: JsonObject): DeadLetter {
+  const reason = readString(object, "reason");
+  if (reason !== "retry_limit" && reason !== "retention") {
+    throw new QueueError(
+      "invalid_argument",
+      `reason must be retry_limit or retention, got ${describe(reason)}`,
+      {
+        location: "reason",
+      },
+    );
   }
-  return value;
+  return {
+    queue: parseFullQueueName(required(readString(object, "queueName"), "queueName")).queue,
+    id: required(readString(object, "id"), "id"),
+    reason,
+    retryCount: readInteger(object, "retryCount") ?? 0,
+    atUs: readInteger(object, "timestamp") ?? 0,
+  };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { QueueError } from "../src/errors.js";
-import { DEFAULT_QUEUE_SETTINGS, type QueueInfo, type Task } from "../src/task.js";
+import type { Task } from "../src/task.js";
 import {
   checkQueueName,
   extensionFromWire,
@@ -11,9 +11,6 @@ import {
   itemResultToWire,
   newTaskFromWire,
   newTaskToWire,
-  queueFromWire,
-  queueToWire,
-  settingsFromWire,
   taskFromWire,
   taskToWire,
 } from "../src/wire.js";
@@ -30,6 +27,7 @@ const task: Task = {
   retryCount: 0,
   uncounted: 0,
 };
+const TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const refusal = (location: string) => expect.objectContaining({ code: "invalid_argument", location });
 
 describe("taskToWire()", () => {
@@ -51,6 +49,47 @@ describe("taskToWire()", () => {
       leaseTimestamp: String(NOW_US),
       retry_count: 2,
     });
+  });
+
+  test("writes a trace context and where a dead letter came from, and taskFromWire() reads them", () => {
+    const letter = {
+      ...task,
+      retryCount: 3,
+      uncounted: 3,
+      traceparent: TRACEPARENT,
+      tracestate: "a=b",
+      deadLetter: { queue: "origin", id: "t0", reason: "retry_limit", retryCount: 3, atUs: NOW_US },
+      payload: Buffer.from("x"),
+    } as const;
+    const wire = taskToWire(letter, "s~");
+    expect(wire).toMatchObject({
+      traceparent: TRACEPARENT,
+      tracestate: "a=b",
+      deadLetter: {
+        queueName: "projects/s~app/taskqueues/origin",
+        id: "t0",
+        reason: "retry_limit",
+        retryCount: 3,
+        timestamp: String(NOW_US),
+      },
+    });
+    expect(taskFromWire(JSON.parse(JSON.stringify(wire)), queue)).toEqual({
+      ...letter,
+      enqueuedAtUs: NOW_US - (NOW_US % 1_000_000),
+    });
+    for (const field of ["traceparent", "tracestate", "deadLetter"]) {
+      expect(taskToWire(task, "")).not.toHaveProperty(field);
+    }
+  });
+
+  test("taskFromWire() says what is wrong with a dead letter", () => {
+    const read = (deadLetter: unknown) => () => taskFromWire({ id: "t", deadLetter }, queue);
+    const origin = { queueName: "q", id: "t", reason: "retention" };
+    expect(read(origin)).not.toThrow();
+    expect(read("lost")).toThrow(refusal("deadLetter"));
+    expect(read({ ...origin, reason: "boredom" })).toThrow(/retry_limit or retention, got "boredom"/);
+    expect(read({ ...origin, queueName: undefined })).toThrow(refusal("queueName"));
+    expect(read({ ...origin, id: 5 })).toThrow(refusal("id"));
   });
 
   test("writes the empty tag, no tag, and uncounted leases only where there are any", () => {
@@ -114,13 +153,29 @@ describe("newTaskToWire() and newTaskFromWire()", () => {
       etaUs: undefined,
       delayMs: 1_500,
       idempotencyKey: "k",
+      traceparent: TRACEPARENT,
+      tracestate: "a=b",
     };
     expect(newTaskFromWire(newTaskToWire(full, queue, true), queue)).toEqual(full);
   });
 
   test("send no extension to a plain server", () => {
-    const json = newTaskToWire({ payload: new Uint8Array(), delayMs: 5, idempotencyKey: "k" }, queue, false);
+    const extensions = { delayMs: 5, idempotencyKey: "k", traceparent: TRACEPARENT, tracestate: "a=b" };
+    const json = newTaskToWire({ payload: new Uint8Array(), ...extensions }, queue, false);
     expect(json).toEqual({ kind: "taskqueues#task", queueName: "q", payloadBase64: "" });
+  });
+
+  test("give a task that has no trace context that of its request, all of it or nothing", () => {
+    const context = { traceparent: TRACEPARENT, tracestate: "header=1" };
+    const read = (fields: object) => newTaskFromWire({ payloadBase64: "", ...fields }, queue, context);
+    const own = TRACEPARENT.replace("0af7", "1af7");
+    expect(read({})).toMatchObject(context);
+    expect(read({ traceparent: null })).toMatchObject(context);
+    expect(read({ traceparent: own })).toMatchObject({ traceparent: own });
+    expect(read({ traceparent: own })).not.toHaveProperty("tracestate");
+    expect(read({ tracestate: "a=b" })).toMatchObject({ tracestate: "a=b" });
+    expect(read({ tracestate: "a=b" })).not.toHaveProperty("traceparent");
+    expect(() => read({ traceparent: 5 })).toThrow(refusal("traceparent"));
   });
 
   test("round a delay up to whole milliseconds, so that no task is early", () => {
@@ -213,77 +268,6 @@ describe("fences and extensions", () => {
     });
     expect(() => extensionFromWire({ id: "t" })).toThrow(refusal("newLeaseSeconds"));
     expect(() => extensionFromWire("t")).toThrow(refusal("item"));
-  });
-});
-
-describe("queueToWire() and queueFromWire()", () => {
-  const info: QueueInfo = {
-    key: { project: "app", queue: "a b" },
-    settings: {
-      ...DEFAULT_QUEUE_SETTINGS,
-      mode: "push",
-      maxLeases: 3,
-      acl: { userEmails: ["u@example.com"], writerEmails: [] },
-      disabled: true,
-    },
-    paused: false,
-    stats: {
-      totalTasks: 4,
-      availableTasks: 1,
-      leasedTasks: 0,
-      payloadBytes: 0,
-      oldestEtaUs: 1_767_225_600_000_000,
-      leasedLastMinute: 2,
-      leasedLastHour: 3,
-    },
-  };
-
-  test("carry settings and counts", () => {
-    expect(queueFromWire(JSON.parse(JSON.stringify(queueToWire(info, "s~"))), "app")).toEqual(info);
-  });
-
-  test("write counts in Google's types, the oldest task in whole seconds", () => {
-    expect(queueToWire(info, "").stats).toEqual({
-      totalTasks: 4,
-      oldestTask: "1767225600",
-      leasedLastMinute: "2",
-      leasedLastHour: "3",
-      availableTasks: 1,
-    });
-  });
-
-  test("write nothing of a plain queue but its name", () => {
-    const plain = {
-      key: queue,
-      settings: DEFAULT_QUEUE_SETTINGS,
-      paused: false,
-    };
-    expect(queueToWire(plain, "s~")).toEqual({
-      kind: "taskqueues#taskqueue",
-      id: "projects/s~app/taskqueues/q",
-    });
-    expect(queueFromWire(queueToWire(plain, "s~"), "app")).toEqual(plain);
-  });
-
-  test("read an empty queue's missing oldest task as none", () => {
-    const stats = { totalTasks: 0, oldestTask: "0" };
-    expect(queueFromWire({ id: "q", stats }, "app").stats).toMatchObject({
-      totalTasks: 0,
-      availableTasks: 0,
-      oldestEtaUs: undefined,
-    });
-  });
-
-  test("settingsFromWire() takes null for absent, and refuses what is no setting", () => {
-    expect(settingsFromWire({ acl: null, maxLeases: null, mode: null, disabled: null })).toEqual(
-      DEFAULT_QUEUE_SETTINGS,
-    );
-    expect(() => settingsFromWire({ mode: "poll" })).toThrow(refusal("mode"));
-    expect(() => settingsFromWire({ acl: [] })).toThrow(refusal("acl"));
-    expect(() => settingsFromWire({ acl: { consumerEmails: "u@example.com" } })).toThrow(
-      refusal("consumerEmails"),
-    );
-    expect(() => settingsFromWire({ disabled: "yes" })).toThrow(refusal("disabled"));
   });
 });
 

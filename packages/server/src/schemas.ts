@@ -6,8 +6,8 @@
 /** A property or an element of a resource. */
 export interface PropertySchema {
   readonly $ref?: SchemaName;
-  readonly type?: "string" | "integer" | "boolean" | "object" | "array";
-  readonly format?: "int32" | "int64";
+  readonly type?: "string" | "integer" | "number" | "boolean" | "object" | "array";
+  readonly format?: "int32" | "int64" | "double";
   readonly default?: string;
   readonly enum?: readonly string[];
   readonly description?: string;
@@ -47,6 +47,7 @@ const kind = (value: string): PropertySchema => ({
 const text = (description: string): PropertySchema => ({ type: "string", description });
 const int32 = (description: string): PropertySchema => ({ type: "integer", format: "int32", description });
 const int64 = (description: string): PropertySchema => ({ type: "string", format: "int64", description });
+const double = (description: string): PropertySchema => ({ type: "number", format: "double", description });
 const flag = (description: string): PropertySchema => ({ type: "boolean", description });
 const texts = (description: string): PropertySchema => ({
   type: "array",
@@ -80,6 +81,25 @@ const TASK_PROPERTIES = {
   ),
   idempotencyKey: text("Addition, for inserts. Repeating an insert with the same key adds nothing."),
   uncountedLeases: int32("Addition. Leases that do not count against the queue's maxLeases."),
+  traceparent: text(
+    "Addition. The producer's W3C trace context; an insert without one has that of the request's headers.",
+  ),
+  tracestate: text("Addition. The same, as tracing systems extend it; only with traceparent."),
+  deadLetter: {
+    type: "object",
+    description: "Addition. On tasks of a dead-letter queue: where the task came from, and why.",
+    properties: {
+      queueName: text("The queue that it came from, as projects/PROJECT/taskqueues/QUEUE."),
+      id: text("Its id there."),
+      reason: {
+        type: "string",
+        enum: ["retry_limit", "retention"],
+        description: "Whether its leases had reached maxLeases, or its time in the queue was over.",
+      },
+      retryCount: int32("Its retry_count when it was moved."),
+      timestamp: int64("When it was moved, in microseconds since the epoch."),
+    },
+  },
 } satisfies Record<string, PropertySchema>;
 
 const TASK_QUEUE_PROPERTIES = {
@@ -95,6 +115,8 @@ const TASK_QUEUE_PROPERTIES = {
       leasedLastMinute: int64("Leases during the last minute."),
       leasedLastHour: int64("Leases during the last hour."),
       availableTasks: int32("Addition. Tasks that could be leased now."),
+      leasedTasks: int32("Addition. Tasks that are held by a lease now."),
+      payloadBytes: int64("Addition. Bytes of all payloads together."),
     },
   },
   acl: {
@@ -107,7 +129,27 @@ const TASK_QUEUE_PROPERTIES = {
     },
   },
   mode: { type: "string", enum: ["pull", "push"], description: "Addition. Present for push queues." },
-  disabled: flag("Addition. True for a queue that takes tasks and hands none out."),
+  disabled: flag(
+    "Addition. True for a queue that takes tasks and hands none out, as it is not configured any more.",
+  ),
+  paused: flag(
+    "Addition. True for a queue that takes tasks and hands none out until it is resumed. A state: ignored in requests.",
+  ),
+  deadLetterQueue: text(
+    "Addition. The short name of the queue that gets tasks past their retry limit or their retention. Absent: they are dropped.",
+  ),
+  leasesPerSecond: double(
+    "Addition. Most lease calls a second; those beyond it find nothing. Absent: no limit.",
+  ),
+  storageBytesMax: int64(
+    "Addition. Payload bytes that the queue may hold; inserts beyond it are refused. Absent: no limit.",
+  ),
+  retentionMs: int64(
+    "Addition. How long a task may stay, in milliseconds from when it entered the queue. Absent: for ever.",
+  ),
+  tombstoneMs: int64(
+    "Addition. How long the chosen id of a finished task stays taken, in milliseconds. Absent: as the server was told.",
+  ),
 } satisfies Record<string, PropertySchema>;
 
 const FENCE_PROPERTIES = {

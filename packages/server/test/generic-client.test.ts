@@ -88,6 +88,10 @@ test("a client that knows nothing but the discovery document uses the extensions
   await taskqueue("tasks.batchUpdate", queue, { items: [{ ...held, newLeaseSeconds: 60 }] });
   expect((await taskqueue("tasks.batchDelete", queue, { items: [held] })).items).toEqual([{}]);
   expect((await taskqueue("taskqueues.purge", queue)).purged).toBe(0);
+  expect((await taskqueue("taskqueues.pause", queue)).paused).toBe(true);
+  expect(await taskqueue("taskqueues.resume", queue)).not.toHaveProperty("paused");
+  expect((await taskqueue("taskqueues.redrive", queue)).redriven).toBe(0);
+  expect((await taskqueue("taskqueues.tagStats", queue)).items).toBeUndefined();
   await taskqueue("taskqueues.delete", queue);
   expect((await taskqueue("taskqueues.list", project)).items).toHaveLength(1);
 });

@@ -18,6 +18,7 @@ export type AnswerJson = Omit<WireTask, "kind"> &
     readonly error: WireError;
     readonly nextPageToken?: string;
     readonly purged: number;
+    readonly redriven: number;
   };
 
 /** An answer with its JSON read. */

@@ -40,7 +40,7 @@ export class ExtendedDialect implements HttpDialect {
       fences: true,
       managesQueues: features.methods.has("taskqueues.update"),
       leasesManyQueues: true,
-      managesLife: false,
+      managesLife: features.methods.has("taskqueues.tagStats"),
       leaseStepMs: 1000,
     });
   }

@@ -5,12 +5,12 @@ import type {
   QueueKey,
   QueuePage,
   QueueSettings,
-  TagStats,
   TagStatsPage,
   TaskWithPayload,
 } from "../task.js";
-import { queueFromWire, queueToWire, taskFromWire } from "../wire.js";
-import { readInteger, readObject, readString } from "../wire-read.js";
+import { taskFromWire } from "../wire.js";
+import { queueFromWire, queueToWire, tagStatsFromWire } from "../wire-queue.js";
+import { readObject, readString } from "../wire-read.js";
 import { type HttpCalls, queuePath } from "./http-calls.js";
 import { itemsOf } from "./http-lease.js";
 
@@ -64,7 +64,7 @@ export function putQueue(
   return calls.value({
     route: "taskqueues.update",
     path: queuePath(queue),
-    body: { ...queueToWire({ key: queue, settings }, "") },
+    body: { ...queueToWire({ key: queue, settings, paused: false }, "") },
     read: (json) => queueFromWire(json, queue.project),
     repeat: "harmless",
     signal,
@@ -137,7 +137,10 @@ export function tagStats(
     ],
     read: (json) => {
       const answer = readObject(json, "answer");
-      return { tags: itemsOf(answer).map(tagFromWire), nextPageToken: readString(answer, "nextPageToken") };
+      return {
+        tags: itemsOf(answer).map(tagStatsFromWire),
+        nextPageToken: readString(answer, "nextPageToken"),
+      };
     },
     repeat: "harmless",
     signal: page.signal,
@@ -157,22 +160,11 @@ export async function deleteQueue(calls: HttpCalls, queue: QueueKey, signal?: Ab
   throw outcome.error;
 }
 
-function tagFromWire(json: unknown): TagStats {
-  const object = readObject(json, "item");
-  const oldest = readInteger(object, "oldestTask") ?? 0;
-  return {
-    tag: readString(object, "tag"),
-    totalTasks: readInteger(object, "totalTasks") ?? 0,
-    availableTasks: readInteger(object, "availableTasks") ?? 0,
-    oldestEtaUs: oldest === 0 ? undefined : oldest * 1_000_000,
-  };
-}
-
 /** What a caller hears who asks for more than a server has. */
 export function requireMethod(methods: ReadonlySet<RouteName>, name: RouteName): void {
   if (methods.has(name)) return;
   throw new QueueError(
     "not_supported",
-    `this server has no method ${name}; its queues are managed elsewhere (App Engine's were in queue.yaml)`,
+    `this server has no method ${name}; what it has is in its discovery document (App Engine's queues were managed by queue.yaml alone)`,
   );
 }

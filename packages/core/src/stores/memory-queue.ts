@@ -122,12 +122,12 @@ export class MemoryQueue {
 
   /** Counts of at most `limit` tags after one, or from the untagged. */
   tagStats(limit: number, after: TagFilter | undefined, nowUs: number): TagStats[] {
-    return [...this.#byTag.keys()]
-      .sort(compareTags)
-      .filter((tag) => after === undefined || compareTags(tag, after.tag) > 0)
+    // Pairs, because an array of tags alone would be sorted with undefined at its end, whatever is compared.
+    return [...this.#byTag]
+      .sort(([one], [other]) => compareTags(one, other))
+      .filter(([tag]) => after === undefined || compareTags(tag, after.tag) > 0)
       .slice(0, limit)
-      .map((tag) => {
-        const tasks = this.#byTag.get(tag)!;
+      .map(([tag, tasks]) => {
         const availableTasks = tasks.countUpTo(nowUs);
         return { tag, totalTasks: tasks.size, availableTasks, oldestEtaUs: tasks.first()?.etaUs };
       });

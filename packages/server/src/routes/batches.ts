@@ -12,6 +12,7 @@ import {
 } from "@pullqueue/core";
 import { BATCH_FENCES_BODY_BYTES_MAX, BATCH_INSERT_BODY_BYTES_MAX } from "../limits.js";
 import { defineMethod, type Service } from "../method.js";
+import { traceContextOf } from "../trace-headers.js";
 
 /** Many tasks in one call, with an outcome for each. */
 
@@ -22,13 +23,15 @@ export const batchInsert = defineMethod({
   parameters: {},
   request: { schema: "TaskBatch", bytesMax: BATCH_INSERT_BODY_BYTES_MAX },
   response: "BatchResult",
-  run: ({ service, queue, body }) =>
-    runBatch(
+  run: ({ service, queue, body, request }) => {
+    const context = traceContextOf(request);
+    return runBatch(
       service,
       body,
-      (item) => newTaskFromWire(item, queue),
+      (item) => newTaskFromWire(item, queue, context),
       (tasks) => service.store.insert(queue, tasks),
-    ),
+    );
+  },
 });
 
 /** POST …/tasks:batchUpdate */

@@ -125,7 +125,9 @@ export const waitForTasks = defineMethod({
 async function anyAvailable({ store }: Service, queues: readonly QueueKey[]): Promise<boolean> {
   for (const queue of queues) {
     const info = await store.getQueue(queue, { stats: true }).catch(absentIfNotFound);
-    if ((info?.stats?.availableTasks ?? 0) > 0) return true;
+    // What is held back would be asked for again and again.
+    const isHeldBack = info?.paused === true || info?.settings.disabled === true;
+    if (!isHeldBack && (info?.stats?.availableTasks ?? 0) > 0) return true;
   }
   return false;
 }

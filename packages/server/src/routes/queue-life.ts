@@ -1,6 +1,11 @@
-import { limits, QueueError, queueToWire, type TagFilter, type TagStats } from "@pullqueue/core";
+import { limits, queueToWire, type TagFilter, tagStatsToWire } from "@pullqueue/core";
 import { defineMethod } from "../method.js";
-import type { BooleanParameter, IntegerParameter, StringParameter } from "../parameters.js";
+import {
+  type BooleanParameter,
+  type IntegerParameter,
+  invalidParameter,
+  type StringParameter,
+} from "../parameters.js";
 import { inPieces } from "./in-pieces.js";
 
 /** What happens to a queue's tasks as a whole: additions, all of them. */
@@ -15,12 +20,12 @@ const ENOUGH_TASKS = {
 
 const TAG = {
   type: "string",
-  description: "Only the tasks of this tag.",
+  description: "Only the tasks of this tag, which may be empty.",
 } as const satisfies StringParameter;
 
 const UNTAGGED = {
   type: "boolean",
-  description: "Only the tasks without a tag.",
+  description: "Only the tasks without a tag; not together with tag.",
 } as const satisfies BooleanParameter;
 
 /** POST …/taskqueues/{taskqueue}:purge */
@@ -97,23 +102,15 @@ export const tagStatsOfQueue = defineMethod({
     });
     return {
       kind: "taskqueues#tagStats",
-      ...(tags.length === 0 ? {} : { items: tags.map(tagToWire) }),
+      ...(tags.length === 0 ? {} : { items: tags.map(tagStatsToWire) }),
       ...(nextPageToken === undefined ? {} : { nextPageToken }),
     };
   },
 });
 
+/** Which tasks are meant; undefined for all. A script whose variable is unset asks for the empty tag, and not for all. */
 function tagFilter(tag: string | undefined, untagged: boolean | undefined): TagFilter | undefined {
   if (untagged !== true) return tag === undefined ? undefined : { tag };
   if (tag === undefined) return { tag: undefined };
-  throw new QueueError("invalid_argument", "give either tag or untagged, got both", { location: "untagged" });
-}
-
-function tagToWire({ tag, totalTasks, availableTasks, oldestEtaUs }: TagStats) {
-  return {
-    ...(tag === undefined ? {} : { tag }),
-    totalTasks,
-    availableTasks,
-    oldestTask: String(Math.floor((oldestEtaUs ?? 0) / 1_000_000)),
-  };
+  throw invalidParameter("untagged", "give either tag or untagged=true, got both");
 }

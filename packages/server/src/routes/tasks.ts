@@ -12,6 +12,7 @@ import {
 import { TASK_BODY_BYTES_MAX } from "../limits.js";
 import { type Call, defineMethod, Refusal } from "../method.js";
 import type { IntegerParameter } from "../parameters.js";
+import { traceContextOf } from "../trace-headers.js";
 
 /** The methods on one task, and the list. Leasing is in leases.ts. */
 
@@ -31,8 +32,8 @@ export const insertTask = defineMethod({
   parameters: {},
   request: { schema: "Task", bytesMax: TASK_BODY_BYTES_MAX },
   response: "Task",
-  async run({ service, queue, body }) {
-    const task = newTaskFromWire(body, queue);
+  async run({ service, queue, body, request }) {
+    const task = newTaskFromWire(body, queue, traceContextOf(request));
     const stored = onlyTask(await service.store.insert(queue, [task]));
     return taskToWire({ ...stored, payload: task.payload }, service.prefix);
   },

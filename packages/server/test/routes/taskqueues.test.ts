@@ -20,6 +20,8 @@ describe("taskqueues.get", () => {
         leasedLastMinute: "2",
         leasedLastHour: "2",
         availableTasks: 1,
+        leasedTasks: 2,
+        payloadBytes: "3",
       },
     });
   });
