@@ -83,14 +83,6 @@ export const SERVE_OPTIONS = {
     default: undefined,
     read: readUrl,
   } as ServeOption<string | undefined>,
-  corsOrigins: {
-    flag: "--cors-origins",
-    value: "list",
-    variable: "PULLQUEUE_CORS_ORIGINS",
-    description: "origins of web pages that may call, separated by commas, or * (with authentication only)",
-    default: undefined,
-    read: readOrigins,
-  } as ServeOption<readonly string[] | undefined>,
   logLevel: {
     flag: "--log-level",
     value: "level",
@@ -122,6 +114,14 @@ export const SERVE_OPTIONS = {
     description: "how long the chosen id of a finished task stays taken",
     default: core.TOMBSTONE_MS_DEFAULT,
     read: integer(0, 10 * core.TOMBSTONE_MS_DEFAULT),
+  },
+  sweepIntervalMs: {
+    flag: "--sweep-interval-ms",
+    value: "ms",
+    variable: "PULLQUEUE_SWEEP_INTERVAL_MS",
+    description: "how often what time has ended is removed from the store; 0: never, another process does",
+    default: core.SWEEP_INTERVAL_MS,
+    read: integer(0, 24 * 3_600_000),
   },
   connectionsMax: {
     flag: "--connections-max",
@@ -217,27 +217,6 @@ function readUrl(given: unknown): string {
     return url.origin;
   }
   throw expected("the root of a server such as https://queues.example.com", given);
-}
-
-/** A list in a file, or a text with commas. */
-function readOrigins(given: unknown): readonly string[] {
-  const origins = Array.isArray(given)
-    ? given.map(text)
-    : text(given)
-        .split(",")
-        .map((origin) => origin.trim());
-  for (const origin of origins)
-    if (!isOrigin(origin)) throw expected("origins such as https://pages.example.com, or *", origin);
-  return Object.freeze(origins);
-}
-
-/** Exactly as a browser writes it: no path, no slash at the end, nothing in upper case, no port that goes without saying. */
-function isOrigin(text: string): boolean {
-  if (text === "*") return true;
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || text.includes("*")) return false;
-  // Only the usual schemes have an origin in Node's eyes; pages of browser extensions have one, too.
-  return url.origin === "null" ? /^[a-z-]+-extension:\/\/[^/?#]+$/.test(text) : url.origin === text;
 }
 
 function expected(what: string, given: unknown): QueueError {

@@ -1,11 +1,6 @@
-import {
-  checkQueueNameRule,
-  DEFAULT_QUEUE_SETTINGS,
-  limits,
-  QueueError,
-  type QueueSettings,
-} from "@pullqueue/core";
+import { checkQueueNameRule, limits, QueueError, type QueueSettings } from "@pullqueue/core";
 import { isEmail } from "./email.js";
+import { LIFE_KEYS, readLifeSettings } from "./queue-yaml-limits.js";
 import type { YamlField, YamlMapping, YamlReader } from "./yaml-reader.js";
 
 /** One entry of queue.yaml's list. */
@@ -13,11 +8,13 @@ export interface QueueEntry {
   readonly name: string;
   readonly line: number;
   readonly settings: QueueSettings;
+  /** Where the entry names its dead-letter queue. */
+  readonly deadLetterLine: number | undefined;
 }
 
 /** Keys for the delivery rate of push queues, which nobody pushes here. */
 const PUSH_KEYS = ["rate", "bucket_size", "max_concurrent_requests", "target"];
-const ENTRY_KEYS = ["name", "mode", "retry_parameters", "acl", ...PUSH_KEYS];
+const ENTRY_KEYS = ["name", "mode", "retry_parameters", "acl", ...LIFE_KEYS, ...PUSH_KEYS];
 
 const PUSH_RETRY_KEYS = ["task_age_limit", "min_backoff_seconds", "max_backoff_seconds", "max_doublings"];
 const RETRY_KEYS = ["task_retry_limit", ...PUSH_RETRY_KEYS];
@@ -33,10 +30,13 @@ export function readQueueEntry(reader: YamlReader, node: unknown): QueueEntry | 
   reader.refuseUnknown(entry, ENTRY_KEYS, what);
   const mode = readMode(reader, entry.get("mode"), what);
   if (mode === "pull") refusePushKeys(reader, entry, PUSH_KEYS);
+  else refuseLifeKeys(reader, entry);
   const maxLeases = readRetryLimit(reader, entry.get("retry_parameters"), mode);
   const acl = readAcl(reader, entry.get("acl"), what);
+  const life = readLifeSettings(reader, mode === "pull" ? entry : new Map());
   if (name === undefined) return undefined;
-  return { name, line, settings: { ...DEFAULT_QUEUE_SETTINGS, mode, maxLeases, acl } };
+  const settings = { mode, maxLeases, acl, disabled: false, ...life };
+  return { name, line, settings, deadLetterLine: entry.get("dead_letter_queue")?.line };
 }
 
 function readName(reader: YamlReader, field: YamlField | undefined, line: number): string | undefined {
@@ -93,7 +93,16 @@ function readRetryLimit(
 function refusePushKeys(reader: YamlReader, mapping: YamlMapping, keys: readonly string[]): void {
   for (const key of keys) {
     const field = mapping.get(key);
-    if (field !== undefined) reader.complain(field.line, `${key} must not be specified for a pull queue`);
+    if (field === undefined) continue;
+    const advice = key === "rate" ? "; to limit how often it is leased from, use lease_rate" : "";
+    reader.complain(field.line, `${key} must not be specified for a pull queue${advice}`);
+  }
+}
+
+function refuseLifeKeys(reader: YamlReader, entry: YamlMapping): void {
+  for (const key of LIFE_KEYS) {
+    const field = entry.get(key);
+    if (field !== undefined) reader.complain(field.line, `${key} is for pull queues: say mode: pull`);
   }
 }
 

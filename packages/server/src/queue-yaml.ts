@@ -1,7 +1,8 @@
 import { parseProject, QueueError, type QueueSettings } from "@pullqueue/core";
 import { LineCounter, parseDocument } from "yaml";
 import { Complaints } from "./complaints.js";
-import { readQueueEntry } from "./queue-yaml-entry.js";
+import { type QueueEntry, readQueueEntry } from "./queue-yaml-entry.js";
+import { readStorageLimit } from "./queue-yaml-limits.js";
 import { YamlReader } from "./yaml-reader.js";
 
 /** Google's queue.yaml: the queues of one application. */
@@ -11,14 +12,13 @@ export interface QueueFile {
   /** From `application`, without its prefix. */
   readonly project: string | undefined;
   readonly queues: ReadonlyMap<string, QueueSettings>;
+  /** Whether queues that somebody has paused go on when the file is applied. Default false: a pause outlives a start. */
+  readonly resumesPausedQueues: boolean;
   /** What was accepted and has no effect here, each with its line. */
   readonly warnings: readonly string[];
 }
 
 const TOP_LEVEL_KEYS = ["queue", "total_storage_limit", "application", "resume_paused_queues"];
-
-/** A number of bytes, with K, M, G and T as powers of 1024. */
-const STORAGE_PATTERN = /^[0-9]+(\.[0-9]*)?[BKMGT]?$/;
 
 /**
  * Reads a file. Throws one `invalid_argument` with every complaint and its line: bad YAML, unknown keys, keys that pull
@@ -41,34 +41,52 @@ export function parseQueueYaml(text: string, fileName = "queue.yaml"): QueueFile
   const top = reader.mapping(document.contents, "the file");
   reader.refuseUnknown(top, TOP_LEVEL_KEYS, "the file");
   const project = readApplication(reader, top.get("application"));
-  readIgnored(reader, top);
+  readTotalStorageLimit(reader, top.get("total_storage_limit"));
+  const resume = top.get("resume_paused_queues");
+  const resumesPausedQueues = resume !== undefined && reader.boolean(resume, "resume_paused_queues") === true;
   const queues = readQueues(reader, top);
   complaints.throwIfAny();
-  return { project, queues, warnings };
+  return { project, queues, resumesPausedQueues, warnings };
 }
 
 type Mapping = ReturnType<YamlReader["mapping"]>;
 
 function readQueues(reader: YamlReader, top: Mapping): ReadonlyMap<string, QueueSettings> {
-  const queues = new Map<string, QueueSettings>();
   const list = top.get("queue");
   const entries = list === undefined ? [] : reader.sequence(list.value, "queue", list.line);
   if (entries.length === 0) {
     // An empty file would disable every queue: that is a mistake more often than a wish.
     reader.complain(list?.line ?? 1, "queue must list at least one queue");
   }
-  const lineOf = new Map<string, number>();
+  const read = new Map<string, QueueEntry>();
   for (const node of entries) {
     const entry = readQueueEntry(reader, node);
     if (entry === undefined) continue;
-    const earlier = lineOf.get(entry.name);
+    const earlier = read.get(entry.name)?.line;
     if (earlier !== undefined) {
       reader.complain(entry.line, `the queue "${entry.name}" is there twice, first in line ${earlier}`);
     }
-    lineOf.set(entry.name, entry.line);
-    queues.set(entry.name, entry.settings);
+    read.set(entry.name, entry);
   }
-  return queues;
+  for (const entry of read.values()) checkDeadLetterQueue(reader, entry, read);
+  return new Map([...read].map(([name, { settings }]) => [name, settings]));
+}
+
+/** A name that is mistyped would make a queue that nobody looks into. */
+function checkDeadLetterQueue(
+  reader: YamlReader,
+  { name, settings, deadLetterLine }: QueueEntry,
+  entries: ReadonlyMap<string, QueueEntry>,
+): void {
+  const { deadLetterQueue } = settings;
+  if (deadLetterQueue === undefined || deadLetterLine === undefined) return;
+  const complain = (what: string) =>
+    reader.complain(deadLetterLine, `dead_letter_queue of the queue "${name}" ${what}`);
+  if (deadLetterQueue === name) complain("must be another queue");
+  else if (!entries.has(deadLetterQueue)) complain(`must be in this file, and "${deadLetterQueue}" is not`);
+  else if (entries.get(deadLetterQueue)?.settings.mode === "push") {
+    complain(`must be a pull queue, and "${deadLetterQueue}" is none: say mode: pull there`);
+  }
 }
 
 function readApplication(reader: YamlReader, field: ReturnType<Mapping["get"]>): string | undefined {
@@ -83,21 +101,14 @@ function readApplication(reader: YamlReader, field: ReturnType<Mapping["get"]>):
   }
 }
 
-/** Keys that App Engine knows and that change nothing here. */
-function readIgnored(reader: YamlReader, top: Mapping): void {
-  const storage = top.get("total_storage_limit");
-  if (storage !== undefined) {
-    const limit = reader.text(storage, "total_storage_limit");
-    if (limit !== undefined && !STORAGE_PATTERN.test(limit)) {
-      reader.complain(storage.line, `total_storage_limit must be a size such as 120M, got "${limit}"`);
-    }
-    reader.warn(storage.line, "total_storage_limit is accepted and not enforced");
-  }
-  const resume = top.get("resume_paused_queues");
-  if (resume !== undefined) {
-    reader.boolean(resume, "resume_paused_queues");
-    reader.warn(resume.line, "resume_paused_queues is accepted and has no effect");
-  }
+/** App Engine's limit for all queues of an application together, which no store of ours counts. */
+function readTotalStorageLimit(reader: YamlReader, field: ReturnType<Mapping["get"]>): void {
+  if (field === undefined) return;
+  readStorageLimit(reader, field, "total_storage_limit");
+  reader.warn(
+    field.line,
+    "total_storage_limit is accepted and not enforced: give each queue a storage_limit of its own",
+  );
 }
 
 /** The project of a file's queues: the one given, or that of the file. Throws `invalid_argument` when they disagree or both lack. */

@@ -1,14 +1,7 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import {
-  type Clock,
-  type QueueAdmin,
-  QueueError,
-  type QueueStore,
-  type StoreObserver,
-  systemClock,
-} from "@pullqueue/core";
+import { type Clock, type QueueAdmin, QueueError, type QueueStore, systemClock } from "@pullqueue/core";
 import { applyQueueFile } from "./apply-queues.js";
 import { readTextFile, type ServerConfig } from "./config.js";
 import { createHandler } from "./handler.js";
@@ -17,6 +10,8 @@ import { createLog, type Log } from "./log.js";
 import { createHttpServer } from "./node-listener.js";
 import { openConfiguredStore } from "./open-configured-store.js";
 import { parseQueueYaml, projectOfFile, type QueueFile } from "./queue-yaml.js";
+import { Sweeper } from "./sweeper.js";
+import { taskLog } from "./task-log.js";
 
 /** A server that listens. */
 export interface RunningServer extends AsyncDisposable {
@@ -56,7 +51,7 @@ export async function startServer(config: ServerConfig, options: StartOptions = 
     options.store ??
     (await openConfiguredStore(
       config,
-      { clock, createQueues: configured === undefined, observer: watch(log) },
+      { clock, createQueues: configured === undefined, observer: taskLog(log) },
       { clock, log, signal: options.signal },
     ));
   try {
@@ -66,7 +61,6 @@ export async function startServer(config: ServerConfig, options: StartOptions = 
       store,
       prefix: config.prefix,
       publicUrl: config.publicUrl,
-      corsOrigins: config.corsOrigins,
       closing: closing.signal,
       managesQueues: configured === undefined,
       log,
@@ -76,7 +70,8 @@ export async function startServer(config: ServerConfig, options: StartOptions = 
       log.info({ request: refused.id, status: refused.status, reason: refused.message }, "not a request"),
     );
     await listen(server, config);
-    return runningServer(server, config, { notices, closing, store, clock });
+    const sweeper = new Sweeper({ store, clock, intervalMs: config.sweepIntervalMs, log });
+    return runningServer(server, config, { notices, closing, sweeper, store, clock });
   } catch (error) {
     await store.close();
     throw error;
@@ -109,24 +104,14 @@ async function applyConfiguredQueues(
     return ["no queue.yaml: any project is served, and queues come into being on first use (see --queues)"];
   }
   const { file, fileName, project } = configured;
-  const disabled = await applyQueueFile(store, project, file);
+  const { disabled, resumed } = await applyQueueFile(store, project, file);
   return [
     `serving ${file.queues.size === 1 ? "the one queue" : `the ${file.queues.size} queues`} of ${fileName} for the project "${project}"`,
     ...file.warnings,
     ...([...file.queues.values()].some(({ acl }) => acl !== undefined) ? [ACL_NOTICE] : []),
     ...disabled.map((queue) => `the queue "${queue}" is not in ${fileName} and is disabled now`),
+    ...resumed.map((queue) => `the queue "${queue}" was paused and goes on now (resume_paused_queues)`),
   ];
-}
-
-/** Logs tasks that were dropped, and how many since the start. */
-function watch(log: Log): StoreObserver {
-  let dropped = 0;
-  return {
-    onExhausted({ queue, id, retryCount }) {
-      dropped += 1;
-      log.warn({ ...queue, task: id, retryCount, dropped }, "a task was dropped at its retry limit");
-    },
-  };
 }
 
 async function listen(server: Server, { host, port }: ServerConfig): Promise<void> {
@@ -148,12 +133,7 @@ async function listen(server: Server, { host, port }: ServerConfig): Promise<voi
 function runningServer(
   server: Server,
   { host }: ServerConfig,
-  parts: {
-    readonly notices: readonly string[];
-    readonly closing: AbortController;
-    readonly store: QueueStore;
-    readonly clock: Clock;
-  },
+  parts: ServerParts & { readonly notices: readonly string[] },
 ): RunningServer {
   const { port } = server.address() as AddressInfo;
   let closed: Promise<void> | undefined;
@@ -165,19 +145,20 @@ function runningServer(
   return Object.freeze({ url, port, notices: parts.notices, close, [Symbol.asyncDispose]: close });
 }
 
-async function closeServer(
-  server: Server,
-  {
-    closing,
-    store,
-    clock,
-  }: { readonly closing: AbortController; readonly store: QueueStore; readonly clock: Clock },
-): Promise<void> {
+/** What ends with a server. */
+interface ServerParts {
+  readonly closing: AbortController;
+  readonly sweeper: Sweeper;
+  readonly store: QueueStore;
+  readonly clock: Clock;
+}
+
+async function closeServer(server: Server, { closing, sweeper, store, clock }: ServerParts): Promise<void> {
   // Idle connections end here; those with a request end with its answer, because `closing` is aborted by then.
   const ended = new Promise<void>((resolve) => server.close(() => resolve()));
   closing.abort(new QueueError("closed", "the server is closing"));
   const cancel = clock.timer(CLOSE_GRACE_MS, () => server.closeAllConnections());
-  await ended;
+  await Promise.all([ended, sweeper.stop()]);
   cancel();
   await store.close();
 }

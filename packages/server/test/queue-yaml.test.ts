@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { DEFAULT_QUEUE_SETTINGS } from "@pullqueue/core";
 import { expect, test } from "vitest";
 import { parseQueueYaml, projectOfFile } from "../src/queue-yaml.js";
@@ -23,7 +24,15 @@ queue:
   retry_parameters:
     task_age_limit: 2d
     min_backoff_seconds: 10
-- {name: plain, mode: pull}
+- name: plain
+  mode: pull
+  dead_letter_queue: letters
+  lease_rate: 90/m
+  storage_limit: 1.5K
+  retention: 14d
+  tombstone: 0s
+- {name: letters, mode: pull}
+resume_paused_queues: true
 `;
 
 /** The complaints of a file, without the title. */
@@ -40,8 +49,9 @@ function complaints(text: string): readonly string[] {
 }
 
 test("parseQueueYaml() reads pull queues, push queues, limits and access lists", () => {
-  const { project, queues, warnings } = parseQueueYaml(GOOD);
+  const { project, queues, resumesPausedQueues, warnings } = parseQueueYaml(GOOD);
   expect(project).toBe("my-app");
+  expect(resumesPausedQueues).toBe(true);
   expect([...queues]).toEqual([
     [
       "pull-queue",
@@ -55,7 +65,18 @@ test("parseQueueYaml() reads pull queues, push queues, limits and access lists",
       },
     ],
     ["mail", { ...DEFAULT_QUEUE_SETTINGS, mode: "push" }],
-    ["plain", DEFAULT_QUEUE_SETTINGS],
+    [
+      "plain",
+      {
+        ...DEFAULT_QUEUE_SETTINGS,
+        deadLetterQueue: "letters",
+        leasesPerSecond: 1.5,
+        storageBytesMax: 1536,
+        retentionMs: 14 * 86_400_000,
+        tombstoneMs: 0,
+      },
+    ],
+    ["letters", DEFAULT_QUEUE_SETTINGS],
   ]);
   expect(warnings).toEqual([
     expect.stringMatching(/^queue.yaml, line 3: total_storage_limit is accepted and not enforced/),
@@ -95,7 +116,7 @@ queue:
     'line 2: unknown key "extra" in the file; known are queue, total_storage_limit, application, resume_paused_queues',
     'line 1: total_storage_limit must be a size such as 120M, got "lots"',
     expect.stringMatching(/^line 7: unknown key "colour" in the queue "a"; known are name, mode/),
-    "line 6: rate must not be specified for a pull queue",
+    "line 6: rate must not be specified for a pull queue; to limit how often it is leased from, use lease_rate",
     expect.stringMatching(/^line 11: unknown key "patience" in retry_parameters/),
     "line 10: task_age_limit must not be specified for a pull queue",
     expect.stringMatching(/^line 9: task_retry_limit: 0 would drop every task/),
@@ -148,6 +169,74 @@ test.each([
   expect(complaints(text)).toEqual(expected);
 });
 
+test("parseQueueYaml() reads sizes, rates and ages in Google's notation, and says what is wrong with others", () => {
+  const queue = (line: string) => `queue:\n- {name: b, mode: pull}\n- name: a\n  mode: pull\n  ${line}\n`;
+  const read = (line: string) => parseQueueYaml(queue(line)).queues.get("a");
+  for (const [text, perSecond] of [
+    ["10/s", 10],
+    ["0.5/s", 0.5],
+    ["30/m", 0.5],
+    ["36/h", 0.01],
+    ["43200/d", 0.5],
+  ] as const) {
+    expect(read(`lease_rate: ${text}`)?.leasesPerSecond).toBe(perSecond);
+  }
+  for (const [text, bytes] of [
+    ["0", 0],
+    ["7", 7],
+    ["7B", 7],
+    ["2M", 2 * 1024 ** 2],
+    ["1.G", 1024 ** 3],
+    ["1T", 1024 ** 4],
+  ] as const) {
+    expect(read(`storage_limit: ${text}`)?.storageBytesMax).toBe(bytes);
+  }
+  for (const [text, ageMs] of [
+    ["1s", 1_000],
+    ["1.5m", 90_000],
+    ["12h", 43_200_000],
+  ] as const) {
+    expect(read(`retention: ${text}`)?.retentionMs).toBe(ageMs);
+    expect(read(`tombstone: ${text}`)?.tombstoneMs).toBe(ageMs);
+  }
+  for (const [line, complaint] of [
+    ["lease_rate: 10", /^line 5: lease_rate must be a rate such as 10\/s .*got "10"$/],
+    ["lease_rate: 0/s", /^line 5: .*got "0\/s"; to hand out nothing, pause the queue/],
+    ["lease_rate: 1/d", /^line 5: lease_rate .* from 1\/h to 1000000\/s, got "1\/d"$/],
+    ["lease_rate: [1]", /^line 5: lease_rate must be a text, got a list$/],
+    ["storage_limit: 12X", /^line 5: storage_limit must be a size such as 120M, got "12X"$/],
+    ["storage_limit: 9999999T", /^line 5: storage_limit must be a size/],
+    ["retention: 0s", /^line 5: retention must be an age such as .*, above 0 and at most 3660d, got "0s"$/],
+    ["retention: 14", /^line 5: retention must be an age .*got "14"$/],
+    ["retention: 3661d", /^line 5: retention .* at most 3660d, got "3661d"$/],
+    ["tombstone: -1d", /^line 5: tombstone must be an age/],
+    ["dead_letter_queue: a", /^line 5: dead_letter_queue of the queue "a" must be another queue$/],
+    [
+      "dead_letter_queue: bb",
+      /^line 5: dead_letter_queue of the queue "a" must be in this file, and "bb" is not$/,
+    ],
+    ["dead_letter_queue: {b: c}", /^line 5: dead_letter_queue must be a text, got a mapping$/],
+  ] as const) {
+    expect(complaints(queue(line))).toEqual([expect.stringMatching(complaint)]);
+  }
+});
+
+test("parseQueueYaml() wants a pull queue for dead letters, and pull queues for what only they have", () => {
+  const text = `queue:
+- name: a
+  mode: pull
+  dead_letter_queue: mail
+- name: mail
+  retention: 7d
+  lease_rate: 10/s
+`;
+  expect(complaints(text)).toEqual([
+    "line 7: lease_rate is for pull queues: say mode: pull",
+    "line 6: retention is for pull queues: say mode: pull",
+    'line 4: dead_letter_queue of the queue "a" must be a pull queue, and "mail" is none: say mode: pull there',
+  ]);
+});
+
 test("parseQueueYaml() takes names as they are written, and warns of those that App Engine would refuse", () => {
   const { queues, warnings } = parseQueueYaml(
     "queue:\n- {name: 007, mode: pull}\n- {name: my_queue, mode: pull}\n",
@@ -176,6 +265,21 @@ test("parseQueueYaml() shows 50 complaints and counts the rest", () => {
   const text = `queue:\n${Array.from({ length: 60 }, () => "- {mode: pull}\n").join("")}`;
   expect(complaints(text)).toHaveLength(51);
   expect(complaints(text).at(-1)).toBe("and 10 more");
+});
+
+test("docs/operations.md has each key of queue.yaml, and no other", () => {
+  const page = readFileSync(new URL("../../../docs/operations.md", import.meta.url), "utf8");
+  const rows = [...page.matchAll(/^\| `([\w.]+)` +\| (top|queue) +\|/gm)];
+  const documented = (place: string) =>
+    new Set(rows.filter((row) => row[2] === place).map((row) => row[1]?.split(".")[0]));
+  const knownIn = (text: string) => {
+    const [complaint = ""] = complaints(text).filter((line) => line.includes("unknown key"));
+    return complaint.split("known are ")[1]?.split(", ") ?? [];
+  };
+  const pushKeys = new Set(["rate", "bucket_size", "max_concurrent_requests", "target"]);
+  expect(new Set(knownIn("x: 1\nqueue: [{name: a}]\n"))).toEqual(documented("top"));
+  const entryKeys = knownIn("queue: [{name: a, x: 1}]\n").filter((key) => !pushKeys.has(key));
+  expect(new Set(entryKeys)).toEqual(documented("queue"));
 });
 
 test("projectOfFile() takes the project given or the file's, and refuses two or none", () => {
