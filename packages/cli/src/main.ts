@@ -4,9 +4,12 @@ import { type AddCommand, createProgram, type GlobalOptions, type Run, type Term
 import { addBackup } from "./commands/backup.js";
 import { addGet } from "./commands/get.js";
 import { addList } from "./commands/list.js";
+import { addPause } from "./commands/pause.js";
 import { addPurge } from "./commands/purge.js";
 import { addPut } from "./commands/put.js";
 import { addQueues } from "./commands/queues.js";
+import { addRedrive } from "./commands/redrive.js";
+import { addResume } from "./commands/resume.js";
 import { addServe } from "./commands/serve.js";
 import { addStats } from "./commands/stats.js";
 import { EXIT, type ExitCode } from "./exit-codes.js";
@@ -22,7 +25,10 @@ const COMMANDS: readonly AddCommand[] = [
   addList,
   addQueues,
   addStats,
+  addPause,
+  addResume,
   addPurge,
+  addRedrive,
   addBackup,
 ];
 

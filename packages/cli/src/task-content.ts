@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { newIdempotencyKey, type TaskWithPayload } from "@pullqueue/core";
+import { newIdempotencyKey, type Task, type TaskWithPayload } from "@pullqueue/core";
 import {
   decodeEnvelope,
   decompress,
@@ -55,11 +55,19 @@ export function taskJson(task: TaskWithPayload, content: TaskContent): object {
     tag: task.tag,
     enqueuedAt: isoTime(task.enqueuedAtUs),
     retryCount: task.retryCount,
+    ...lifeJson(task),
     envelope: headers === undefined ? "raw" : "kombu",
     contentType,
     headers,
     ...bodyJson(body, contentType),
   };
+}
+
+/** What `--json` shows of a task's past: its trace context, and where a dead letter came from. */
+export function lifeJson({ traceparent, tracestate, deadLetter }: Task): object {
+  if (deadLetter === undefined) return { traceparent, tracestate };
+  const { queue, id, reason, retryCount, atUs } = deadLetter;
+  return { traceparent, tracestate, deadLetter: { queue, id, reason, retryCount, at: isoTime(atUs) } };
 }
 
 /** Bytes in kombu's envelope, for a consumer that uses kombu. Without a content type: JSON, else text, else data. */

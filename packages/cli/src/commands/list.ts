@@ -6,9 +6,12 @@ import { type AddCommand, examples, type GlobalOptions, type Invocation } from "
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { LIST_TASKS_DEFAULT } from "../limits.js";
 import { printable, tableLines } from "../table.js";
+import { lifeJson } from "../task-content.js";
 import { isoTime } from "../time.js";
 
 const HEADINGS = ["ID", "STATE", "ETA", "LEASES", "ENQUEUED", "TAG"];
+/** Of a dead-letter queue, where a task says where it came from and why. */
+const DEAD_LETTER_HEADINGS = [...HEADINGS, "CAME FROM"];
 
 interface ListOptions extends GlobalOptions {
   readonly limit: number;
@@ -52,7 +55,9 @@ async function listTasks(queue: string, options: ListOptions, invocation: Invoca
         for (const task of tasks) await output.value(taskJson(task, clock.nowUs()));
       } else if (tasks.length > 0) {
         const rows = tasks.map((task) => rowOf(task, clock.nowUs()));
-        const [heading = "", ...lines] = tableLines(HEADINGS, rows);
+        const isDeadLetters = tasks.some(({ deadLetter }) => deadLetter !== undefined);
+        const headings = isDeadLetters ? DEAD_LETTER_HEADINGS : HEADINGS;
+        const [heading = "", ...lines] = tableLines(headings, rows);
         if (shown === 0) await output.line(output.bold(heading));
         for (const line of lines) await output.line(line);
       }
@@ -98,6 +103,7 @@ function taskJson(task: Task, nowUs: number): object {
     eta: task.etaUs === 0 ? undefined : isoTime(task.etaUs),
     enqueuedAt: isoTime(task.enqueuedAtUs),
     retryCount: task.retryCount,
+    ...lifeJson(task),
   };
 }
 
@@ -109,5 +115,6 @@ function rowOf(task: Task, nowUs: number): string[] {
     String(task.retryCount),
     isoTime(task.enqueuedAtUs),
     task.tag === undefined ? "" : JSON.stringify(task.tag),
+    task.deadLetter === undefined ? "" : `${printable(task.deadLetter.queue)}, ${task.deadLetter.reason}`,
   ];
 }

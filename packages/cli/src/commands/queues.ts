@@ -3,9 +3,9 @@ import type { Command } from "commander";
 import { type Client, withClient } from "../client.js";
 import { type AddCommand, examples, type GlobalOptions, type Invocation } from "../command.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
+import { queueJson } from "../queue-json.js";
 import { printable, tableLines } from "../table.js";
 import { isoTime } from "../time.js";
-import { queueJson } from "./stats.js";
 
 const HEADINGS = ["QUEUE", "TASKS", "AVAILABLE", "OLDEST", "STATE"];
 
@@ -61,8 +61,14 @@ async function* pagesOf(
   } while (pageToken !== undefined);
 }
 
-function rowOf({ key, settings, stats }: QueueInfo): string[] {
-  const state = [settings.mode === "push" ? "push" : "", settings.disabled ? "disabled" : ""];
+function rowOf({ key, settings, paused, stats }: QueueInfo): string[] {
+  const { mode, disabled, deadLetterQueue } = settings;
+  const state = [
+    mode === "push" ? "push" : "",
+    disabled ? "disabled" : "",
+    paused ? "paused" : "",
+    deadLetterQueue === undefined ? "" : `dead letters to ${printable(deadLetterQueue)}`,
+  ];
   return [
     printable(key.queue),
     stats === undefined ? "" : String(stats.totalTasks),

@@ -1,4 +1,5 @@
 import { writeFileSync } from "node:fs";
+import { DEFAULT_QUEUE_SETTINGS } from "@pullqueue/core";
 import { temporaryFolder } from "@pullqueue/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { startTestServer, type TestServer } from "../support.js";
@@ -137,6 +138,123 @@ describe("purge", () => {
     expect(code).toBe(2);
     expect(stderr).toContain("say --yes");
     expect((await server.store.getQueue(server.jobs, { stats: true })).stats?.totalTasks).toBe(1);
+  });
+});
+
+describe("purge of a tag", () => {
+  test("purge --tag and --untagged remove only those, and ask so", async () => {
+    for (const tag of ["a", "b"]) await server.pullqueue(["put", "jobs", "x", "--tag", tag]);
+    await put("jobs", "y");
+    const asked = await server.pullqueue(["purge", "jobs", "--tag", "a"], { input: "n\n", terminal: true });
+    expect(asked.stderr).toContain('Remove all tasks of the tag "a" of the queue jobs? [y/N]');
+    const tagged = await server.pullqueue(["purge", "jobs", "--tag", "a", "--yes", "--json"]);
+    expect(JSON.parse(tagged.stdout)).toEqual({ queue: "jobs", tag: "a", removed: 1 });
+    const untagged = await server.pullqueue(["purge", "jobs", "--untagged", "--yes"]);
+    expect(untagged.stdout).toBe("1 task removed from jobs\n");
+    expect((await server.store.peek(server.jobs, { limit: 9 })).tasks).toMatchObject([{ tag: "b" }]);
+  });
+
+  test("purge refuses --tag with --untagged, and removes nothing", async () => {
+    await put("jobs", "a");
+    const { code } = await server.pullqueue(["purge", "jobs", "--tag", "a", "--untagged", "--yes"]);
+    expect(code).toBe(2);
+    expect((await server.store.getQueue(server.jobs, { stats: true })).stats?.totalTasks).toBe(1);
+  });
+});
+
+describe("pause and resume", () => {
+  test("pause lets a queue hand out nothing until resume, and queues and stats show it", async () => {
+    await put("jobs", "a");
+    expect((await server.pullqueue(["pause", "jobs"])).stdout).toBe(
+      "jobs is paused: it hands out nothing until it is resumed\n",
+    );
+    expect((await server.pullqueue(["get", "jobs"])).code).toBe(3);
+    expect((await server.pullqueue(["queues"])).stdout).toMatch(/^jobs .* paused$/m);
+    expect((await server.pullqueue(["stats", "jobs"])).stdout).toMatch(/^mode +pull, paused$/m);
+    const paused = await server.pullqueue(["pause", "jobs", "--json"]);
+    expect(JSON.parse(paused.stdout)).toMatchObject({ queue: "jobs", paused: true });
+    expect((await server.pullqueue(["resume", "jobs"])).stdout).toBe("jobs goes on\n");
+    expect((await server.pullqueue(["get", "jobs"])).stdout).toBe("a\n");
+    const resumed = await server.pullqueue(["resume", "jobs", "--json"]);
+    expect(JSON.parse(resumed.stdout)).toMatchObject({ queue: "jobs", paused: false });
+  });
+
+  test.each(["pause", "resume", "redrive"])("%s of an unknown queue ends with 3", async (command) => {
+    expect((await server.pullqueue([command, "jobs"])).code).toBe(3);
+  });
+});
+
+describe("redrive", () => {
+  test("redrive moves dead letters back and says how many", async () => {
+    const settings = { ...DEFAULT_QUEUE_SETTINGS, maxLeases: 1, deadLetterQueue: "failed" };
+    await server.store.putQueue(server.jobs, settings);
+    await put("jobs", "a", "b");
+    for (let attempt = 0; attempt < 2; attempt++) {
+      await server.store.lease([server.jobs], { maxTasks: 9, leaseMs: 0 });
+    }
+    const list = await server.pullqueue(["list", "failed", "--json", "--limit", "1"]);
+    expect(JSON.parse(list.stdout)).toMatchObject({
+      deadLetter: { queue: "jobs", reason: "retry_limit", retryCount: 1 },
+    });
+    expect((await server.pullqueue(["queues"])).stdout).toMatch(/^jobs .*dead letters to failed$/m);
+    expect((await server.pullqueue(["redrive", "failed"])).stdout).toBe("2 tasks moved back from failed\n");
+    const again = await server.pullqueue(["redrive", "failed", "--json"]);
+    expect(JSON.parse(again.stdout)).toEqual({ queue: "failed", redriven: 0 });
+    expect((await server.pullqueue(["get", "jobs", "--count", "2"])).stdout).toBe("a\nb\n");
+  });
+});
+
+describe("stats", () => {
+  test("stats --by-tag counts each tag, the untagged first", async () => {
+    await put("jobs", "x");
+    for (const tag of ["b", "a b", "b"]) await server.pullqueue(["put", "jobs", "x", "--tag", tag]);
+    const { stdout } = await server.pullqueue(["stats", "jobs", "--by-tag"]);
+    expect(stdout.split("\n").map((line) => line.replace(/ +\d{4}-.*Z$/, ""))).toEqual([
+      "TAG    TASKS  AVAILABLE  OLDEST",
+      "-          1          1",
+      '"a b"      1          1',
+      '"b"        2          2',
+      "",
+    ]);
+    const json = await server.pullqueue(["stats", "jobs", "--by-tag", "--json"]);
+    const lines = json.stdout.trim().split("\n");
+    expect(lines.map((line) => JSON.parse(line) as object)).toMatchObject([
+      { queue: "jobs", totalTasks: 1 },
+      { queue: "jobs", tag: "a b", totalTasks: 1, availableTasks: 1 },
+      { queue: "jobs", tag: "b", totalTasks: 2 },
+    ]);
+  });
+
+  test("stats --by-tag of an empty queue says so", async () => {
+    await server.store.putQueue(server.jobs, DEFAULT_QUEUE_SETTINGS);
+    expect(await server.pullqueue(["stats", "jobs", "--by-tag"])).toMatchObject({
+      code: 0,
+      stdout: "",
+      stderr: "the queue jobs is empty\n",
+    });
+  });
+
+  test("stats shows what is set of a queue's life, and only that", async () => {
+    const settings = {
+      ...DEFAULT_QUEUE_SETTINGS,
+      ...{ deadLetterQueue: "failed", leasesPerSecond: 10, storageBytesMax: 1024 },
+      ...{ retentionMs: 60_000, tombstoneMs: 500 },
+    };
+    await server.store.putQueue(server.jobs, settings);
+    const { stdout } = await server.pullqueue(["stats", "jobs"]);
+    for (const row of [
+      /^dead letters go to +failed$/m,
+      /^most leases a second +10$/m,
+      /^most payload bytes +1024$/m,
+      /^a task may stay +60 s$/m,
+      /^chosen ids stay taken +0.5 s$/m,
+    ]) {
+      expect(stdout).toMatch(row);
+    }
+    const json = await server.pullqueue(["stats", "jobs", "--json"]);
+    expect(JSON.parse(json.stdout)).toMatchObject({ deadLetterQueue: "failed", retentionMs: 60_000 });
+    await server.store.putQueue(server.jobs, DEFAULT_QUEUE_SETTINGS);
+    expect((await server.pullqueue(["stats", "jobs"])).stdout).not.toMatch(/dead letters|a second|may stay/);
   });
 });
 
