@@ -19,7 +19,7 @@ import type { Clock } from "./clock.js";
 import { eachValid } from "./each-valid.js";
 import { isQueueError } from "./errors.js";
 import { Lifecycle } from "./lifecycle.js";
-import { LIST_QUEUES_MAX, LIST_TASKS_MAX, TAG_STATS_MAX } from "./limits.js";
+import { LIST_PROJECTS_MAX, LIST_QUEUES_MAX, LIST_TASKS_MAX, TAG_STATS_MAX } from "./limits.js";
 import type { Arrival, ExactLease, LeaseAnswer, NaiveStore, PauseState, StatsChoice } from "./naive-store.js";
 import {
   queueNameOf,
@@ -192,6 +192,12 @@ class CheckedStore implements QueueStore, QueueAdmin {
       const queues = found.slice(0, limit);
       return { queues, nextPageToken: queuePageToken(queues.at(-1)!.key.queue) };
     });
+  }
+
+  get listProjects(): QueueAdmin["listProjects"] {
+    if (this.#naive.listProjects === undefined) return undefined;
+    return (options) =>
+      this.#lifecycle.run(options, async () => this.#naive.listProjects!(LIST_PROJECTS_MAX));
   }
 
   deleteQueue(queue: QueueKey, options?: CallOptions): Promise<void> {

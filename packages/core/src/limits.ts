@@ -78,6 +78,9 @@ export const LIST_TASKS_MAX = 100;
 /** Most queues on one page. */
 export const LIST_QUEUES_MAX = 1000;
 
+/** Most projects that are listed: as many as there are queues in a store of the usual limit. */
+export const LIST_PROJECTS_MAX = 10_000;
+
 /** Most queues of one store, so that names on first use cannot fill it. Google: 100 active ones. */
 export const QUEUES_MAX_DEFAULT = 10_000;
 

@@ -56,6 +56,8 @@ export interface NaiveStore {
     project: string,
     page: { readonly limit: number; readonly after: string | undefined; readonly stats: StatsChoice },
   ): Promise<readonly QueueInfo[]>;
+  /** At most `limit` projects that have queues, in order of name. Absent where nobody can say. */
+  listProjects?(limit: number): Promise<readonly string[]>;
   deleteQueue(queue: QueueKey): Promise<void>;
   /** Sets the state and leaves the settings. */
   setPaused(queue: QueueKey, state: PauseState): Promise<QueueInfo>;

@@ -141,6 +141,9 @@ export interface QueueAdmin {
     },
   ): Promise<QueuePage>;
 
+  /** Projects that have queues, in order of name, at most `LIST_PROJECTS_MAX`. Absent where nobody can say (over HTTP). */
+  readonly listProjects?: ((options?: CallOptions) => Promise<readonly string[]>) | undefined;
+
   /** Removes the queue with its tasks and its memory of ids. Fails with `not_found`. */
   deleteQueue(queue: QueueKey, options?: CallOptions): Promise<void>;
 

@@ -155,6 +155,26 @@ export const queueCases: Cases = {
     assert.deepEqual((await store.listQueues("unknown")).queues, []);
   }),
 
+  "listProjects() has those with queues, in order of name, where the store can say": managed(
+    async ({ store }) => {
+      if (store.listProjects === undefined) return;
+      for (const [project, queue] of [
+        ["p2", "a"],
+        ["p1", "b"],
+        ["p1", "a"],
+      ] as const) {
+        await store.putQueue({ project, queue }, queueSettings());
+      }
+      const listed = await store.listProjects();
+      assert.deepEqual(
+        listed.filter((project) => /^p[12]$/.test(project)),
+        ["p1", "p2"],
+      );
+      await store.deleteQueue({ project: "p2", queue: "a" });
+      assert.ok(!(await store.listProjects()).includes("p2"));
+    },
+  ),
+
   "listQueues() refuses pages that are none": managed(async ({ store }) => {
     for (const limit of [0, -1, 1.5, Number.NaN, LIST_QUEUES_MAX + 1]) {
       await rejectsWith(store.listQueues(PROJECT, { limit }), "invalid_argument");

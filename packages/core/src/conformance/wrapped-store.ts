@@ -64,6 +64,10 @@ class WrappedStore implements QueueStore, QueueAdmin {
     return this.#inner.listQueues(project, options);
   }
 
+  get listProjects() {
+    return this.#inner.listProjects?.bind(this.#inner);
+  }
+
   deleteQueue(queue: QueueKey, options?: CallOptions) {
     return this.#inner.deleteQueue(queue, options);
   }

@@ -78,6 +78,11 @@ export class MemoryQueues {
       .map((name) => queues.get(name)!);
   }
 
+  /** Those with queues, in order of name. */
+  projects(limit: number): string[] {
+    return [...this.#projects.keys()].sort().slice(0, limit);
+  }
+
   /** All of them, as they are now. */
   all(): MemoryQueue[] {
     return [...this.#projects.values()].flatMap((queues) => [...queues.values()]);

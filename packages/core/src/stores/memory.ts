@@ -175,6 +175,10 @@ class MemoryStore implements NaiveStore {
     return this.#describe(this.#queues.known(key), stats);
   }
 
+  async listProjects(limit: number): Promise<readonly string[]> {
+    return this.#queues.projects(limit);
+  }
+
   async listQueues(
     project: string,
     page: { readonly limit: number; readonly after: string | undefined; readonly stats: StatsChoice },

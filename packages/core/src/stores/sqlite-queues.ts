@@ -111,6 +111,19 @@ export class SqliteQueues {
     return this.#statements.listQueues.all(project, after ?? "", limit) as QueueRow[];
   }
 
+  /** Those with queues, in order of name. */
+  projects(limit: number): string[] {
+    const projects: string[] = [];
+    let last = "";
+    while (projects.length < limit) {
+      const next = this.#statements.nextProject.get(last) as { readonly project: string } | undefined;
+      if (next === undefined) break;
+      last = next.project;
+      projects.push(last);
+    }
+    return projects;
+  }
+
   stats(row: QueueRow, nowUs: number): QueueStats {
     const step = leaseStep(nowUs);
     const counts = this.#statements.stats.get(

@@ -138,6 +138,8 @@ const ADMIN_STATEMENT_TEXTS = {
   // queues' unique index (project, name)
   listQueues: `SELECT ${QUEUE_COLUMNS} FROM queues
     WHERE project = ? AND name > ? ORDER BY name LIMIT ?`,
+  // queues' unique index (project, name); one by one, because DISTINCT would read all names
+  nextProject: "SELECT project FROM queues WHERE project > ? ORDER BY project LIMIT 1",
   removeQueue: "DELETE FROM queues WHERE id = ?",
   // One statement, so that the counts are of one moment. Leased and delayed tasks are fewer than those that wait.
   stats: `SELECT total_tasks, payload_bytes,

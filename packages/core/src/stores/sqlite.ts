@@ -205,6 +205,10 @@ class SqliteStore implements NaiveStore {
     });
   }
 
+  async listProjects(limit: number): Promise<readonly string[]> {
+    return translated(() => this.#queues.projects(limit));
+  }
+
   async listQueues(
     project: string,
     page: { readonly limit: number; readonly after: string | undefined; readonly stats: StatsChoice },
