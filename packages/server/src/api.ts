@@ -48,6 +48,7 @@ async function serveRoute(
   if (record.batch !== undefined) checkBatchedParameters(parameters);
   const queues = method.queues?.(queue, parameters) ?? [queue];
   await service.access.admit(caller, method.access, queues, request.signal);
+  record.waits = Number(parameters.waitMs ?? 0) > 0;
   const body = await bodyFor(method, request);
   const task = path.task ?? "";
   const result = await run(method, { service, caller, queue, task, parameters, body, request });

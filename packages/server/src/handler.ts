@@ -22,10 +22,12 @@ import type { Log } from "./log.js";
 import { logRequest } from "./log-request.js";
 import type { Service } from "./method.js";
 import { methodOf } from "./method-override.js";
+import { METRICS_PATH, metricsPage } from "./metrics/metrics-page.js";
+import type { ServerMetrics } from "./metrics/server-metrics.js";
 import { pageGuard } from "./page-guard.js";
 import { parseQuery, splitUrl } from "./query.js";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.js";
-import type { RequestRecord } from "./request-record.js";
+import type { PageName, RequestRecord } from "./request-record.js";
 import { errorResponse, jsonResponse } from "./responses.js";
 import { readAnswerForm } from "./standard-parameters.js";
 import { Turns } from "./turns.js";
@@ -44,6 +46,8 @@ export interface HandlerOptions {
   readonly managesQueues?: boolean;
   /** How callers prove who they are. Default: nobody is asked, and everybody may do everything. */
   readonly authentication?: Authentication | undefined;
+  /** Counts requests and serves `/metrics`. Default: neither. */
+  readonly metrics?: ServerMetrics | undefined;
   /** Default: no log. */
   readonly log?: Log | undefined;
   /** For time limits. Default: the system's. */
@@ -63,9 +67,9 @@ export function createHandler(options: HandlerOptions): RequestHandler {
     const startedMs = performance.now();
     const response = await answer(app, guard, request, record);
     response.headers.set(REQUEST_ID_HEADER, record.id);
-    if (options.log !== undefined) {
-      logRequest(options.log, request, response, record, performance.now() - startedMs);
-    }
+    const elapsedMs = performance.now() - startedMs;
+    options.metrics?.requests.answered(record, response.status, elapsedMs);
+    if (options.log !== undefined) logRequest(options.log, request, response, record, elapsedMs);
     return response;
   };
   return (request) => serve(request);
@@ -98,9 +102,18 @@ function createApp(options: HandlerOptions, serveCall: ServeCall): App {
   const app: App = new Hono();
   app.all(`${BASE_PATH}*`, (c) => serveApi(service, c.req.raw, c.env));
   for (const path of BATCH_PATHS) app.all(path, (c) => serveBatchRequest(c.req.raw, c.env, serveCall));
-  app.all(DISCOVERY_PATH, (c) => readOnly(c.req.raw, () => serveDiscovery(c.req.raw, options.publicUrl)));
-  app.all(HEALTH_PATH, (c) => readOnly(c.req.raw, reportHealth));
-  app.all(READY_PATH, (c) => readOnly(c.req.raw, () => checkReady(service, options.clock)));
+  const page = (path: string, name: PageName, show: (request: Request) => Response | Promise<Response>) =>
+    app.all(path, (c) => servePage(name, c.req.raw, c.env, show));
+  page(DISCOVERY_PATH, "discovery", (request) => serveDiscovery(request, options.publicUrl));
+  page(HEALTH_PATH, "healthz", reportHealth);
+  page(READY_PATH, "readyz", () => checkReady(service, options.clock));
+  const { metrics } = options;
+  if (metrics !== undefined) {
+    page(METRICS_PATH, "metrics", async (request) => {
+      await service.access.admitMonitor(request);
+      return metricsPage(metrics);
+    });
+  }
   app.notFound((c) => notFound(splitUrl(c.req.raw.url).pathname));
   // Hono's own handler would write to the console; `answer` is the door for errors.
   app.onError((error) => {
@@ -140,6 +153,7 @@ async function serveBatchRequest(
   const method = methodOf(request);
   if (method !== "POST") return methodNotAllowed(method, ["POST"]);
   if (record.batch !== undefined) refuseNestedBatch();
+  record.route = "batch";
   return serveBatch(request, (call) => serveCall(call, record.id));
 }
 
@@ -149,9 +163,14 @@ function serveDiscovery(request: Request, publicUrl: string | undefined): Respon
 }
 
 /** What only shows something, beside the API. */
-function readOnly(
-  { method }: Request,
-  show: () => Response | Promise<Response>,
+function servePage(
+  name: PageName,
+  request: Request,
+  record: RequestRecord,
+  show: (request: Request) => Response | Promise<Response>,
 ): Response | Promise<Response> {
-  return method === "GET" || method === "HEAD" ? show() : methodNotAllowed(method, ["GET"]);
+  const { method } = request;
+  if (method !== "GET" && method !== "HEAD") return methodNotAllowed(method, ["GET"]);
+  record.route = name;
+  return show(request);
 }

@@ -86,6 +86,32 @@ export const STORE_PATIENCE_MS = 60_000;
 /** How often it tries meanwhile, in milliseconds; each time is a line in the log. */
 export const STORE_RETRY_MS = 1_000;
 
+/** Queues that have series of their own in `/metrics`; what the rest do is summed. Each has about 20 series, and a Prometheus server likes thousands. */
+export const METRIC_QUEUES_MAX = 200;
+
+/** How old the counts of tasks in `/metrics` are before they are taken anew, in milliseconds: the shortest usual scrape interval. */
+export const QUEUE_GAUGES_AGE_MS_MIN = 10_000;
+
+/** And how many times as long as taking them took, so that looking never takes more than a tenth of the store's time. */
+export const QUEUE_GAUGES_REST_FACTOR = 9;
+
+/** How long a scrape waits for the counts before it shows the old ones, in milliseconds: a tenth of Prometheus's time limit. */
+export const QUEUE_GAUGES_WAIT_MS = 1_000;
+
+/** Queues counted at once, so that others are served in between. */
+export const QUEUE_GAUGES_CHUNK = 10;
+
+/** Upper bounds of the times of requests and commits, in seconds: from a read in memory to a client's time limit (10 s). */
+export const DURATION_BUCKETS = [
+  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+];
+
+/** Upper bounds of the times of calls that wait on purpose, in seconds: to a little above the longest wait (55 s). */
+export const WAIT_BUCKETS = [0.01, 0.1, 0.5, 1, 2.5, 5, 10, 20, 30, 45, 60];
+
+/** Upper bounds of tasks in one call and of calls in one commit: to the largest batch (1000). */
+export const BATCH_BUCKETS = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
+
 /** What a client that is told 503 or 429 should wait at least, in seconds, when the store does not say. */
 export const RETRY_AFTER_SECONDS = 1;
 

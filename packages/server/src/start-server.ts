@@ -1,12 +1,15 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { promisify } from "node:util";
 import { type Clock, type QueueAdmin, QueueError, type QueueStore, systemClock } from "@pullqueue/core";
 import { applyQueueFile } from "./apply-queues.js";
 import { readTextFile, type ServerConfig } from "./config.js";
 import { createHandler } from "./handler.js";
 import { CLOSE_GRACE_MS } from "./limits.js";
 import { createLog, type Log } from "./log.js";
+import { ServerMetrics } from "./metrics/server-metrics.js";
+import { joinObservers } from "./metrics/store-metrics.js";
 import { createHttpServer } from "./node-listener.js";
 import { openConfiguredStore } from "./open-configured-store.js";
 import { parseQueueYaml, projectOfFile, type QueueFile } from "./queue-yaml.js";
@@ -47,13 +50,19 @@ export async function startServer(config: ServerConfig, options: StartOptions = 
   const log = options.log ?? createLog({ level: config.logLevel, format: config.logFormat });
   const clock = options.clock ?? systemClock();
   const configured = await readConfiguredQueues(config);
-  const store =
+  const metrics = new ServerMetrics(clock);
+  const opened =
     options.store ??
     (await openConfiguredStore(
       config,
-      { clock, createQueues: configured === undefined, observer: taskLog(log) },
+      {
+        clock,
+        createQueues: configured === undefined,
+        observer: joinObservers(taskLog(log), metrics.observer),
+      },
       { clock, log, signal: options.signal },
     ));
+  const store = metrics.watch(opened);
   try {
     const notices = await applyConfiguredQueues(configured, store);
     const closing = new AbortController();
@@ -63,16 +72,20 @@ export async function startServer(config: ServerConfig, options: StartOptions = 
       publicUrl: config.publicUrl,
       closing: closing.signal,
       managesQueues: configured === undefined,
+      metrics,
       log,
       clock,
     });
-    const server = createHttpServer(handler, config, closing.signal, (refused) =>
-      log.info({ request: refused.id, status: refused.status, reason: refused.message }, "not a request"),
-    );
+    const server = createHttpServer(handler, config, closing.signal, (refused) => {
+      metrics.requests.refused(refused.status);
+      log.info({ request: refused.id, status: refused.status, reason: refused.message }, "not a request");
+    });
+    metrics.watchConnections(promisify(server.getConnections.bind(server)));
     await listen(server, config);
     const sweeper = new Sweeper({ store, clock, intervalMs: config.sweepIntervalMs, log });
-    return runningServer(server, config, { notices, closing, sweeper, store, clock });
+    return runningServer(server, config, { notices, closing, sweeper, metrics, store, clock });
   } catch (error) {
+    await metrics.close();
     await store.close();
     throw error;
   }
@@ -149,16 +162,21 @@ function runningServer(
 interface ServerParts {
   readonly closing: AbortController;
   readonly sweeper: Sweeper;
+  readonly metrics: ServerMetrics;
   readonly store: QueueStore;
   readonly clock: Clock;
 }
 
-async function closeServer(server: Server, { closing, sweeper, store, clock }: ServerParts): Promise<void> {
+async function closeServer(
+  server: Server,
+  { closing, sweeper, metrics, store, clock }: ServerParts,
+): Promise<void> {
   // Idle connections end here; those with a request end with its answer, because `closing` is aborted by then.
   const ended = new Promise<void>((resolve) => server.close(() => resolve()));
   closing.abort(new QueueError("closed", "the server is closing"));
   const cancel = clock.timer(CLOSE_GRACE_MS, () => server.closeAllConnections());
   await Promise.all([ended, sweeper.stop()]);
   cancel();
+  await metrics.close();
   await store.close();
 }

@@ -2,8 +2,9 @@ import { readFileSync } from "node:fs";
 import { DISCOVERY_PATH, ROUTES, type RouteName } from "@pullqueue/core";
 import { describe, expect, test } from "vitest";
 import { BATCH_PATHS } from "../src/batch.js";
-import { HEALTH_PATH } from "../src/health.js";
+import { HEALTH_PATH, READY_PATH } from "../src/health.js";
 import { METHODS } from "../src/methods.js";
+import { METRICS_PATH } from "../src/metrics/metrics-page.js";
 import type { Parameter } from "../src/parameters.js";
 import { STANDARD_PARAMETERS } from "../src/standard-parameters.js";
 
@@ -60,6 +61,6 @@ describe.each(Object.keys(ROUTES) as RouteName[])("docs/protocol.md on %s", (nam
 test("docs/protocol.md names every standard parameter and the paths beside the API", () => {
   for (const name of Object.keys(STANDARD_PARAMETERS)) expect(PAGE).toContain(`\`${name}\``);
   expect(PAGE).toContain(`GET ${DISCOVERY_PATH}`);
-  expect(PAGE).toContain(`GET ${HEALTH_PATH}`);
+  for (const path of [HEALTH_PATH, READY_PATH, METRICS_PATH]) expect(PAGE).toContain(`GET ${path}`);
   for (const path of BATCH_PATHS) expect(PAGE).toContain(`\`POST ${path}\``);
 });
