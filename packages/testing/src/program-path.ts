@@ -1,7 +1,13 @@
 import { fileURLToPath } from "node:url";
 
 /** Programs that tests run as processes of their own; `src/programs` has their sources. */
-export type ProgramName = "lease-worker" | "put-and-get" | "sqlite-server" | "transport-worker";
+export type ProgramName =
+  | "lease-worker"
+  | "put-and-get"
+  | "soak-client"
+  | "soak-server"
+  | "sqlite-server"
+  | "transport-worker";
 
 /** The built file of a program, for `node`. Needs the build (`npm run build`). */
 export function programPath(name: ProgramName): string {
