@@ -22,7 +22,7 @@ export function batchResponse(answers: readonly BatchedAnswer[]): Response {
     Buffer.from("\r\n"),
   ]);
   return new Response(Buffer.concat([...pieces, Buffer.from(`--${boundary}--\r\n`)]), {
-    headers: { "content-type": `multipart/mixed; boundary=${boundary}` },
+    headers: { "content-type": `multipart/mixed; boundary=${boundary}`, vary: "accept-encoding" },
   });
 }
 

@@ -1,10 +1,19 @@
 import { isUtf8 } from "node:buffer";
 import { type JsonObject, QueueError } from "@pullqueue/core";
+import { unpack } from "./decompression.js";
+import { findShapeFault } from "./json-shape.js";
 
 /** Bodies of requests: never more in memory than allowed, and UTF-8 JSON objects or a refusal. */
 
-/** The bytes of a body. Throws `too_large` past `bytesMax`, before reading where the length is announced. */
+/**
+ * The bytes of a body, unpacked. Throws `too_large` past `bytesMax`, packed or unpacked: before reading where the length is
+ * announced.
+ */
 export async function readBody(request: Request, bytesMax: number): Promise<Uint8Array> {
+  return unpack(await readSent(request, bytesMax), request.headers, bytesMax);
+}
+
+async function readSent(request: Request, bytesMax: number): Promise<Uint8Array> {
   const announced = request.headers.get("content-length");
   if (announced === null) return readCounting(request, bytesMax);
   if (Number(announced) > bytesMax) throw tooLarge(bytesMax);
@@ -25,6 +34,8 @@ export function parseBody(bytes: Uint8Array): JsonObject {
   if (bytes.byteLength === 0) throw parseError("got no body");
   if (!isUtf8(bytes)) throw parseError("got bytes that are not UTF-8 (is the body compressed?)");
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
+  const fault = findShapeFault(text);
+  if (fault !== undefined) throw parseError(fault);
   const value = parseJson(text);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
   throw parseError(Array.isArray(value) ? "got an array" : `got ${value === null ? "null" : typeof value}`);

@@ -83,6 +83,14 @@ export const SERVE_OPTIONS = {
     default: undefined,
     read: readUrl,
   } as ServeOption<string | undefined>,
+  corsOrigins: {
+    flag: "--cors-origins",
+    value: "list",
+    variable: "PULLQUEUE_CORS_ORIGINS",
+    description: "origins of web pages that may call, separated by commas, or * (with authentication only)",
+    default: undefined,
+    read: readOrigins,
+  } as ServeOption<readonly string[] | undefined>,
   logLevel: {
     flag: "--log-level",
     value: "level",
@@ -217,6 +225,27 @@ function readUrl(given: unknown): string {
     return url.origin;
   }
   throw expected("the root of a server such as https://queues.example.com", given);
+}
+
+/** A list in a file, or a text with commas. */
+function readOrigins(given: unknown): readonly string[] {
+  const origins = Array.isArray(given)
+    ? given.map(text)
+    : text(given)
+        .split(",")
+        .map((origin) => origin.trim());
+  for (const origin of origins)
+    if (!isOrigin(origin)) throw expected("origins such as https://pages.example.com, or *", origin);
+  return Object.freeze(origins);
+}
+
+/** Exactly as a browser writes it: no path, no slash at the end, nothing in upper case, no port that goes without saying. */
+function isOrigin(text: string): boolean {
+  if (text === "*") return true;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || text.includes("*")) return false;
+  // Only the usual schemes have an origin in Node's eyes; pages of browser extensions have one, too.
+  return url.origin === "null" ? /^[a-z-]+-extension:\/\/[^/?#]+$/.test(text) : url.origin === text;
 }
 
 function expected(what: string, given: unknown): QueueError {

@@ -16,6 +16,9 @@ import type { Authentication } from "./auth/authenticate.js";
 import { challengeOf } from "./auth/challenge.js";
 import { BATCH_PATHS, serveBatch } from "./batch.js";
 import { refuseNestedBatch } from "./batch-rules.js";
+import { compressAnswer } from "./compression.js";
+import { checkOrigins, withCors } from "./cors.js";
+import { isAcceptedEncoding, refuseEncoding } from "./decompression.js";
 import { discoveryDocument } from "./discovery.js";
 import { checkReady, HEALTH_PATH, READY_PATH, reportHealth } from "./health.js";
 import type { Log } from "./log.js";
@@ -40,6 +43,8 @@ export interface HandlerOptions {
   readonly prefix?: ProjectPrefix;
   /** Where clients reach this server: shown in the discovery document, and the one name with a dot that it answers by. Default: where the request went. */
   readonly publicUrl?: string | undefined;
+  /** Web pages of these origins may call; `*` with authentication only. Default: none. */
+  readonly corsOrigins?: readonly string[] | undefined;
   /** Aborted when the server closes: waiting leases are answered with 503, so that they are repeated. Default: never. */
   readonly closing?: AbortSignal;
   /** Whether queues may be created, changed and deleted over HTTP. Default true; false with a queue.yaml. */
@@ -59,11 +64,13 @@ export type RequestHandler = (request: Request) => Promise<Response>;
 
 /** Makes the API's handler over a store. It needs no port: tests and other runtimes call it. */
 export function createHandler(options: HandlerOptions): RequestHandler {
+  const origins = options.corsOrigins ?? [];
+  checkOrigins(origins, options.authentication);
   const app = createApp(options, (call, batch) => serve(call, { batch }));
   // Where callers prove who they are, a page has no more rights than what it knows.
-  const guard = options.authentication === undefined ? pageGuard(options.publicUrl) : undefined;
-  const serve = async (request: Request, origin: { readonly batch?: string } = {}): Promise<Response> => {
-    const record: RequestRecord = { id: requestIdOf(request.headers), pretty: true, ...origin };
+  const guard = options.authentication === undefined ? pageGuard(options.publicUrl, origins) : undefined;
+  const serve = async (request: Request, within: { readonly batch?: string } = {}): Promise<Response> => {
+    const record: RequestRecord = { id: requestIdOf(request.headers), pretty: true, ...within };
     const startedMs = performance.now();
     const response = await answer(app, guard, request, record);
     response.headers.set(REQUEST_ID_HEADER, record.id);
@@ -72,7 +79,8 @@ export function createHandler(options: HandlerOptions): RequestHandler {
     if (options.log !== undefined) logRequest(options.log, request, response, record, elapsedMs);
     return response;
   };
-  return (request) => serve(request);
+  const serveCompressed = async (request: Request) => compressAnswer(request, await serve(request));
+  return origins.length === 0 ? serveCompressed : withCors(origins, serveCompressed);
 }
 
 type App = Hono<{ Bindings: RequestRecord }>;
@@ -131,6 +139,7 @@ async function answer(
 ): Promise<Response> {
   try {
     guard?.(request);
+    if (!isAcceptedEncoding(request.headers)) return refuseEncoding(request.headers);
     return await app.fetch(request, record);
   } catch (thrown) {
     if (request.signal.aborted && thrown === request.signal.reason) {

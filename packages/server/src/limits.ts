@@ -35,6 +35,27 @@ export const BATCH_CALLS_AT_ONCE = 64;
  */
 export const BATCH_ANSWER_BYTES_MAX = core.RESPONSE_BYTES_MAX / 2;
 
+/** Deepest nesting of JSON in a body. Ours needs four levels; what is nested in unknown fields is ignored, but must be read. */
+export const JSON_DEPTH_MAX = 32;
+
+/** Most values in a JSON body: a batch of 1000 tasks with 100 fields each. A value can cost 50 times the bytes that it is written in. */
+export const JSON_VALUES_MAX = 100_000;
+
+/** Most parameters in a query: the queues of the largest lease, and as many others. */
+export const QUERY_PARAMETERS_MAX = 2 * core.LEASE_QUEUES_MAX;
+
+/** What a compressed body is unpacked into at a time, in bytes: fewer turns than Node's 16 KiB. */
+export const DECOMPRESSION_CHUNK_BYTES = 128 * KIB;
+
+/** Smallest answer that is compressed, in bytes: less fits into one packet anyway. */
+export const COMPRESSION_BYTES_MIN = 1400;
+
+/** Zlib's level for answers: above 1 the answers of large leases take twice as long and shrink by 6 % more. */
+export const COMPRESSION_LEVEL = 1;
+
+/** How long a browser may remember what a page is allowed, in seconds: a changed configuration is seen within minutes. */
+export const CORS_MAX_AGE_SECONDS = 600;
+
 /** Longest `fields` selector, in characters: all fields of all resources by name are below 500. */
 export const FIELDS_LENGTH_MAX = 2000;
 

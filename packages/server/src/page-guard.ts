@@ -7,14 +7,18 @@ const LOCAL = /^(?:\[.*\]|[^.]*|\d+(?:\.\d+){3}|[^.]+\.localhost)(?::\d*)?$/;
  * Refuses the requests of web pages. Without this, any page open on this machine could use a server that trusts whoever
  * reaches it. A browser says on whose behalf it writes (`Origin`); a page whose own name has been made to lead here reads
  * without saying so, but under its name (`Host`). Behind a proxy that keeps the name, `publicUrl` has it.
+ * Pages of `allowedOrigins` are let in, under the server's own names.
  */
-export function pageGuard(publicUrl: string | undefined): (request: Request) => void {
+export function pageGuard(
+  publicUrl: string | undefined,
+  allowedOrigins: readonly string[],
+): (request: Request) => void {
   const publicHost = publicUrl === undefined ? undefined : new URL(publicUrl).host;
   return (request) => {
     const origin = request.headers.get("origin");
-    if (origin !== null) {
+    if (origin !== null && !allowedOrigins.includes(origin)) {
       throw refused(
-        `requests of web pages are refused, and this one comes from ${origin.slice(0, 100)}; call the server from a program`,
+        `requests of web pages are refused, and this one comes from ${origin.slice(0, 100)}; call the server from a program, or allow the origin with --cors-origins (PULLQUEUE_CORS_ORIGINS)`,
         "Origin",
       );
     }

@@ -1,4 +1,5 @@
 import { QueueError } from "@pullqueue/core";
+import { QUERY_PARAMETERS_MAX } from "./limits.js";
 
 /** The query of a URL, taken apart once and by hand: this is on the way of every request. */
 
@@ -27,7 +28,9 @@ export function splitUrl(url: string): RequestTarget {
 export function parseQuery(search: string): Query {
   if (search === "") return EMPTY;
   const query = new Map<string, string | string[]>();
-  for (const part of search.split("&")) {
+  const parts = search.split("&");
+  if (parts.length > QUERY_PARAMETERS_MAX) throw tooMany(parts.length);
+  for (const part of parts) {
     if (part === "") continue;
     const equals = part.indexOf("=");
     const name = decode(equals === -1 ? part : part.slice(0, equals), "query");
@@ -43,6 +46,14 @@ export function parseQuery(search: string): Query {
 /** Tokens and keys are quoted nowhere, broken ones neither. */
 function shown(text: string, name: string): string {
   return /token|key/i.test(name + text) ? "something else" : JSON.stringify(text.slice(0, 60));
+}
+
+function tooMany(count: number): QueueError {
+  return new QueueError(
+    "invalid_argument",
+    `the query must have at most ${QUERY_PARAMETERS_MAX} parameters, got ${count}`,
+    { location: "query", reason: "invalidParameter" },
+  );
 }
 
 function decode(text: string, location: string): string {

@@ -3,7 +3,8 @@ import { RETRY_AFTER_SECONDS } from "./limits.js";
 
 /** Answers. Bodies are made once; headers of the common answers are one shared object. */
 
-const JSON_HEADERS = { "content-type": "application/json; charset=UTF-8" };
+/** Whoever keeps an answer must know that it may come packed or not. */
+const JSON_HEADERS = { "content-type": "application/json; charset=UTF-8", vary: "accept-encoding" };
 
 /** A JSON answer with status 200; `pretty` indents by one space, as Google did. */
 export function jsonResponse(value: object, pretty: boolean): Response {

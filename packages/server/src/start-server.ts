@@ -70,6 +70,7 @@ export async function startServer(config: ServerConfig, options: StartOptions = 
       store,
       prefix: config.prefix,
       publicUrl: config.publicUrl,
+      corsOrigins: config.corsOrigins,
       closing: closing.signal,
       managesQueues: configured === undefined,
       metrics,

@@ -1,3 +1,4 @@
+import { deflateSync, gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { parseBody, readBody } from "../src/body.js";
 
@@ -70,4 +71,55 @@ test("parseBody() quotes little of what it could not read", () => {
   expect(() => parseBody(Buffer.from(text))).toThrow(
     expect.objectContaining({ message: expect.stringMatching(/^.{0,400}$/s) }),
   );
+});
+
+test.each([
+  ["gzip", gzipSync],
+  ["X-GZIP", gzipSync],
+  ["deflate", deflateSync],
+  ["identity", (bytes: Buffer) => bytes],
+  ["", (bytes: Buffer) => bytes],
+])("readBody() unpacks a body in %j", async (encoding, pack) => {
+  const bytes = Buffer.from("x".repeat(100_000));
+  const packed = request(new Uint8Array(pack(bytes)), { "content-encoding": encoding });
+  expect(Buffer.from(await readBody(packed, 100_000)).equals(bytes)).toBe(true);
+});
+
+test("readBody() unpacks nothing past its limit", async () => {
+  const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024));
+  const before = process.memoryUsage().arrayBuffers;
+  const packed = request(new Uint8Array(bomb), { "content-encoding": "gzip" });
+  await expect(readBody(packed, 100_000)).rejects.toMatchObject({
+    code: "too_large",
+    message: expect.stringMatching(/at most 100000 bytes, unpacked/),
+  });
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8 * 1024 * 1024);
+});
+
+test.each([
+  ["is not packed at all", Buffer.from("{}")],
+  ["breaks off", gzipSync(Buffer.alloc(1000)).subarray(0, 15)],
+  ["has a wrong checksum", Buffer.from(gzipSync("{}")).fill(0, 12)],
+])("readBody() refuses a body in gzip that %s", async (_, bytes) => {
+  const packed = request(new Uint8Array(bytes), { "content-encoding": "gzip" });
+  await expect(readBody(packed, 1000)).rejects.toMatchObject({
+    code: "invalid_argument",
+    reason: "parseError",
+    message: "the request's body must be in gzip, as its header says",
+  });
+});
+
+test("parseBody() refuses what is nested deeper than 32 levels, and reads what is not", () => {
+  const nested = (levels: number) => Buffer.from(`${'{"a":'.repeat(levels)}0${"}".repeat(levels)}`);
+  expect(Object.keys(parseBody(nested(32)))).toEqual(["a"]);
+  expect(() => parseBody(nested(33))).toThrow(/deeper than 32 levels/);
+  expect(() => parseBody(Buffer.from("[".repeat(10_000_000)))).toThrow(/deeper than 32 levels/);
+});
+
+test("parseBody() refuses a body of more than 100000 values, and counts none in strings", () => {
+  const many = (values: number) => Buffer.from(`{"a":[${"0,".repeat(values - 3)}0]}`);
+  expect(parseBody(many(99_999)).a).toHaveLength(99_997);
+  expect(() => parseBody(many(100_001))).toThrow(/more than 100000 values/);
+  const text = `${'[{,\\"'.repeat(100_000)}\\\\`;
+  expect(parseBody(Buffer.from(`{"a":"${text}","b":[]}`)).b).toEqual([]);
 });

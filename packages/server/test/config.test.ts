@@ -96,3 +96,28 @@ test("SERVE_OPTIONS: flag, variable and key of each option are the same words", 
     expect(variable).toBe(`PULLQUEUE_${words.replaceAll("-", "_").toUpperCase()}`);
   }
 });
+
+test.each([
+  ["https://pages.example.com", ["https://pages.example.com"]],
+  ["https://a.example, http://localhost:3000,*", ["https://a.example", "http://localhost:3000", "*"]],
+  [
+    ["chrome-extension://abc", "https://b.example:444"],
+    ["chrome-extension://abc", "https://b.example:444"],
+  ],
+])("loadConfig() reads the origins %j", async (corsOrigins, expected) => {
+  expect((await loadConfig({ flags: { corsOrigins } })).corsOrigins).toEqual(expected);
+});
+
+test.each([
+  "https://a.example/",
+  "https://A.example",
+  "a.example",
+  "https://a.example:443",
+  "https://*.example",
+  "null",
+  "x,",
+])("loadConfig() refuses the origin %j, which no browser writes so", async (corsOrigins) => {
+  await expect(loadConfig({ flags: { corsOrigins } })).rejects.toThrow(
+    /--cors-origins \(PULLQUEUE_CORS_ORIGINS, .*: expected origins such as https:\/\/pages\.example\.com, or \*, got/,
+  );
+});

@@ -28,3 +28,8 @@ test.each(["a=%", "a=%zz", "a=%ff", "%ff=1"])("parseQuery(%j) is refused", (sear
     expect.objectContaining({ code: "invalid_argument", reason: "invalidParameter" }),
   );
 });
+
+test("parseQuery() refuses more than 200 parameters", () => {
+  expect(parseQuery("a=1&".repeat(199)).get("a")).toHaveLength(199);
+  expect(() => parseQuery("a=1&".repeat(200))).toThrow(/at most 200 parameters, got 201/);
+});
