@@ -1,6 +1,6 @@
 import { limits } from "@pullqueue/core";
 import { InvalidArgumentError } from "commander";
-import { DURATION_MS_MAX } from "./limits.js";
+import { DURATION_MS_MAX, LIFE_MS_MAX } from "./limits.js";
 
 /** Texts of the command line as values. Each throws commander's `InvalidArgumentError`, which names the option. */
 
@@ -8,6 +8,17 @@ const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as c
 
 /** Milliseconds of `500ms`, `30s`, `2m`, `1h`, `7d`, or of a bare number of seconds. */
 export function parseDuration(text: string): number {
+  return atMost(DURATION_MS_MAX, text);
+}
+
+/** How long something is to live, in milliseconds: above nothing, and longer than other durations may be. */
+export function parseLife(text: string): number {
+  const lifeMs = atMost(LIFE_MS_MAX, text);
+  if (lifeMs > 0) return lifeMs;
+  throw new InvalidArgumentError(`Expected a duration above 0, got ${quote(text)}.`);
+}
+
+function atMost(maximumMs: number, text: string): number {
   const match = /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h|d)?$/.exec(text);
   if (match === null) {
     throw new InvalidArgumentError(
@@ -15,10 +26,8 @@ export function parseDuration(text: string): number {
     );
   }
   const durationMs = Math.round(Number(match[1]) * UNIT_MS[(match[2] ?? "s") as keyof typeof UNIT_MS]);
-  if (durationMs > DURATION_MS_MAX) {
-    throw new InvalidArgumentError(`Expected at most ${DURATION_MS_MAX / UNIT_MS.d}d, got ${quote(text)}.`);
-  }
-  return durationMs;
+  if (durationMs <= maximumMs) return durationMs;
+  throw new InvalidArgumentError(`Expected at most ${maximumMs / UNIT_MS.d}d, got ${quote(text)}.`);
 }
 
 /** A duration within bounds, in milliseconds. */

@@ -1,8 +1,8 @@
-import { parseProject, type QueueError, type QueueKey, type TokenSource } from "@pullqueue/core";
+import { parseProject, type QueueError, type QueueKey } from "@pullqueue/core";
 import { type HttpStore, openHttpStore } from "@pullqueue/core/stores/http";
-import { fileTokenSource, tokenSourceOf } from "@pullqueue/kombu";
 import type { GlobalOptions, Terminal } from "./command.js";
 import { ENDPOINT_DEFAULT, PATIENCE_MS, PROJECT_DEFAULT } from "./limits.js";
+import { tokenSource } from "./token-source.js";
 
 /** A server, and the project whose queues a command means. */
 export interface Client {
@@ -31,13 +31,6 @@ export async function withClient<T>(
     onRetry,
   });
   return await work({ store, project, key: (queue) => ({ project, queue }) });
-}
-
-function tokenSource(options: GlobalOptions, env: Terminal["env"]): TokenSource | undefined {
-  const file = options.credentials ?? nonEmpty(env.PULLQUEUE_CREDENTIALS);
-  if (file !== undefined) return fileTokenSource(file);
-  const token = nonEmpty(env.PULLQUEUE_ACCESS_TOKEN);
-  return token === undefined ? undefined : tokenSourceOf(token);
 }
 
 /** An empty variable is one that is not set, as in files of service managers. */

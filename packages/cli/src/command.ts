@@ -32,6 +32,7 @@ export interface GlobalOptions {
   readonly endpoint?: string;
   readonly project?: string;
   readonly credentials?: string;
+  readonly tokenFile?: string;
   readonly json?: boolean;
 }
 
@@ -40,7 +41,9 @@ Environment:
   PULLQUEUE_ENDPOINT      as --endpoint
   PULLQUEUE_PROJECT       as --project
   PULLQUEUE_CREDENTIALS   as --credentials
-  PULLQUEUE_ACCESS_TOKEN  an access token; not an option, because others can read a command line
+  PULLQUEUE_TOKEN_FILE    as --token-file
+  PULLQUEUE_TOKEN         the token itself; not an option, because others can read a command line
+  PULLQUEUE_ACCESS_TOKEN  the same by its older name
   NO_COLOR                no colours, also not on a terminal`;
 
 const EXIT_CODES = `
@@ -97,9 +100,10 @@ function globalOptions(): Option[] {
       "--project <id>",
       `the App Engine project of the queues (default: PULLQUEUE_PROJECT, else ${PROJECT_DEFAULT})`,
     ),
+    new Option("--credentials <file>", 'a JSON file with an "access_token" (default: PULLQUEUE_CREDENTIALS)'),
     new Option(
-      "--credentials <file>",
-      'a JSON file with an "access_token" (default: PULLQUEUE_CREDENTIALS, else PULLQUEUE_ACCESS_TOKEN, else none)',
+      "--token-file <file>",
+      "a file that holds a token and nothing else (default: PULLQUEUE_TOKEN_FILE, else PULLQUEUE_TOKEN, else none)",
     ),
     new Option("--json", "results, and errors too, as one JSON value a line"),
   ];

@@ -29,11 +29,17 @@ export const LIST_TASKS_DEFAULT = limits.LIST_TASKS_MAX;
 /** Pause of `get --follow` before it asks a server again that went away, in milliseconds: a restart takes a few seconds. */
 export const FOLLOW_PAUSE_MS = 1_000;
 
+/** Largest file of `--token-file`, in bytes: the longest token that servers of ours take, and a line's end. */
+export const TOKEN_FILE_BYTES_MAX = 8_194;
+
 /** How often a progress line is drawn, in milliseconds. */
 export const PROGRESS_MS = 100;
 
 /** Longest duration that is taken anywhere, in milliseconds: a task's farthest delay. */
 export const DURATION_MS_MAX = limits.DELAY_MS_MAX;
+
+/** Longest life of a token, in milliseconds: ten years. Who wants one that never ends, sets no end. */
+export const LIFE_MS_MAX = 3650 * 24 * 3600 * 1000;
 
 /**
  * A second signal within this time is the first one again, in milliseconds: npm and npx pass on to what they run the SIGINT

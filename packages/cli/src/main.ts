@@ -12,6 +12,7 @@ import { addRedrive } from "./commands/redrive.js";
 import { addResume } from "./commands/resume.js";
 import { addServe } from "./commands/serve.js";
 import { addStats } from "./commands/stats.js";
+import { addToken } from "./commands/token.js";
 import { EXIT, type ExitCode } from "./exit-codes.js";
 import { CLOSED_PIPE, failureOf, interruptionOf, SIGNALS } from "./failure.js";
 import { SAME_SIGNAL_MS } from "./limits.js";
@@ -30,6 +31,7 @@ const COMMANDS: readonly AddCommand[] = [
   addPurge,
   addRedrive,
   addBackup,
+  addToken,
 ];
 
 /** Runs the command of this process and resolves with its exit code. A second SIGINT or SIGTERM ends the process at once. */

@@ -1,23 +1,11 @@
-import { limits as core, parseProject, parseStoreAddress, QueueError } from "@pullqueue/core";
+import { isIP } from "node:net";
+import { limits as core, parseProject, parseStoreAddress } from "@pullqueue/core";
+import { AUTH_OPTIONS } from "./auth/auth-options.js";
 import { CONNECTIONS_MAX, HEADERS_TIMEOUT_MS, KEEP_ALIVE_MS, REQUEST_TIMEOUT_MS } from "./limits.js";
 import { LOG_FORMATS, LOG_LEVELS } from "./log.js";
+import { expected, integer, listOf, oneOf, type ServeOption, text } from "./option-readers.js";
 
 /** Every option of the server: one table for flags, environment variables, file keys, help and checks. */
-
-/** One option. Its key in a configuration file is its property in `SERVE_OPTIONS`. */
-export interface ServeOption<T> {
-  /** As on the command line, without the value. */
-  readonly flag: string;
-  /** The name of the value in help texts. */
-  readonly value: string;
-  readonly variable: string;
-  /** A sentence for the help text. */
-  readonly description: string;
-  /** Undefined when the option may be absent. */
-  readonly default: T;
-  /** The value of what was given (text, or what a file holds). Throws `invalid_argument` saying what is expected. */
-  readonly read: (given: unknown) => T;
-}
 
 /** The first port of the App Engine development server's neighbours; free on most machines. */
 const DEFAULT_PORT = 8085;
@@ -31,7 +19,7 @@ export const SERVE_OPTIONS = {
     flag: "--host",
     value: "address",
     variable: "PULLQUEUE_HOST",
-    description: "address to listen on; only loopback until there is authentication",
+    description: "address to listen on; other than loopback only with --auth",
     default: "127.0.0.1",
     read: readHost,
   },
@@ -163,10 +151,16 @@ export const SERVE_OPTIONS = {
     default: KEEP_ALIVE_MS,
     read: integer(1, 3_600_000),
   },
+  ...AUTH_OPTIONS,
 } as const satisfies Record<string, ServeOption<unknown>>;
 
 /** The name of an option. */
 export type ServeOptionName = keyof typeof SERVE_OPTIONS;
+
+/** The value of each option of `SERVE_OPTIONS`. */
+export type ServerConfig = {
+  readonly [Name in ServeOptionName]: ReturnType<(typeof SERVE_OPTIONS)[Name]["read"]>;
+};
 
 /** The file that may hold options, given by a flag or a variable only. */
 export const CONFIG_FILE_OPTION = {
@@ -175,38 +169,6 @@ export const CONFIG_FILE_OPTION = {
   variable: "PULLQUEUE_CONFIG",
   description: "a JSON or YAML file with these options; flags and variables go before it",
 } as const;
-
-function text(given: unknown): string {
-  if (typeof given === "string" && given !== "") return given;
-  throw expected("a text", given);
-}
-
-function integer(minimum: number, maximum: number): (given: unknown) => number {
-  return (given) => {
-    const value = typeof given === "string" && /^[0-9]{1,15}$/.test(given) ? Number(given) : given;
-    if (typeof value === "number" && Number.isSafeInteger(value) && value >= minimum && value <= maximum) {
-      return value;
-    }
-    throw expected(`a whole number from ${minimum} to ${maximum}`, given);
-  };
-}
-
-function oneOf<const T extends string>(choices: readonly T[]): (given: unknown) => T {
-  return (given) => {
-    const choice = choices.find((candidate) => candidate === given);
-    if (choice !== undefined) return choice;
-    throw expected(choices.join(", "), given);
-  };
-}
-
-function readHost(given: unknown): string {
-  const host = text(given);
-  if (host === "localhost" || host === "::1" || /^127\.(\d{1,3}\.){2}\d{1,3}$/.test(host)) return host;
-  throw new QueueError(
-    "invalid_argument",
-    `expected a loopback address (127.0.0.1, ::1, localhost), got ${JSON.stringify(host)}: this server does not check yet who is calling. Listen on 127.0.0.1 and put a reverse proxy that does before it, or reach it through an SSH tunnel (ssh -L 8085:127.0.0.1:8085 HOST)`,
-  );
-}
 
 function readStore(given: unknown): string {
   const address = text(given);
@@ -229,14 +191,13 @@ function readUrl(given: unknown): string {
 
 /** A list in a file, or a text with commas. */
 function readOrigins(given: unknown): readonly string[] {
-  const origins = Array.isArray(given)
-    ? given.map(text)
-    : text(given)
-        .split(",")
-        .map((origin) => origin.trim());
-  for (const origin of origins)
-    if (!isOrigin(origin)) throw expected("origins such as https://pages.example.com, or *", origin);
-  return Object.freeze(origins);
+  return listOf(readOrigin)(given);
+}
+
+function readOrigin(given: unknown): string {
+  const origin = text(given);
+  if (isOrigin(origin)) return origin;
+  throw expected("origins such as https://pages.example.com, or *", given);
 }
 
 /** Exactly as a browser writes it: no path, no slash at the end, nothing in upper case, no port that goes without saying. */
@@ -248,7 +209,8 @@ function isOrigin(text: string): boolean {
   return url.origin === "null" ? /^[a-z-]+-extension:\/\/[^/?#]+$/.test(text) : url.origin === text;
 }
 
-function expected(what: string, given: unknown): QueueError {
-  const shown = JSON.stringify(given) ?? String(given);
-  return new QueueError("invalid_argument", `expected ${what}, got ${shown.slice(0, 100)}`);
+function readHost(given: unknown): string {
+  const host = text(given);
+  if (isIP(host) !== 0 || /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/i.test(host)) return host;
+  throw expected("an address or a name to listen on such as 127.0.0.1, 0.0.0.0 or ::", given);
 }

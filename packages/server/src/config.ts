@@ -1,21 +1,18 @@
 import { readFile } from "node:fs/promises";
 import { type JsonObject, QueueError } from "@pullqueue/core";
 import { type Document, parseDocument } from "yaml";
+import { checkAuthOptions } from "./auth/check-auth-options.js";
 import { Complaints } from "./complaints.js";
 import {
   CONFIG_FILE_OPTION,
   SERVE_OPTIONS,
-  type ServeOption,
   type ServeOptionName,
+  type ServerConfig,
 } from "./config-options.js";
 import { CONFIG_FILE_BYTES_MAX } from "./limits.js";
+import type { ServeOption } from "./option-readers.js";
 
 /** A server's configuration: flags before environment variables before a file before defaults, checked together, frozen. */
-
-/** The value of each option of `SERVE_OPTIONS`. */
-export type ServerConfig = {
-  readonly [Name in ServeOptionName]: ReturnType<(typeof SERVE_OPTIONS)[Name]["read"]>;
-};
 
 /** Where options come from. */
 export interface ConfigSources {
@@ -34,11 +31,14 @@ export async function loadConfig({ flags = {}, env = {} }: ConfigSources = {}): 
   const fileName = configFileName(flags, env);
   const file = fileName === undefined ? {} : await readConfigFile(fileName, complaints);
   const config: Record<string, unknown> = {};
+  const named = new Set<ServeOptionName>();
   for (const name of Object.keys(SERVE_OPTIONS) as ServeOptionName[]) {
     const option: ServeOption<unknown> = SERVE_OPTIONS[name];
     const given = flags[name] ?? variable(env, option) ?? file[name] ?? undefined;
+    if (given !== undefined) named.add(name);
     config[name] = given === undefined ? option.default : read(name, option, given, complaints);
   }
+  checkAuthOptions(config, named, complaints);
   complaints.throwIfAny();
   return Object.freeze(config) as ServerConfig;
 }

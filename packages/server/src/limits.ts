@@ -65,6 +65,27 @@ export const QUOTA_USER_LENGTH_MAX = 40;
 /** Longest access token, in characters. JWTs with many claims have about 2000; the header that carries one has `HEADER_BYTES_MAX`. */
 export const TOKEN_LENGTH_MAX = 8 * KIB;
 
+/** Most tokens of `pullqueue token create`. Each is a few hundred bytes in memory and in their file. */
+export const OWN_TOKENS_MAX = 10_000;
+
+/** Largest file of tokens, in bytes: `OWN_TOKENS_MAX` with long addresses and many projects. */
+export const TOKEN_FILE_BYTES_MAX = 16 * MIB;
+
+/** How often the file of tokens is looked at, in milliseconds, while tokens come: a revoked one counts for this long at most. */
+export const TOKENS_LOOK_MS = 1_000;
+
+/** How long a command waits for another that changes the tokens, in milliseconds. */
+export const LOCK_PATIENCE_MS = 5_000;
+
+/** How often it looks, in milliseconds: a change takes about one. */
+export const LOCK_LOOK_MS = 20;
+
+/** After what time a lock is one of a command that was killed, in milliseconds. */
+export const LOCK_STALE_MS = 60_000;
+
+/** How much of a wrong address is quoted, in characters. */
+export const EMAIL_SHOWN_LENGTH_MAX = 100;
+
 /** How long the `acl` of a queue is kept, in milliseconds: what another process changes is seen after it. */
 export const ACL_CACHE_MS = 1_000;
 

@@ -5,6 +5,7 @@ import {
   type ServerResponse,
   STATUS_CODES,
 } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { Duplex } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
 import { errorToWire, newRequestId, QueueError } from "@pullqueue/core";
@@ -12,10 +13,11 @@ import type { RequestHandler } from "./handler.js";
 import { HEADER_BYTES_MAX, SILENCE_MS, TIMEOUT_CHECK_MS } from "./limits.js";
 import { REQUEST_ID_HEADER } from "./request-id.js";
 import { errorResponse } from "./responses.js";
+import type { TlsFiles } from "./tls.js";
 
 /** The handler on Node's HTTP server: limits, and answers for what is not a request at all. */
 
-/** Limits of sockets. Each has its default and its reason in limits.ts. */
+/** What sockets speak, and their limits. Each limit has its default and its reason in limits.ts. */
 export interface SocketLimits {
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
@@ -23,6 +25,8 @@ export interface SocketLimits {
   readonly connectionsMax: number;
   /** Default `SILENCE_MS`: waiting leases must fit into it. */
   readonly silenceMs?: number;
+  /** Default: plain HTTP. */
+  readonly tls?: TlsFiles | undefined;
 }
 
 /** What was refused before it was a request: the handler never saw it. */
@@ -50,17 +54,20 @@ export function createHttpServer(
     },
     { errorHandler: () => refuseTarget(onRefused) },
   );
-  const server = createServer(
-    {
-      // Node refuses a limit for headers above that of the whole request.
-      headersTimeout: Math.min(limits.headersTimeoutMs, limits.requestTimeoutMs),
-      requestTimeout: limits.requestTimeoutMs,
-      keepAliveTimeout: limits.keepAliveMs,
-      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
-      maxHeaderSize: HEADER_BYTES_MAX,
-    },
-    (incoming: IncomingMessage, outgoing: ServerResponse) => void listener(incoming, outgoing),
-  );
+  const options = {
+    // Node refuses a limit for headers above that of the whole request.
+    headersTimeout: Math.min(limits.headersTimeoutMs, limits.requestTimeoutMs),
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.keepAliveMs,
+    connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    maxHeaderSize: HEADER_BYTES_MAX,
+  };
+  const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse) =>
+    void listener(incoming, outgoing);
+  const server: Server =
+    limits.tls === undefined
+      ? createServer(options, onRequest)
+      : createTlsServer({ ...options, ...limits.tls, handshakeTimeout: limits.headersTimeoutMs }, onRequest);
   server.timeout = limits.silenceMs ?? SILENCE_MS;
   server.maxConnections = limits.connectionsMax;
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {

@@ -5,7 +5,7 @@ import {
   type QueueStore,
   type StoreOptions,
 } from "@pullqueue/core";
-import type { ServerConfig } from "./config.js";
+import type { ServerConfig } from "./config-options.js";
 import { openPatiently, type Patience } from "./open-patiently.js";
 import { makeOwnFolder } from "./own-folder.js";
 

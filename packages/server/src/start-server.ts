@@ -4,7 +4,8 @@ import type { AddressInfo } from "node:net";
 import { promisify } from "node:util";
 import { type Clock, type QueueAdmin, QueueError, type QueueStore, systemClock } from "@pullqueue/core";
 import { applyQueueFile } from "./apply-queues.js";
-import { readTextFile, type ServerConfig } from "./config.js";
+import { readTextFile } from "./config.js";
+import type { ServerConfig } from "./config-options.js";
 import { createHandler } from "./handler.js";
 import { CLOSE_GRACE_MS } from "./limits.js";
 import { createLog, type Log } from "./log.js";
@@ -13,16 +14,25 @@ import { joinObservers } from "./metrics/store-metrics.js";
 import { createHttpServer } from "./node-listener.js";
 import { openConfiguredStore } from "./open-configured-store.js";
 import { parseQueueYaml, projectOfFile, type QueueFile } from "./queue-yaml.js";
+import { openSecurity, type Security } from "./security.js";
 import { Sweeper } from "./sweeper.js";
 import { taskLog } from "./task-log.js";
+import { trackSockets } from "./tls.js";
 
 /** A server that listens. */
 export interface RunningServer extends AsyncDisposable {
   /** Where it listens: `http://127.0.0.1:8085`. */
   readonly url: string;
   readonly port: number;
+  /** Whether it has files that `reload` reads again. */
+  readonly reloads: boolean;
   /** What whoever started it should read: sentences, one a line. */
   readonly notices: readonly string[];
+  /**
+   * Reads certificate, tokens and keys again, as on SIGHUP; connections go on. Never rejects: what cannot be used is
+   * logged as an error, and what was there before goes on to count.
+   */
+  reload(): Promise<void>;
   /**
    * Stops accepting, answers waiting leases with 503, so that their clients ask again a little later, lets running
    * requests finish for up to `CLOSE_GRACE_MS`, then closes connections and the store. Idempotent; concurrent calls share one promise.
@@ -50,6 +60,7 @@ export async function startServer(config: ServerConfig, options: StartOptions = 
   const log = options.log ?? createLog({ level: config.logLevel, format: config.logFormat });
   const clock = options.clock ?? systemClock();
   const configured = await readConfiguredQueues(config);
+  const security = await openSecurity(config, { clock, log });
   const metrics = new ServerMetrics(clock);
   const opened =
     options.store ??
@@ -64,7 +75,10 @@ export async function startServer(config: ServerConfig, options: StartOptions = 
     ));
   const store = metrics.watch(opened);
   try {
-    const notices = await applyConfiguredQueues(configured, store);
+    const notices = [
+      ...(await applyConfiguredQueues(configured, store)),
+      ...aclNotices(configured, security),
+    ];
     const closing = new AbortController();
     const handler = createHandler({
       store,
@@ -74,17 +88,18 @@ export async function startServer(config: ServerConfig, options: StartOptions = 
       closing: closing.signal,
       managesQueues: configured === undefined,
       metrics,
+      authentication: security.authentication,
       log,
       clock,
     });
-    const server = createHttpServer(handler, config, closing.signal, (refused) => {
+    const server = createHttpServer(handler, { ...config, tls: security.tls }, closing.signal, (refused) => {
       metrics.requests.refused(refused.status);
       log.info({ request: refused.id, status: refused.status, reason: refused.message }, "not a request");
     });
     metrics.watchConnections(promisify(server.getConnections.bind(server)));
     await listen(server, config);
     const sweeper = new Sweeper({ store, clock, intervalMs: config.sweepIntervalMs, log });
-    return runningServer(server, config, { notices, closing, sweeper, metrics, store, clock });
+    return runningServer(server, config, { notices, closing, sweeper, metrics, store, clock, security });
   } catch (error) {
     await metrics.close();
     await store.close();
@@ -106,10 +121,6 @@ async function readConfiguredQueues(config: ServerConfig): Promise<ConfiguredQue
   return { file, fileName, project: projectOfFile(file, config.project) };
 }
 
-/** For a file with an `acl` where nobody is asked who they are. */
-const ACL_NOTICE =
-  "acl is kept and shown, and not enforced: this server does not ask who is calling (see --auth)";
-
 async function applyConfiguredQueues(
   configured: ConfiguredQueues | undefined,
   store: QueueAdmin,
@@ -122,10 +133,20 @@ async function applyConfiguredQueues(
   return [
     `serving ${file.queues.size === 1 ? "the one queue" : `the ${file.queues.size} queues`} of ${fileName} for the project "${project}"`,
     ...file.warnings,
-    ...([...file.queues.values()].some(({ acl }) => acl !== undefined) ? [ACL_NOTICE] : []),
     ...disabled.map((queue) => `the queue "${queue}" is not in ${fileName} and is disabled now`),
     ...resumed.map((queue) => `the queue "${queue}" was paused and goes on now (resume_paused_queues)`),
   ];
+}
+
+/** For a file with an `acl` where nobody is asked who they are. */
+function aclNotices(
+  configured: ConfiguredQueues | undefined,
+  { authentication }: Security,
+): readonly string[] {
+  const settings = [...(configured?.file.queues.values() ?? [])];
+  return authentication === undefined && settings.some(({ acl }) => acl !== undefined)
+    ? ["acl is kept and shown, and not enforced: this server does not ask who is calling (see --auth)"]
+    : [];
 }
 
 async function listen(server: Server, { host, port }: ServerConfig): Promise<void> {
@@ -144,38 +165,47 @@ async function listen(server: Server, { host, port }: ServerConfig): Promise<voi
   }
 }
 
-function runningServer(
-  server: Server,
-  { host }: ServerConfig,
-  parts: ServerParts & { readonly notices: readonly string[] },
-): RunningServer {
-  const { port } = server.address() as AddressInfo;
-  let closed: Promise<void> | undefined;
-  const close = () => {
-    closed ??= closeServer(server, parts);
-    return closed;
-  };
-  const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
-  return Object.freeze({ url, port, notices: parts.notices, close, [Symbol.asyncDispose]: close });
-}
-
-/** What ends with a server. */
+/** What a server is made of, and closes with. */
 interface ServerParts {
+  readonly notices: readonly string[];
   readonly closing: AbortController;
   readonly sweeper: Sweeper;
   readonly metrics: ServerMetrics;
   readonly store: QueueStore;
   readonly clock: Clock;
+  readonly security: Security;
+}
+
+function runningServer(server: Server, { host }: ServerConfig, parts: ServerParts): RunningServer {
+  const { port } = server.address() as AddressInfo;
+  const { notices, security } = parts;
+  const endSockets = trackSockets(server);
+  let closed: Promise<void> | undefined;
+  const close = () => {
+    closed ??= closeServer(server, endSockets, parts);
+    return closed;
+  };
+  const scheme = security.tls === undefined ? "http" : "https";
+  return Object.freeze({
+    url: `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`,
+    port,
+    notices,
+    reloads: security.reloads,
+    reload: () => security.reload(server),
+    close,
+    [Symbol.asyncDispose]: close,
+  });
 }
 
 async function closeServer(
   server: Server,
+  endSockets: () => void,
   { closing, sweeper, metrics, store, clock }: ServerParts,
 ): Promise<void> {
   // Idle connections end here; those with a request end with its answer, because `closing` is aborted by then.
   const ended = new Promise<void>((resolve) => server.close(() => resolve()));
   closing.abort(new QueueError("closed", "the server is closing"));
-  const cancel = clock.timer(CLOSE_GRACE_MS, () => server.closeAllConnections());
+  const cancel = clock.timer(CLOSE_GRACE_MS, endSockets);
   await Promise.all([ended, sweeper.stop()]);
   cancel();
   await metrics.close();

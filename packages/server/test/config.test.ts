@@ -63,13 +63,47 @@ test("loadConfig() tells everything that is wrong at once, naming flag, variable
 });
 
 test.each(["0.0.0.0", "::", "192.168.1.5", "example.com", "127.0.0.1.evil.com", "1270.0.0.1"])(
-  "loadConfig() refuses to listen on %s and says how to go on",
+  "loadConfig() refuses to listen on %s without authentication, and says three ways to go on",
   async (host) => {
     await expect(loadConfig({ flags: { host } })).rejects.toThrow(
-      /loopback address .* reverse proxy .* SSH tunnel/,
+      /--host .* does not ask who is calling.*\(1\) listen on 127\.0\.0\.1.* SSH tunnel .*\(2\) make a token .*\(3\)/,
     );
   },
 );
+
+test.each(["0.0.0.0", "::", "queues.example.com"])(
+  "loadConfig() listens on %s with authentication, over TLS or behind a proxy that speaks it",
+  async (host) => {
+    const flags = { host, auth: "tokens" };
+    await expect(loadConfig({ flags })).rejects.toThrow(
+      /--host .* tokens would travel in the clear.*--tls-cert.*--tls-terminated-by-proxy/,
+    );
+    const proxied = await loadConfig({ flags: { ...flags, tlsTerminatedByProxy: "true" } });
+    expect([proxied.host, proxied.auth, proxied.tlsTerminatedByProxy]).toEqual([host, ["tokens"], true]);
+    expect((await loadConfig({ flags: { ...flags, tlsCert: "c", tlsKey: "k" } })).tlsCert).toBe("c");
+  },
+);
+
+test.each([
+  [{ tokensFile: "f" }, /--tokens-file .*: belongs to --auth tokens, and --auth is none$/],
+  [{ tokensInQuery: "false" }, /--tokens-in-query .*: belongs to --auth, and nobody is asked for a token$/],
+  [{ tlsCert: "c" }, /--tls-cert .*: needs --tls-key .* as well$/],
+  [{ tlsKey: "k" }, /--tls-key .*: needs --tls-cert .* as well$/],
+  [{ auth: "tokens,tokens" }, /--auth .*: expected each mode once/],
+  [{ auth: "none,tokens" }, /--auth .*: expected tokens/],
+  [{ auth: "password" }, /--auth .*: expected tokens/],
+  [{ auth: "tokens", tokensInQuery: "no" }, /--tokens-in-query .*: expected true or false/],
+])("loadConfig() has one complaint about %j", async (flags, complaint) => {
+  const error: Error = await loadConfig({ flags }).then(
+    () => new Error("accepted"),
+    (thrown) => thrown,
+  );
+  const [title, ...complaints] = error.message.split("\n");
+  expect([title, complaints]).toEqual([
+    "the configuration cannot be used:",
+    [expect.stringMatching(complaint)],
+  ]);
+});
 
 test.each(["127.0.0.1", "127.1.2.3", "::1", "localhost"])("loadConfig() listens on %s", async (host) => {
   expect((await loadConfig({ flags: { host } })).host).toBe(host);

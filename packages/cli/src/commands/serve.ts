@@ -14,11 +14,13 @@ import { EXIT, type ExitCode } from "../exit-codes.js";
 const HELP = `
 Prints "pullqueue listening on http://127.0.0.1:PORT" on standard output when it is ready; everything else goes to
 standard error. SIGTERM and SIGINT end it: it answers what it has accepted, closes the store and exits with ${EXIT.done}.
+SIGHUP reads certificates, tokens and keys again.
 Flags go before environment variables, these before the file of --config, where options are called port, logLevel and so on.
 ${examples(
   ["pullqueue serve", "tasks in .pullqueue/queue.db, queues on first use"],
   ["pullqueue serve --store memory: --port 0", "nothing is kept; a free port"],
   ["pullqueue serve --queues queue.yaml --project my_project", "the queues of an App Engine application"],
+  ["pullqueue serve --auth tokens", "for callers with a token of pullqueue token create"],
 )}`;
 
 /** Adds `serve`: the server in the foreground. */
@@ -55,6 +57,19 @@ async function serveUntilStopped(
   await using server: RunningServer = await startServer(await loadConfig({ flags, env }), { signal });
   for (const notice of server.notices) output.note(notice);
   await output.line(`pullqueue listening on ${server.url}`);
-  if (!signal.aborted) await once(signal, "abort");
+  const stopReloading = reloadOnHangup(server);
+  try {
+    if (!signal.aborted) await once(signal, "abort");
+  } finally {
+    stopReloading();
+  }
   return EXIT.done;
+}
+
+/** SIGHUP reads certificates, tokens and keys again. A server that has none keeps the signal's own meaning: the terminal is gone. */
+function reloadOnHangup(server: RunningServer): () => void {
+  if (!server.reloads) return () => {};
+  const reload = () => void server.reload();
+  process.on("SIGHUP", reload);
+  return () => void process.off("SIGHUP", reload);
 }

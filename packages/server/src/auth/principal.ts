@@ -4,7 +4,7 @@
 export const ROLES = ["admin", "user", "monitor"] as const;
 
 /** One of `ROLES`. */
-type Role = (typeof ROLES)[number];
+export type Role = (typeof ROLES)[number];
 
 /** A caller that proved who it is. */
 export interface Principal {

@@ -13,6 +13,12 @@ const FULL_SCOPES = new Set([FULL_SCOPE, `${BASE}cloud-taskqueue`, `${BASE}cloud
 
 const CONSUMER_SCOPES = new Set([CONSUMER_SCOPE, `${BASE}cloud-taskqueue.consumer`]);
 
+/** Short names for people, and the scopes they stand for. */
+export const SHORT_SCOPES: Readonly<Record<string, string>> = {
+  taskqueue: FULL_SCOPE,
+  "taskqueue.consumer": CONSUMER_SCOPE,
+};
+
 /** How far the scopes of a token reach: the farthest counts, others than ours do not. */
 export function reachOf(scopes: readonly string[]): "full" | "consumer" | "none" {
   if (scopes.some((scope) => FULL_SCOPES.has(scope))) return "full";

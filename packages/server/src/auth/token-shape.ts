@@ -8,7 +8,7 @@ export type TokenShape =
   | { readonly kind: "opaque" };
 
 /** What the tokens of `pullqueue token create` begin with, so that people and secret scanners recognise them. */
-const OWN_TOKEN_PREFIX = "pq_";
+export const OWN_TOKEN_PREFIX = "pq_";
 
 /** Google's access tokens begin so. (Not documented, but true of every one since OAuth 2.0 came there.) */
 const GOOGLE_TOKEN_PREFIX = "ya29.";
