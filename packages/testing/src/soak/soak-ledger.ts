@@ -82,6 +82,7 @@ export class SoakLedger {
     const leases = this.#live.get(lease.key) ?? [];
     if (leases.some(({ retryCount }) => retryCount === lease.retryCount)) {
       this.#complain(lease.key, `its lease ${lease.retryCount} was given twice`);
+      return;
     }
     leases.push(lease);
     this.#live.set(lease.key, leases);
