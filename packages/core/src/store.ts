@@ -58,6 +58,8 @@ export interface StoreManifest {
   readonly leasesManyQueues: boolean;
   /** Everything that v1beta2 had not: pausing, dead letters, retention, limits of a queue, counts by tag, trace context. */
   readonly managesLife: boolean;
+  /** `sweep` does the work; a client's server does it by itself. */
+  readonly sweeps: boolean;
   /** Smallest step of `leaseMs`, in milliseconds; requests are rounded up to it. */
   readonly leaseStepMs: number;
 }

@@ -1,5 +1,6 @@
 import { abortCases } from "./abort-cases.js";
 import { concurrencyCases } from "./concurrency-cases.js";
+import { deadLetterCases } from "./dead-letter-cases.js";
 import { deleteCases } from "./delete-cases.js";
 import { extendCases } from "./extend-cases.js";
 import { fenceCases } from "./fence-cases.js";
@@ -7,17 +8,25 @@ import { idCases } from "./id-cases.js";
 import { idempotencyCases } from "./idempotency-cases.js";
 import { insertCases } from "./insert-cases.js";
 import { leaseCases } from "./lease-cases.js";
+import { leaseRateCases } from "./lease-rate-cases.js";
 import { lifecycleCases } from "./lifecycle-cases.js";
 import { orderCases } from "./order-cases.js";
+import { pauseCases } from "./pause-cases.js";
 import { peekCases } from "./peek-cases.js";
 import { purgeCases } from "./purge-cases.js";
 import { queueCases } from "./queue-cases.js";
 import { queueNameCases } from "./queue-name-cases.js";
+import { redriveCases } from "./redrive-cases.js";
 import { refusalCases } from "./refusal-cases.js";
+import { retentionCases } from "./retention-cases.js";
 import { retryLimitCases } from "./retry-limit-cases.js";
 import { statsCases } from "./stats-cases.js";
+import { storageLimitCases } from "./storage-limit-cases.js";
 import type { Case, Cases, Need, StoreFactory, StoreUnderTest } from "./store-under-test.js";
+import { sweepCases } from "./sweep-cases.js";
 import { tagCases } from "./tag-cases.js";
+import { tagStatsCases } from "./tag-stats-cases.js";
+import { traceCases } from "./trace-cases.js";
 import { waitCases } from "./wait-cases.js";
 import { waitingCrowdCases } from "./waiting-crowd-cases.js";
 
@@ -55,6 +64,15 @@ const CONTENTS: Readonly<Record<string, Cases>> = {
   "names of queues": queueNameCases,
   purging: purgeCases,
   statistics: statsCases,
+  "dead letters": deadLetterCases,
+  redriving: redriveCases,
+  retention: retentionCases,
+  sweeping: sweepCases,
+  pausing: pauseCases,
+  "counts by tag": tagStatsCases,
+  "the rate of leases": leaseRateCases,
+  "what a queue may hold": storageLimitCases,
+  "trace context": traceCases,
   "wrong arguments": refusalCases,
   lifecycle: lifecycleCases,
   concurrency: concurrencyCases,
@@ -96,6 +114,8 @@ const NEEDS: Readonly<Record<Need, string>> = {
   fences: "fences and idempotency keys (supports.fences)",
   managesQueues: "management of queues (supports.managesQueues)",
   leasesManyQueues: "leases of several queues (supports.leasesManyQueues)",
+  managesLife: "pauses, dead letters, retention and limits of queues (supports.managesLife)",
+  sweeps: "a sweep of its own (supports.sweeps)",
   twoHandles: "a second handle on its data (another)",
   manualClock: "a clock that can be turned exactly (manualClock)",
 };

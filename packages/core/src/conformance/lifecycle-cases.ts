@@ -44,6 +44,16 @@ const ADMIN_METHODS: Readonly<Record<string, Method>> = {
   "purge()": (store, signal) => store.purge(QUEUE, withSignal(signal)),
 };
 
+/** The same for what v1beta2 had not. */
+const LIFE_METHODS: Readonly<Record<string, Method>> = {
+  "pauseQueue()": (store, signal) => store.pauseQueue(QUEUE, { signal }),
+  "resumeQueue()": (store, signal) => store.resumeQueue(QUEUE, { signal }),
+  "purge() of a tag": (store, signal) => store.purge(QUEUE, { only: { tag: undefined }, signal }),
+  "tagStats()": (store, signal) => store.tagStats(QUEUE, withSignal(signal)),
+  "redrive()": (store, signal) => store.redrive(QUEUE, withSignal(signal)),
+  "sweep()": (store, signal) => store.sweep({ signal }),
+};
+
 function withSignal(signal: AbortSignal | undefined) {
   return signal === undefined ? {} : { signal };
 }
@@ -85,6 +95,9 @@ function traitCases(): Cases {
     }
     for (const [name, method] of Object.entries(ADMIN_METHODS)) {
       cases[`${name} ${trait}`] = needing(["managesQueues"], make(method));
+    }
+    for (const [name, method] of Object.entries(LIFE_METHODS)) {
+      cases[`${name} ${trait}`] = needing(["managesLife"], make(method));
     }
   }
   return cases;

@@ -67,6 +67,42 @@ export const queueCases: Cases = {
     assert.deepEqual(await namesOf(store), [QUEUE.queue]);
   }),
 
+  "putQueue() keeps all limits of a queue, and replaces all of them": needing(
+    ["managesLife"],
+    async ({ store }) => {
+      const full = queueSettings({
+        deadLetterQueue: OTHER_QUEUE.queue,
+        leasesPerSecond: 0.5,
+        storageBytesMax: 120 * 1024 ** 3,
+        retentionMs: 14 * 86_400_000,
+        tombstoneMs: 0,
+      });
+      for (const settings of [full, DEFAULT_QUEUE_SETTINGS, full]) {
+        assert.deepEqual((await store.putQueue(QUEUE, settings)).settings, settings);
+        assert.deepEqual((await store.getQueue(QUEUE)).settings, settings);
+      }
+    },
+  ),
+
+  "putQueue() refuses times that cannot be": needing(["managesLife"], async ({ store }) => {
+    for (const retentionMs of [0, -1, 1.5, 1e15]) {
+      await rejectsWith(store.putQueue(QUEUE, queueSettings({ retentionMs })), "invalid_argument");
+    }
+    for (const tombstoneMs of [-1, 1.5, 1e15]) {
+      await rejectsWith(store.putQueue(QUEUE, queueSettings({ tombstoneMs })), "invalid_argument");
+    }
+  }),
+
+  "putQueue() says how long ids stay taken in this queue": needing(["managesLife"], async (sut) => {
+    const insert = () => sut.store.insert(QUEUE, [{ id: "named", payload: textBytes("") }]);
+    await sut.store.putQueue(QUEUE, queueSettings({ tombstoneMs: 2 * SECOND_MS }));
+    await insert();
+    await sut.store.delete(QUEUE, [{ id: "named" }]);
+    assert.deepEqual(outcomes(await insert()), ["already_exists"]);
+    await sut.advance(2 * SECOND_MS);
+    assert.deepEqual(outcomes(await insert()), ["ok"]);
+  }),
+
   "putQueue() keeps all settings, and replaces all of them": managed(async ({ store }) => {
     const full = queueSettings({
       mode: "push",

@@ -17,6 +17,15 @@ export const QUEUE: QueueKey = Object.freeze({ project: "conformance", queue: "q
 /** Another queue of the same project. */
 export const OTHER_QUEUE: QueueKey = Object.freeze({ project: "conformance", queue: "other-queue" });
 
+/** Where the dead letters of the usual queue go. */
+export const DEAD_LETTERS: QueueKey = Object.freeze({ project: "conformance", queue: "dead-letters" });
+
+/** A trace context, of the W3C's own examples. */
+export const TRACE = Object.freeze({
+  traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+  tracestate: "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE",
+});
+
 /** Milliseconds in a second: leases over HTTP are whole seconds. */
 export const SECOND_MS = 1_000;
 
@@ -91,9 +100,20 @@ export async function look(
   return (await store.peek(QUEUE, { id })).tasks[0];
 }
 
-/** How many tasks the usual queue holds. */
-export async function countTasks(store: QueueAdmin): Promise<number | undefined> {
-  return (await store.getQueue(QUEUE, { stats: true })).stats?.totalTasks;
+/** How many tasks a queue holds. */
+export async function countTasks(store: QueueAdmin, queue: QueueKey = QUEUE): Promise<number | undefined> {
+  return (await store.getQueue(queue, { stats: true })).stats?.totalTasks;
+}
+
+/** Leases all tasks of a queue that allows one lease, lets the leases end, and lets a lease drop them. Gives what was leased. */
+export async function exhaustAll(
+  { store, advance }: StoreUnderTest,
+  queue: QueueKey = QUEUE,
+): Promise<readonly TaskWithPayload[]> {
+  const held = await store.lease([queue], leaseRequest({ leaseMs: SECOND_MS }));
+  await advance(SECOND_MS);
+  await store.lease([queue], leaseRequest());
+  return held;
 }
 
 /** How far apart the tasks of `insertDue` become available, in microseconds. */

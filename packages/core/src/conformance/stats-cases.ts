@@ -60,6 +60,29 @@ export const statsCases: Cases = {
     },
   ),
 
+  "getQueue() counts the tasks that are held by a lease, and the bytes of all": needing(
+    ["managesLife"],
+    async (sut) => {
+      const { store } = sut;
+      const payload = new Uint8Array(10);
+      await insertAll(store, [{ payload }, { payload }, { payload }, { payload, delayMs: LONG_MS }]);
+      const held = await lease(store, { maxTasks: 2, leaseMs: 2 * SECOND_MS });
+      const measures = async () => {
+        const { leasedTasks, payloadBytes } = await statsOf(store);
+        return [leasedTasks, payloadBytes];
+      };
+      assert.deepEqual(await measures(), [2, 40]);
+      soleValue(await store.extend(QUEUE, [{ id: held[0]!.id, retryCount: 1, leaseMs: 0 }]));
+      assert.deepEqual(await measures(), [1, 40]);
+      await sut.advance(2 * SECOND_MS);
+      assert.deepEqual(await measures(), [0, 40]);
+      soleValue(await store.delete(QUEUE, [{ id: held[0]!.id }]));
+      assert.deepEqual(await measures(), [0, 30]);
+      await store.purge(QUEUE);
+      assert.deepEqual(await measures(), [0, 0]);
+    },
+  ),
+
   "getQueue() follows inserts, releases, deletes, drops and purges": managed(async (sut) => {
     const { store } = sut;
     await store.putQueue(QUEUE, queueSettings({ maxLeases: 1 }));

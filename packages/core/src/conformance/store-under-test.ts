@@ -26,6 +26,8 @@ export type Need =
   | "fences"
   | "managesQueues"
   | "leasesManyQueues"
+  | "managesLife"
+  | "sweeps"
   | "twoHandles"
   | "manualClock";
 

@@ -41,6 +41,7 @@ export class ExtendedDialect implements HttpDialect {
       managesQueues: features.methods.has("taskqueues.update"),
       leasesManyQueues: true,
       managesLife: features.methods.has("taskqueues.tagStats"),
+      sweeps: false,
       leaseStepMs: 1000,
     });
   }

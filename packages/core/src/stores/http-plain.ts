@@ -22,6 +22,7 @@ export const PLAIN_MANIFEST: StoreManifest = Object.freeze({
   managesQueues: false,
   leasesManyQueues: false,
   managesLife: false,
+  sweeps: false,
   leaseStepMs: 1000,
 });
 

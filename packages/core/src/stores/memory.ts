@@ -72,6 +72,7 @@ const MANIFEST: StoreManifest = Object.freeze({
   managesQueues: true,
   leasesManyQueues: true,
   managesLife: true,
+  sweeps: true,
   leaseStepMs: 0.001,
 });
 

@@ -101,6 +101,6 @@ export const SCHEMA_STEPS: readonly string[] = [
   -- With the retry count, which only changes when the eta does, counting leased tasks reads the index alone.
   DROP INDEX tasks_by_eta;
   CREATE INDEX tasks_by_eta ON tasks (queue_id, eta_us, id, retry_count);
-  CREATE INDEX tasks_by_expiry ON tasks (expires_at_us, serial) WHERE expires_at_us IS NOT NULL;
+  CREATE INDEX tasks_by_expiry ON tasks (expires_at_us) WHERE expires_at_us IS NOT NULL;
   `,
 ];

@@ -34,7 +34,7 @@ describe("storeSuite()", () => {
     let closed = 0;
     const least: StoreFactory = async () => {
       const sut = await memoryUnderTest();
-      const supports = { ...sut.store.supports, name: "least", managesQueues: false };
+      const supports = { ...sut.store.supports, name: "least", managesQueues: false, managesLife: false };
       const store = Object.assign(wrappedStore(sut.store), {});
       Object.defineProperty(store, "supports", { value: supports });
       const close = async () => {

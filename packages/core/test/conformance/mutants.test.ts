@@ -1,19 +1,12 @@
-import { expect, test } from "vitest";
-import { storeSuite } from "../../src/conformance/index.js";
-import type { StoreFactory } from "../../src/conformance/store-under-test.js";
+import { test } from "vitest";
 import { QueueError } from "../../src/errors.js";
-import type { QueueAdmin, QueueStore } from "../../src/store.js";
 import type { QueueKey, TaskWithPayload } from "../../src/task.js";
-import { memoryUnderTest } from "../support/store-under-test.js";
+import { expectNoticed, type Mutant } from "../support/mutants.js";
 
 /**
  * A suite that cannot fail proves nothing. Each of these stores breaks one promise, and the case that is there for it
  * must notice.
  */
-
-type Store = QueueStore & QueueAdmin;
-type Breakage = (inner: Store) => Partial<Store>;
-type Mutant = readonly [what: string, sentence: string, breakage: Breakage];
 
 const reversed = (tasks: readonly TaskWithPayload[]) => [...tasks].reverse();
 
@@ -347,37 +340,6 @@ const QUEUES: readonly Mutant[] = [
 
 const MUTANTS = [...ORDER_AND_TIME, ...FENCES, ...CONTENT, ...LIFE, ...QUEUES];
 
-/** The suite's cases by their sentences, each as a call that rejects when the case fails. */
-function casesOn(factory: StoreFactory): ReadonlyMap<string, () => Promise<void>> {
-  const cases = new Map<string, () => Promise<void>>();
-  storeSuite({
-    describe: (_, body) => body(),
-    test: (sentence, body) => void cases.set(sentence, () => body({ skip: () => undefined })),
-    factory,
-  });
-  return cases;
-}
-
-function broken(inner: Store, breakage: Breakage): Store {
-  const changed = breakage(inner);
-  return new Proxy(inner, {
-    get(target, name) {
-      const value: unknown = Reflect.get(changed, name) ?? Reflect.get(target, name, target);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
-}
-
 test.each(MUTANTS)("storeSuite() notices a store that %s", async (_, sentence, breakage) => {
-  const factory: StoreFactory = async () => {
-    const sut = await memoryUnderTest();
-    const store = broken(sut.store, breakage);
-    return { ...sut, store, another: async () => store };
-  };
-  const run = casesOn(factory).get(sentence);
-  expect(run, "the suite has this case").toBeDefined();
-  // By an assertion or a code, not by a mistake in the mutant.
-  await expect(run!()).rejects.toMatchObject({
-    name: expect.stringMatching(/^(?:AssertionError|QueueError)$/),
-  });
+  await expectNoticed(sentence, breakage);
 });

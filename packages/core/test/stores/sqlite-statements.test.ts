@@ -27,6 +27,10 @@ describe("STATEMENT_TEXTS", () => {
     ["findTask", "tasks_by_id (queue_id=? AND id=?)"],
     ["nextEta", "tasks_by_eta (queue_id=? AND eta_us>?)"],
     ["listTasks", "tasks_by_eta (queue_id=? AND (eta_us,id)>(?,?))"],
+    ["expired", "tasks_by_expiry (expires_at_us>? AND expires_at_us<?)"],
+    ["untaggedAfter", "COVERING INDEX tasks_by_tag (queue_id=? AND tag=? AND (eta_us,id)>(?,?))"],
+    ["taggedAfter", "COVERING INDEX tasks_by_tag (queue_id=? AND (tag,eta_us,id)>(?,?,?))"],
+    ["moveTask", "INTEGER PRIMARY KEY (rowid=?)"],
     ["forgetTombstones", "tombstones_by_end (until_us<?)"],
     ["forgetKeys", "PRIMARY KEY (generation<?)"],
   ] as const)("%s uses the whole of its index", (name, index) => {
