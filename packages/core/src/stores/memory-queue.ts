@@ -168,6 +168,13 @@ export class MemoryQueue {
   }
 }
 
+/** Untagged first, then by code unit. */
+function compareTags(a: string | undefined, b: string | undefined): number {
+  if (a === b) return 0;
+  if (a === undefined) return -1;
+  return b === undefined || a > b ? 1 : -1;
+}
+
 function* upTo(nowUs: number, tasks: SortedTasks<MemoryTask> | undefined): IterableIterator<MemoryTask> {
   if (tasks === undefined) return;
   for (const task of tasks.after(START)) {
