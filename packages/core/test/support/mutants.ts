@@ -2,6 +2,7 @@ import { expect } from "vitest";
 import { storeSuite } from "../../src/conformance/index.js";
 import type { StoreFactory } from "../../src/conformance/store-under-test.js";
 import type { QueueAdmin, QueueStore } from "../../src/store.js";
+import type { QueueSettings } from "../../src/task.js";
 import { memoryUnderTest } from "./store-under-test.js";
 
 /** A store that breaks one promise: what it does, the sentence of the case that notices, and how it is broken. */
@@ -45,5 +46,13 @@ function broken(inner: Store, breakage: Breakage): Store {
       const value: unknown = Reflect.get(changed, name) ?? Reflect.get(target, name, target);
       return typeof value === "function" ? value.bind(target) : value;
     },
+  });
+}
+
+/** A store that leaves out, or changes, some settings. */
+export function settingsBecome(change: (settings: QueueSettings) => Partial<QueueSettings>): Breakage {
+  return (inner) => ({
+    putQueue: (queue, settings, options) =>
+      inner.putQueue(queue, { ...settings, ...change(settings) }, options),
   });
 }
