@@ -69,6 +69,7 @@ function readQueues(reader: YamlReader, top: Mapping): ReadonlyMap<string, Queue
     read.set(entry.name, entry);
   }
   for (const entry of read.values()) checkDeadLetterQueue(reader, entry, read);
+  for (const entry of read.values()) warnOfCircle(reader, entry, read);
   return new Map([...read].map(([name, { settings }]) => [name, settings]));
 }
 
@@ -86,6 +87,24 @@ function checkDeadLetterQueue(
   else if (!entries.has(deadLetterQueue)) complain(`must be in this file, and "${deadLetterQueue}" is not`);
   else if (entries.get(deadLetterQueue)?.settings.mode === "push") {
     complain(`must be a pull queue, and "${deadLetterQueue}" is none: say mode: pull there`);
+  }
+}
+
+/** Allowed, as whoever consumes these queues may know an end; but a task that nobody can do goes round for ever. */
+function warnOfCircle(
+  reader: YamlReader,
+  { name, deadLetterLine }: QueueEntry,
+  entries: ReadonlyMap<string, QueueEntry>,
+): void {
+  const way = [name];
+  for (let next = name; way.length <= entries.size; way.push(next)) {
+    const following = entries.get(next)?.settings.deadLetterQueue;
+    if (following === undefined || following === next) return;
+    if (following === name) {
+      reader.warn(deadLetterLine ?? 1, `dead letters go round in a circle: ${[...way, name].join(" -> ")}`);
+      return;
+    }
+    next = following;
   }
 }
 

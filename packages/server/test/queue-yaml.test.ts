@@ -237,6 +237,17 @@ test("parseQueueYaml() wants a pull queue for dead letters, and pull queues for 
   ]);
 });
 
+test("parseQueueYaml() warns of dead letters that go round in a circle, and not of a chain", () => {
+  const entry = (name: string, to?: string) =>
+    `- name: ${name}\n  mode: pull\n${to === undefined ? "" : `  dead_letter_queue: ${to}\n`}`;
+  const warnings = (...entries: string[]) => parseQueueYaml(`queue:\n${entries.join("")}`).warnings;
+  expect(warnings(entry("a", "b"), entry("b", "c"), entry("c"))).toEqual([]);
+  expect(warnings(entry("a", "b"), entry("b", "c"), entry("c", "b"))).toEqual([
+    "queue.yaml, line 7: dead letters go round in a circle: b -> c -> b",
+    "queue.yaml, line 10: dead letters go round in a circle: c -> b -> c",
+  ]);
+});
+
 test("parseQueueYaml() takes names as they are written, and warns of those that App Engine would refuse", () => {
   const { queues, warnings } = parseQueueYaml(
     "queue:\n- {name: 007, mode: pull}\n- {name: my_queue, mode: pull}\n",

@@ -234,10 +234,18 @@ describe("openHttpStore() on a plain server", () => {
       () => all.store.putQueue(QUEUE, settings),
       () => all.store.deleteQueue(QUEUE),
       () => all.store.listQueues("p"),
+      () => all.store.pauseQueue(QUEUE),
+      () => all.store.resumeQueue(QUEUE),
+      () => all.store.tagStats(QUEUE),
+      () => all.store.redrive(QUEUE),
+      () => all.store.purge(QUEUE, { only: { tag: "t" } }),
+      () => all.store.purge(QUEUE, { only: { tag: undefined } }),
     ]) {
       await expect(call()).rejects.toMatchObject(refusal("not_supported", /no method taskqueues\.\w+/));
     }
-    await all.store.insert(QUEUE, [task]);
+    const traced = { ...task, traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" };
+    expect(await all.store.insert(QUEUE, [traced])).toMatchObject([{ ok: true }]);
+    expect(await leaseOne(all.store)).not.toHaveProperty("traceparent");
     await expect(all.store.peek(QUEUE, { limit: 1, pageToken: "x" })).rejects.toMatchObject(
       refusal("not_supported", /first 100 tasks/),
     );
