@@ -1,4 +1,5 @@
-import type { QueueError } from "@pullqueue/core";
+import { isQueueError, pause, type QueueError, systemClock } from "@pullqueue/core";
+import { FOLLOW_PAUSE_MS } from "./limits.js";
 import type { Output } from "./output.js";
 
 /**
@@ -22,5 +23,21 @@ export class Outage {
   /** The server has answered. */
   ended(): void {
     this.#isSilent = false;
+  }
+
+  /** Repeats a call until the server is there. Rejects with any other failure, and with the signal's reason. */
+  async outlast<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    for (;;) {
+      try {
+        const value = await call();
+        this.ended();
+        return value;
+      } catch (error) {
+        if (!isQueueError(error, "unavailable") && !isQueueError(error, "timeout")) throw error;
+        this.began(error);
+      }
+      await pause(systemClock(), FOLLOW_PAUSE_MS, signal);
+      signal.throwIfAborted();
+    }
   }
 }

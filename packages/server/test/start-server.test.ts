@@ -238,30 +238,6 @@ test("startServer() logs a task that is dropped at its retry limit, and counts",
   ]);
 });
 
-test("startServer() sweeps its store by the clock, and close() ends a sweep that runs", async () => {
-  const clock = manualClock();
-  const store = openMemoryStore({ clock });
-  let aborted = 0;
-  const sweeping = new Promise<void>((begin) => {
-    Object.defineProperty(store, "sweep", {
-      value: (options: { readonly signal: AbortSignal }) =>
-        new Promise((_, reject) => {
-          options.signal.addEventListener("abort", () => {
-            aborted += 1;
-            reject(options.signal.reason);
-          });
-          begin();
-        }),
-    });
-  });
-  const config = await loadConfig({ flags: { port: 0, store: "memory:", sweepIntervalMs: 1000 } });
-  const server = await startServer(config, { store, log, clock });
-  clock.advance(1500);
-  await sweeping;
-  await server.close();
-  expect(aborted).toBe(1);
-});
-
 test("startServer() takes a limit for headers above that of the request", async () => {
   const server = await start({ headersTimeoutMs: 5000, requestTimeoutMs: 1000 });
   expect((await fetch(`${server.url}/healthz`)).status).toBe(200);

@@ -1,6 +1,9 @@
 import { manualClock, type QueueAdmin, QueueError, type SweepResult } from "@pullqueue/core";
+import { openMemoryStore } from "@pullqueue/core/stores/memory";
 import { expect, test } from "vitest";
+import { loadConfig } from "../src/config.js";
 import { createLog } from "../src/log.js";
+import { startServer } from "../src/start-server.js";
 import { Sweeper } from "../src/sweeper.js";
 
 const NOTHING: SweepResult = { expiredTasks: 0, deadLetteredTasks: 0 };
@@ -112,4 +115,32 @@ test("Sweeper with an interval of 0 does nothing", async () => {
   const { clock, sweeper } = open(() => Promise.reject(new Error("swept")), 0);
   clock.advance(1_000_000);
   await sweeper.stop();
+});
+
+test("startServer() sweeps its store by the clock, and close() ends a sweep that runs", async () => {
+  const clock = manualClock();
+  const store = openMemoryStore({ clock });
+  let aborted = 0;
+  const sweeping = new Promise<void>((begin) => {
+    Object.defineProperty(store, "sweep", {
+      value: (options: { readonly signal: AbortSignal }) =>
+        new Promise((_, reject) => {
+          options.signal.addEventListener("abort", () => {
+            aborted += 1;
+            reject(options.signal.reason);
+          });
+          begin();
+        }),
+    });
+  });
+  const config = await loadConfig({ flags: { port: 0, store: "memory:", sweepIntervalMs: 1000 } });
+  const server = await startServer(config, {
+    store,
+    log: createLog({ level: "silent", format: "json" }),
+    clock,
+  });
+  clock.advance(1500);
+  await sweeping;
+  await server.close();
+  expect(aborted).toBe(1);
 });

@@ -1,4 +1,4 @@
-import { isQueueError, limits, pause, QueueError, systemClock, type TaskWithPayload } from "@pullqueue/core";
+import { limits, QueueError, type TaskWithPayload } from "@pullqueue/core";
 import { type Command, Option } from "commander";
 import { durationBetween, parseCount, parseTag } from "../argument-parsers.js";
 import { type Client, withClient } from "../client.js";
@@ -6,14 +6,7 @@ import { type AddCommand, examples, type GlobalOptions, type Invocation } from "
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { SIGNALS } from "../failure.js";
 import { HeldTasks } from "../held-tasks.js";
-import {
-  DURATION_MS_MAX,
-  FOLLOW_PAUSE_MS,
-  KEPT_TASKS_MAX,
-  LEASE_MS_DEFAULT,
-  LEASE_MS_MIN,
-  LEASE_TASKS,
-} from "../limits.js";
+import { DURATION_MS_MAX, KEPT_TASKS_MAX, LEASE_MS_DEFAULT, LEASE_MS_MIN, LEASE_TASKS } from "../limits.js";
 import { Outage } from "../outage.js";
 import type { Output } from "../output.js";
 import { contentOf, taskJson } from "../task-content.js";
@@ -80,8 +73,8 @@ async function get(queue: string, options: GetOptions, invocation: Invocation): 
       `--keep holds at most ${KEPT_TASKS_MAX} tasks, got --count ${options.count}`,
     );
   }
-  const outage = new Outage(output);
-  const onRetry = options.follow === true ? (error: QueueError) => outage.began(error) : () => {};
+  const outage = options.follow === true ? new Outage(output) : undefined;
+  const onRetry = (error: QueueError) => outage?.began(error);
   return withClient(options, { ...invocation, onRetry }, async (client) => {
     await using held = new HeldTasks(client.store, client.key(queue), options.lease, output);
     try {
@@ -99,12 +92,13 @@ interface Work {
   readonly held: HeldTasks;
   readonly output: Output;
   readonly signal: AbortSignal;
-  readonly outage: Outage;
+  /** Only with `--follow`. */
+  readonly outage: Outage | undefined;
 }
 
 async function getTasks(queue: string, options: GetOptions, work: Work): Promise<ExitCode> {
   const { client, held, output, signal } = work;
-  const { follow = false, keep = false } = options;
+  const { follow = false, keep = false, tag } = options;
   const most = Math.min(
     options.count ?? (follow ? Number.POSITIVE_INFINITY : 1),
     keep ? KEPT_TASKS_MAX : Number.POSITIVE_INFINITY,
@@ -113,11 +107,17 @@ async function getTasks(queue: string, options: GetOptions, work: Work): Promise
   let printed = 0;
   let isWhole = true;
   // Who follows a server that was never there has mistyped its address; one that goes away later is waited for.
-  if (follow) await client.store.ready({ signal });
-  work.outage.ended();
+  if (work.outage !== undefined) await client.store.ready({ signal });
+  work.outage?.ended();
   while (printed < most) {
     const waitMs = follow ? limits.WAIT_MS_MAX : Math.max(0, Math.ceil(endMs - performance.now()));
-    const tasks = await leaseSome(queue, options, work, { maxTasks: most - printed, waitMs });
+    const request = {
+      maxTasks: Math.min(most - printed, LEASE_TASKS),
+      leaseMs: options.lease,
+      waitMs: Math.min(waitMs, limits.WAIT_MS_MAX),
+      ...(tag === undefined ? {} : { groupByTag: true, tag }),
+    };
+    const tasks = await reach(work, () => client.store.lease([client.key(queue)], request, { signal }));
     if (tasks.length === 0 && waitMs === 0) break;
     held.add(tasks);
     isWhole = (await printAndDelete(tasks, options, work)) && isWhole;
@@ -129,40 +129,18 @@ async function getTasks(queue: string, options: GetOptions, work: Work): Promise
   return printed === 0 ? EXIT.nothing : EXIT.done;
 }
 
-/** Leases; with `--follow`, a server that is away has no tasks for now. */
-async function leaseSome(
-  queue: string,
-  { follow = false, lease, tag }: GetOptions,
-  { client, outage, signal }: Work,
-  { maxTasks, waitMs }: { readonly maxTasks: number; readonly waitMs: number },
-): Promise<readonly TaskWithPayload[]> {
-  const request = {
-    maxTasks: Math.min(maxTasks, LEASE_TASKS),
-    leaseMs: lease,
-    waitMs: Math.min(waitMs, limits.WAIT_MS_MAX),
-    ...(tag === undefined ? {} : { groupByTag: true, tag }),
-  };
-  try {
-    const tasks = await client.store.lease([client.key(queue)], request, { signal });
-    outage.ended();
-    return tasks;
-  } catch (error) {
-    if (!follow || !isQueueError(error) || (error.code !== "unavailable" && error.code !== "timeout")) {
-      throw error;
-    }
-    outage.began(error);
-    await pause(systemClock(), FOLLOW_PAUSE_MS, signal);
-    signal.throwIfAborted();
-    return [];
-  }
+/** Calls the server; with `--follow`, until it is there. */
+function reach<T>({ outage, signal }: Work, call: () => Promise<T>): Promise<T> {
+  return outage === undefined ? call() : outage.outlast(call, signal);
 }
 
 /** Writes tasks in turn, then deletes those that were written, all or up to the first that could not be. */
 async function printAndDelete(
   tasks: readonly TaskWithPayload[],
   { raw = false, keep = false }: GetOptions,
-  { held, output, signal }: Work,
+  work: Work,
 ): Promise<boolean> {
+  const { held, output, signal } = work;
   const written: TaskWithPayload[] = [];
   let isWhole = true;
   try {
@@ -173,7 +151,7 @@ async function printAndDelete(
     }
   } finally {
     if (!keep && written.length > 0) {
-      for (const { task, code, message } of await held.delete(written)) {
+      for (const { task, code, message } of await reach(work, () => held.delete(written))) {
         isWhole = false;
         output.warn(code, `the task ${task.id} was printed but not deleted: ${message}`);
       }

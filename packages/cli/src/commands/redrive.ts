@@ -40,6 +40,9 @@ async function redrive(queue: string, options: GlobalOptions, invocation: Invoca
       else {
         const tasks = redriven === 1 ? "task" : "tasks";
         await output.line(`${redriven} ${tasks} moved back from ${printable(queue)}`);
+        const { stats } = await store.getQueue(key(queue), { stats: true, signal });
+        const left = stats?.totalTasks ?? 0;
+        if (left > 0) output.note(`${left} left: leased now, new, no dead letters, or their queue is gone`);
       }
     } finally {
       progress.done();

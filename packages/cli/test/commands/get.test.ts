@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { PassThrough, Writable } from "node:stream";
-import type { NewTask } from "@pullqueue/core";
+import { type NewTask, QueueError } from "@pullqueue/core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { SIGNALS } from "../../src/failure.js";
 import { inEnvelope } from "../../src/task-content.js";
@@ -126,6 +126,33 @@ describe("get", () => {
     expect(await following).toMatchObject({ code: 0, stdout: "a\nb\n", stderr: "" });
     await insert("c");
     expect(await counts()).toEqual([1, 1]);
+  });
+
+  test("get --follow whose server is away when it deletes tries again, and prints no task twice", async () => {
+    const interruption = new AbortController();
+    const remove = server.store.delete.bind(server.store);
+    let attempts = 0;
+    const deleted = new Promise<void>((resolve) => {
+      Object.defineProperty(server.store, "delete", {
+        value: async (...call: Parameters<typeof remove>) => {
+          attempts += 1;
+          if (attempts === 1) throw new QueueError("unavailable", "the database is away");
+          const results = await remove(...call);
+          resolve();
+          return results;
+        },
+      });
+    });
+    await insert("a");
+    const following = server.pullqueue(["get", "jobs", "--follow"], { signal: interruption.signal });
+    await deleted;
+    interruption.abort(SIGNALS.SIGINT);
+    const { code, stdout, stderr } = await following;
+    expect({ code, stdout }).toEqual({ code: 0, stdout: "a\n" });
+    expect(stderr).toMatch(
+      /^pullqueue: the server is away, trying until it is back: .*database is away.*\n$/,
+    );
+    expect(await counts()).toEqual([0, 0]);
   });
 
   test("get gives back what it could not write, and a closed pipe is silent", async () => {

@@ -197,7 +197,11 @@ describe("redrive", () => {
       deadLetter: { queue: "jobs", reason: "retry_limit", retryCount: 1 },
     });
     expect((await server.pullqueue(["queues"])).stdout).toMatch(/^jobs .*dead letters to failed$/m);
-    expect((await server.pullqueue(["redrive", "failed"])).stdout).toBe("2 tasks moved back from failed\n");
+    await put("failed", "no dead letter");
+    expect(await server.pullqueue(["redrive", "failed"])).toMatchObject({
+      stdout: "2 tasks moved back from failed\n",
+      stderr: "1 left: leased now, new, no dead letters, or their queue is gone\n",
+    });
     const again = await server.pullqueue(["redrive", "failed", "--json"]);
     expect(JSON.parse(again.stdout)).toEqual({ queue: "failed", redriven: 0 });
     expect((await server.pullqueue(["get", "jobs", "--count", "2"])).stdout).toBe("a\nb\n");
