@@ -147,7 +147,7 @@ export function checkQueueName(object: JsonObject, queue: QueueKey): void {
   if (full.queue === queue.queue && (full.project === undefined || full.project === queue.project)) return;
   throw new QueueError(
     "invalid_argument",
-    `queueName must be that of the path, "${queue.queue}" or "projects/${queue.project}/taskqueues/${queue.queue}", got ${JSON.stringify(name)}`,
+    `queueName must be that of the path, ${describe(queue.queue)}, or projects/PROJECT/taskqueues/QUEUE with it, got ${describe(name)}`,
     { location: "queueName" },
   );
 }

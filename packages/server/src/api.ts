@@ -2,6 +2,7 @@ import { DISCOVERY_PATH, matchRoute, parseProject, QueueError, type RouteMatch }
 import { checkCaller } from "./auth/authorize.js";
 import { checkBatchedParameters } from "./batch-rules.js";
 import { announcesBody, parseBody, readBody } from "./body.js";
+import type { BodyShare } from "./body-memory.js";
 import { applyFields } from "./fields.js";
 import { IGNORED_BODY_BYTES_MAX } from "./limits.js";
 import { type Call, type Method, Refusal, type Service } from "./method.js";
@@ -38,7 +39,9 @@ async function serveRoute(
   const method = METHODS[name];
   const queue = { project: parseProject(path.project), queue: path.taskqueue ?? "" };
   record.queue = queue;
-  const query = parseQuery(isTunnelledForm(request) ? await tunnelledSearch(request, search) : search);
+  const query = parseQuery(
+    isTunnelledForm(request) ? await tunnelledSearch(request, search, record.share) : search,
+  );
   const caller = await service.access.identify(request, query);
   record.caller = caller.email;
   checkCaller(caller, method.access, queue.project);
@@ -49,7 +52,7 @@ async function serveRoute(
   const queues = method.queues?.(queue, parameters) ?? [queue];
   await service.access.admit(caller, method.access, queues, request.signal);
   record.waits = Number(parameters.waitMs ?? 0) > 0;
-  const body = await bodyFor(method, request);
+  const body = await bodyFor(method, request, record.share);
   const task = path.task ?? "";
   const result = await run(method, { service, caller, queue, task, parameters, body, request });
   return answer(result, form, record);
@@ -75,9 +78,11 @@ function answer(result: object | undefined, { pretty, mask }: AnswerForm, record
 async function bodyFor(
   { request: accepts }: Method,
   request: Request,
+  share: BodyShare,
 ): Promise<Call<ParameterTable>["body"]> {
-  if (accepts !== undefined) return parseBody(await readBody(request, accepts.bytesMax));
-  if (announcesBody(request) && !isTunnelledForm(request)) await readBody(request, IGNORED_BODY_BYTES_MAX);
+  if (accepts !== undefined) return parseBody(await readBody(request, accepts.bytesMax, share));
+  if (announcesBody(request) && !isTunnelledForm(request))
+    await readBody(request, IGNORED_BODY_BYTES_MAX, share);
   return {};
 }
 

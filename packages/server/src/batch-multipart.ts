@@ -1,6 +1,6 @@
 import { MIMEType } from "node:util";
 import { QueueError } from "@pullqueue/core";
-import { BATCH_CALLS_MAX } from "./limits.js";
+import { BATCH_CALLS_MAX, BATCH_FALSE_BOUNDARIES_MAX } from "./limits.js";
 
 /** Bodies of many parts (RFC 2046, 5.1), taken apart without copying. Lines may end with CRLF or LF alone. */
 
@@ -72,13 +72,24 @@ interface Delimiter {
 
 function* delimiters(body: Buffer, dashed: string): Generator<Delimiter> {
   const length = Buffer.byteLength(dashed);
-  for (let at = body.indexOf(dashed); at !== -1; at = body.indexOf(dashed, at + length)) {
-    if (at > 0 && body[at - 1] !== LF) continue;
+  // Only the first line has no line break before it.
+  const begins = body.subarray(0, length).equals(Buffer.from(dashed));
+  let at = begins ? 0 : lineThatBegins(body, dashed, 0);
+  for (let falseOnes = 0; at !== -1; at = lineThatBegins(body, dashed, at + length)) {
     const behind = at + length;
     const closes = body[behind] === HYPHEN && body[behind + 1] === HYPHEN;
     const end = closes ? behind + 2 : endOfPadding(body, behind);
     if (end !== undefined) yield { lineStart: lineBreakBefore(body, at), end, closes };
+    else falseOnes += 1;
+    if (falseOnes > BATCH_FALSE_BOUNDARIES_MAX) {
+      throw malformed("too many lines of it begin as its boundary does and go on; choose another boundary");
+    }
   }
+}
+
+function lineThatBegins(body: Buffer, dashed: string, start: number): number {
+  const lineBreak = body.indexOf(`\n${dashed}`, start);
+  return lineBreak === -1 ? -1 : lineBreak + 1;
 }
 
 /** Where the line ends that holds nothing but blanks from here on; undefined when it is longer: then it is no delimiter. */

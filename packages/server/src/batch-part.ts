@@ -1,6 +1,6 @@
 import { QueueError } from "@pullqueue/core";
 import { malformed, parseMediaType, quote } from "./batch-multipart.js";
-import { HEADER_BYTES_MAX } from "./limits.js";
+import { BATCH_HEADERS_MAX, HEADER_BYTES_MAX } from "./limits.js";
 
 /** One part of a batch: a request of `application/http`, in a wrapping with headers of its own. */
 
@@ -52,7 +52,11 @@ function checkWrapping(headers: Headers): void {
 function readRequest(part: Buffer, start: number): Omit<BatchedCall, "contentId"> {
   let requestLine = nextLine(part, start);
   // Some clients write one line break more than they should.
-  while (requestLine?.text === "") requestLine = nextLine(part, requestLine.end);
+  while (requestLine?.text === "") {
+    if (requestLine.end - start > HEADER_BYTES_MAX)
+      throw wrong("there must be a request behind the part's headers");
+    requestLine = nextLine(part, requestLine.end);
+  }
   if (requestLine === undefined) throw wrong("there must be a request behind the part's headers");
   const [, method = "", target = ""] = REQUEST_LINE.exec(requestLine.text) ?? [];
   if (!METHOD.test(method)) {
@@ -77,6 +81,7 @@ function readHeaders(part: Buffer, start: number): { readonly headers: Headers; 
     if (line.text === "") break;
     if (/^[ \t]/.test(line.text) && folded.length > 0) folded[folded.length - 1] += ` ${line.text.trim()}`;
     else folded.push(line.text);
+    if (folded.length > BATCH_HEADERS_MAX) throw wrong(`there must be at most ${BATCH_HEADERS_MAX} headers`);
   }
   const headers = new Headers();
   for (const line of folded) {

@@ -4,6 +4,7 @@ import { type BatchedAnswer, batchResponse } from "./batch-answer.js";
 import { readBoundary, splitParts } from "./batch-multipart.js";
 import { type BatchedCall, readPart } from "./batch-part.js";
 import { readBody } from "./body.js";
+import type { BodyShare } from "./body-memory.js";
 import { BATCH_ANSWER_BYTES_MAX, BATCH_BODY_BYTES_MAX, BATCH_CALLS_AT_ONCE } from "./limits.js";
 import { errorResponse } from "./responses.js";
 
@@ -48,9 +49,10 @@ const IGNORED_HEADERS = [
  */
 export async function serveBatch(
   request: Request,
+  share: BodyShare,
   serveCall: (call: Request) => Promise<Response>,
 ): Promise<Response> {
-  const calls = await readCalls(request);
+  const calls = await readCalls(request, share);
   const batch: Batch = {
     origin: new URL(request.url).origin,
     inherited: inheritedHeaders(request.headers),
@@ -82,11 +84,16 @@ interface Batch {
   readonly signal: AbortSignal;
 }
 
-async function readCalls(request: Request): Promise<readonly BatchedCall[]> {
+async function readCalls(request: Request, share: BodyShare): Promise<readonly BatchedCall[]> {
   const boundary = readBoundary(request.headers.get("content-type"));
-  const { buffer, byteOffset, byteLength } = await readBody(request, BATCH_BODY_BYTES_MAX);
+  const { buffer, byteOffset, byteLength } = await readBody(request, BATCH_BODY_BYTES_MAX, share);
   const parts = splitParts(Buffer.from(buffer, byteOffset, byteLength), boundary);
-  return parts.map((part, index) => readPart(part, index + 1));
+  const calls: BatchedCall[] = [];
+  for (const part of parts) {
+    calls.push(readPart(part, calls.length + 1));
+    if (calls.length % BATCH_CALLS_AT_ONCE === 0) await othersTurn();
+  }
+  return calls;
 }
 
 function inheritedHeaders(outer: Headers): Batch["inherited"] {

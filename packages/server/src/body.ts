@@ -1,22 +1,27 @@
 import { isUtf8 } from "node:buffer";
-import { type JsonObject, QueueError } from "@pullqueue/core";
+import { isQueueError, type JsonObject, QueueError } from "@pullqueue/core";
+import type { BodyShare } from "./body-memory.js";
 import { unpack } from "./decompression.js";
 import { findShapeFault } from "./json-shape.js";
+import { UNCOUNTED_BODY_BYTES_MAX } from "./limits.js";
 
 /** Bodies of requests: never more in memory than allowed, and UTF-8 JSON objects or a refusal. */
 
 /**
- * The bytes of a body, unpacked. Throws `too_large` past `bytesMax`, packed or unpacked: before reading where the length is
- * announced.
+ * The bytes of a body, unpacked; large ones are taken from the memory for bodies. Throws `too_large` past `bytesMax`, packed
+ * or unpacked: before reading where the length is announced.
  */
-export async function readBody(request: Request, bytesMax: number): Promise<Uint8Array> {
-  return unpack(await readSent(request, bytesMax), request.headers, bytesMax);
+export async function readBody(request: Request, bytesMax: number, share: BodyShare): Promise<Uint8Array> {
+  const sent = await readSent(request, bytesMax, share);
+  return unpack(sent, request.headers, counter(bytesMax, share));
 }
 
-async function readSent(request: Request, bytesMax: number): Promise<Uint8Array> {
+async function readSent(request: Request, bytesMax: number, share: BodyShare): Promise<Uint8Array> {
   const announced = request.headers.get("content-length");
-  if (announced === null) return readCounting(request, bytesMax);
-  if (Number(announced) > bytesMax) throw tooLarge(bytesMax);
+  if (announced !== null && Number(announced) > bytesMax) throw tooLarge(bytesMax);
+  if (announced === null || Number(announced) > UNCOUNTED_BODY_BYTES_MAX) {
+    return readCounting(request, bytesMax, share);
+  }
   const bytes = new Uint8Array(await request.arrayBuffer().catch(endedEarly));
   // Node's parser never gives more than was announced; a Request made in process can hold anything.
   if (bytes.byteLength > bytesMax) throw tooLarge(bytesMax);
@@ -41,24 +46,33 @@ export function parseBody(bytes: Uint8Array): JsonObject {
   throw parseError(Array.isArray(value) ? "got an array" : `got ${value === null ? "null" : typeof value}`);
 }
 
-/** A body without an announced length, read piece by piece. */
-async function readCounting(request: Request, bytesMax: number): Promise<Uint8Array> {
+/** A body that is large, or without an announced length, read piece by piece. */
+async function readCounting(request: Request, bytesMax: number, share: BodyShare): Promise<Uint8Array> {
   // GET and HEAD have none; asking for one would cost a conversion of the request.
   if (request.method === "GET" || request.method === "HEAD") return new Uint8Array();
   if (request.body === null) return new Uint8Array();
-  const reader = request.body.getReader();
   const pieces: Uint8Array[] = [];
-  let length = 0;
-  for (;;) {
-    const { done, value } = await reader.read().catch(endedEarly);
-    if (done) return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
-    length += value.byteLength;
-    if (length > bytesMax) {
-      await reader.cancel().catch(endedEarly);
-      throw tooLarge(bytesMax);
+  const count = counter(bytesMax, share);
+  try {
+    for await (const piece of request.body) {
+      count(piece.byteLength);
+      pieces.push(piece);
     }
-    pieces.push(value);
+  } catch (cause) {
+    if (isQueueError(cause)) throw cause;
+    endedEarly(cause);
   }
+  return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+}
+
+/** Told of each piece that comes. Throws when the body, or all bodies together, become too large. */
+function counter(bytesMax: number, share: BodyShare): (bytes: number) => void {
+  let total = 0;
+  return (bytes) => {
+    total += bytes;
+    if (total > bytesMax) throw tooLarge(bytesMax);
+    share.take(bytes);
+  };
 }
 
 function parseJson(text: string): unknown {
@@ -85,5 +99,8 @@ function parseError(what: string): QueueError {
 }
 
 function tooLarge(bytesMax: number): QueueError {
-  return new QueueError("too_large", `the request's body must have at most ${bytesMax} bytes`);
+  return new QueueError(
+    "too_large",
+    `the request's body must have at most ${bytesMax} bytes, packed and unpacked`,
+  );
 }

@@ -1,17 +1,15 @@
-import { promisify } from "node:util";
-import { gunzip, inflate, type ZlibOptions } from "node:zlib";
-import { QueueError } from "@pullqueue/core";
+import type { Transform } from "node:stream";
+import { createGunzip, createInflate, type ZlibOptions } from "node:zlib";
+import { isQueueError, QueueError } from "@pullqueue/core";
 import { DECOMPRESSION_CHUNK_BYTES } from "./limits.js";
 import { errorResponse } from "./responses.js";
 
 /** Bodies of requests that came compressed. Unpacking runs on other threads and stops at the limit of the body. */
 
-type Unpack = (bytes: Uint8Array, options: ZlibOptions) => Promise<Uint8Array>;
-
-const DECODERS: Readonly<Record<string, Unpack>> = {
-  gzip: promisify<Uint8Array, ZlibOptions, Uint8Array>(gunzip),
-  "x-gzip": promisify<Uint8Array, ZlibOptions, Uint8Array>(gunzip),
-  deflate: promisify<Uint8Array, ZlibOptions, Uint8Array>(inflate),
+const DECODERS: Readonly<Record<string, (options: ZlibOptions) => Transform>> = {
+  gzip: createGunzip,
+  "x-gzip": createGunzip,
+  deflate: createInflate,
 };
 
 /** The encodings that are understood, as a header lists them. */
@@ -38,19 +36,27 @@ export function refuseEncoding(headers: Headers): Response {
 }
 
 /**
- * The bytes behind their encoding, which `isAcceptedEncoding` accepts; at most `bytesMax`. Throws `too_large` past it,
- * and `invalid_argument` for what is not in that encoding.
+ * The bytes behind their encoding, which `isAcceptedEncoding` accepts. `count` is told of each piece; unpacking ends with
+ * what it throws. Throws `invalid_argument` for what is not in that encoding.
  */
-export async function unpack(bytes: Uint8Array, headers: Headers, bytesMax: number): Promise<Uint8Array> {
+export async function unpack(
+  bytes: Uint8Array,
+  headers: Headers,
+  count: (bytes: number) => void,
+): Promise<Uint8Array> {
   const encoding = encodingOf(headers);
-  const decode = encoding === undefined ? undefined : DECODERS[encoding];
-  if (decode === undefined || bytes.byteLength === 0) return bytes;
+  const createDecoder = encoding === undefined ? undefined : DECODERS[encoding];
+  if (createDecoder === undefined || bytes.byteLength === 0) return bytes;
+  const decoder = createDecoder({ chunkSize: DECOMPRESSION_CHUNK_BYTES });
+  const pieces: Buffer[] = [];
   try {
-    return await decode(bytes, { maxOutputLength: bytesMax, chunkSize: DECOMPRESSION_CHUNK_BYTES });
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") {
-      throw new QueueError("too_large", `the request's body must have at most ${bytesMax} bytes, unpacked`);
+    decoder.end(bytes);
+    for await (const piece of decoder as AsyncIterable<Buffer>) {
+      count(piece.byteLength);
+      pieces.push(piece);
     }
+  } catch (cause) {
+    if (isQueueError(cause)) throw cause;
     throw new QueueError(
       "invalid_argument",
       `the request's body must be in ${encoding}, as its header says`,
@@ -60,6 +66,7 @@ export async function unpack(bytes: Uint8Array, headers: Headers, bytesMax: numb
       },
     );
   }
+  return Buffer.concat(pieces);
 }
 
 /** Undefined for none, which is also called identity. */

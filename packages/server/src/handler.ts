@@ -16,6 +16,7 @@ import type { Authentication } from "./auth/authenticate.js";
 import { challengeOf } from "./auth/challenge.js";
 import { BATCH_PATHS, serveBatch } from "./batch.js";
 import { refuseNestedBatch } from "./batch-rules.js";
+import { BodyMemory } from "./body-memory.js";
 import { compressAnswer } from "./compression.js";
 import { checkOrigins, withCors } from "./cors.js";
 import { isAcceptedEncoding, refuseEncoding } from "./decompression.js";
@@ -69,10 +70,13 @@ export function createHandler(options: HandlerOptions): RequestHandler {
   const app = createApp(options, (call, batch) => serve(call, { batch }));
   // Where callers prove who they are, a page has no more rights than what it knows.
   const guard = options.authentication === undefined ? pageGuard(options.publicUrl, origins) : undefined;
+  const bodies = new BodyMemory();
   const serve = async (request: Request, within: { readonly batch?: string } = {}): Promise<Response> => {
-    const record: RequestRecord = { id: requestIdOf(request.headers), pretty: true, ...within };
+    const share = bodies.share();
+    const record: RequestRecord = { id: requestIdOf(request.headers), pretty: true, share, ...within };
     const startedMs = performance.now();
     const response = await answer(app, guard, request, record);
+    share.release();
     response.headers.set(REQUEST_ID_HEADER, record.id);
     const elapsedMs = performance.now() - startedMs;
     options.metrics?.requests.answered(record, response.status, elapsedMs);
@@ -163,7 +167,7 @@ async function serveBatchRequest(
   if (method !== "POST") return methodNotAllowed(method, ["POST"]);
   if (record.batch !== undefined) refuseNestedBatch();
   record.route = "batch";
-  return serveBatch(request, (call) => serveCall(call, record.id));
+  return serveBatch(request, record.share, (call) => serveCall(call, record.id));
 }
 
 function serveDiscovery(request: Request, publicUrl: string | undefined): Response {

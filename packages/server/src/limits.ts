@@ -56,6 +56,21 @@ export const COMPRESSION_LEVEL = 1;
 /** How long a browser may remember what a page is allowed, in seconds: a changed configuration is seen within minutes. */
 export const CORS_MAX_AGE_SECONDS = 600;
 
+/**
+ * Bytes of all bodies of requests under way, packed and unpacked, together: five of the largest. Reading one takes about
+ * twice as much again, and the whole stays below the memory of a small machine.
+ */
+export const BODIES_BYTES_MAX = 256 * MIB;
+
+/** Largest body that is not counted in `BODIES_BYTES_MAX`, in bytes: most are small, and are read the fastest way. */
+export const UNCOUNTED_BODY_BYTES_MAX = 64 * KIB;
+
+/** Most header lines of one part of a batch. Browsers and clients send about twenty. */
+export const BATCH_HEADERS_MAX = 100;
+
+/** Most lines in a batch that only begin as its boundary does: each costs a look, and none is in a body by chance. */
+export const BATCH_FALSE_BOUNDARIES_MAX = 10_000;
+
 /** Longest `fields` selector, in characters: all fields of all resources by name are below 500. */
 export const FIELDS_LENGTH_MAX = 2000;
 

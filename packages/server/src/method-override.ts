@@ -1,4 +1,5 @@
 import { readBody } from "./body.js";
+import type { BodyShare } from "./body-memory.js";
 import { HEADER_BYTES_MAX } from "./limits.js";
 
 /** Calls that are tunnelled through POST, as Google allows, because something on their way knows only GET and POST. */
@@ -26,7 +27,7 @@ export function isTunnelledForm(request: Request): boolean {
 }
 
 /** The query of a tunnelled form, behind that of the address. Throws `too_large` past what an address may have. */
-export async function tunnelledSearch(request: Request, search: string): Promise<string> {
-  const form = Buffer.from(await readBody(request, HEADER_BYTES_MAX)).toString("latin1");
+export async function tunnelledSearch(request: Request, search: string, share: BodyShare): Promise<string> {
+  const form = Buffer.from(await readBody(request, HEADER_BYTES_MAX, share)).toString("latin1");
   return search === "" ? form : `${search}&${form}`;
 }

@@ -1,4 +1,5 @@
 import type { QueueError, QueueKey, RouteName } from "@pullqueue/core";
+import type { BodyShare } from "./body-memory.js";
 
 /** What there is beside the API. */
 export type PageName = "batch" | "discovery" | "healthz" | "readyz" | "metrics";
@@ -9,6 +10,8 @@ export interface RequestRecord {
   readonly id: string;
   /** The id of the batch request that this one is a part of. */
   readonly batch?: string;
+  /** What its body takes of the memory for bodies. */
+  readonly share: BodyShare;
   /** The method of the API, or what the request looked at beside it; undefined while, or because, it is none. */
   route?: RouteName | PageName;
   /** Whether it may wait on purpose for a task. */

@@ -1,9 +1,11 @@
 import { BASE_PATH } from "@pullqueue/core";
 import { describe, expect, test } from "vitest";
 import { serveBatch } from "../src/batch.js";
+import { BodyMemory } from "../src/body-memory.js";
 import { BATCH, batchBody, batchRequest, callWith, readBatch } from "./batch-support.js";
 import { ORIGIN, openApi } from "./support.js";
 
+const SHARE = new BodyMemory().share();
 const TASKS = `${BASE_PATH}s~my-app/taskqueues/pull-queue/tasks`;
 const KEY = { project: "my-app", queue: "pull-queue" };
 
@@ -116,7 +118,7 @@ test("serveBatch() gives its headers to its calls, except those of its own conte
     `GET ${TASKS}/a HTTP/1.1\r\nauthorization: Bearer inner\r\nHost: h\r\nAccept-Encoding: gzip`,
     callWith(`POST ${TASKS}?a=b%20c HTTP/1.1\r\nContent-Length: 99`, { a: 1 }),
   );
-  await serveBatch(batchRequest(body, outer), async (call) => {
+  await serveBatch(batchRequest(body, outer), SHARE, async (call) => {
     seen.push(call);
     return new Response();
   });
@@ -154,7 +156,7 @@ test("serveBatch() lets its calls tunnel their methods", async () => {
 test("serveBatch() makes 64 calls at a time, so that inserts share a commit, and the next when these have ended", async () => {
   const events: string[] = [];
   const body = batchBody(...Array.from({ length: 100 }, (_, index) => `GET /${index}`));
-  await serveBatch(batchRequest(body), async ({ url }) => {
+  await serveBatch(batchRequest(body), SHARE, async ({ url }) => {
     events.push(`begin ${url}`);
     await new Promise(setImmediate);
     events.push(`end ${url}`);
@@ -278,7 +280,25 @@ test.each<[string, string, Record<string, string>, RegExp]>([
   ],
   ["a control character", batchBody(`GET ${TASKS} HTTP/1.1\r\nX: a\x00b`), {}, /part 1, a header must be/],
   ["a fold before any header", batchBody(`GET ${TASKS} HTTP/1.1\r\n x`), {}, /part 1, a header must be/],
-  ["endless headers", batchBody(`GET ${TASKS}\r\n${"X: y\r\n".repeat(20_000)}`), {}, /at most 98304 bytes/],
+  [
+    "many headers",
+    batchBody(`GET ${TASKS}\r\n${"X: y\r\n".repeat(101)}`),
+    {},
+    /part 1, .*at most 100 headers/,
+  ],
+  ["nothing but line breaks", batchBody("\n".repeat(100_000)), {}, /part 1, .*must be a request/],
+  [
+    "lines that are nearly boundaries",
+    batchBody(`GET ${TASKS}\n\n${"--b1x\n".repeat(10_001)}`),
+    {},
+    /choose another boundary/,
+  ],
+  [
+    "endless headers",
+    batchBody(`GET ${TASKS}\r\n${`X: ${"y".repeat(9999)}\r\n`.repeat(10)}`),
+    {},
+    /at most 98304 bytes/,
+  ],
   ["an endless line", batchBody(`GET /${"x".repeat(100_000)}`), {}, /at most 98304 bytes/],
 ])("serveBatch() refuses %s, names the place, and does nothing", async (_, bad, headers, message) => {
   const { handler, store } = openApi();

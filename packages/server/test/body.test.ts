@@ -1,6 +1,9 @@
 import { deflateSync, gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { parseBody, readBody } from "../src/body.js";
+import { BodyMemory } from "../src/body-memory.js";
+
+const SHARE = new BodyMemory().share();
 
 function request(
   body: string | Uint8Array<ArrayBuffer> | ReadableStream,
@@ -26,36 +29,38 @@ function endless() {
 
 test("readBody() takes exactly as much as is allowed, announced or not", async () => {
   const bytes = new Uint8Array([1, 2, 3]);
-  expect(await readBody(request(bytes), 3)).toEqual(bytes);
-  expect(await readBody(request(bytes, { "content-length": "3" }), 3)).toEqual(bytes);
+  expect(await readBody(request(bytes), 3, SHARE)).toEqual(bytes);
+  expect(await readBody(request(bytes, { "content-length": "3" }), 3, SHARE)).toEqual(bytes);
 });
 
 test.each(["2", undefined])(
   "readBody() refuses a body one byte too long, announced as %s",
   async (length) => {
     const headers = length === undefined ? {} : { "content-length": length };
-    await expect(readBody(request("xyz", headers as never), 2)).rejects.toMatchObject({ code: "too_large" });
+    await expect(readBody(request("xyz", headers as never), 2, SHARE)).rejects.toMatchObject({
+      code: "too_large",
+    });
   },
 );
 
 test("readBody() refuses an announced length without reading", async () => {
   const { stream, taken } = endless();
   const announced = request(stream, { "content-length": "1000" });
-  await expect(readBody(announced, 100)).rejects.toMatchObject({ code: "too_large" });
+  await expect(readBody(announced, 100, SHARE)).rejects.toMatchObject({ code: "too_large" });
   // The stream itself fills its buffer of one.
   expect(taken.chunks).toBeLessThanOrEqual(1);
 });
 
 test("readBody() stops reading an endless body at its limit and cancels it", async () => {
   const { stream, taken } = endless();
-  await expect(readBody(request(stream), 100)).rejects.toMatchObject({ code: "too_large" });
+  await expect(readBody(request(stream), 100, SHARE)).rejects.toMatchObject({ code: "too_large" });
   expect(taken.cancelled).toBe(true);
   expect(taken.chunks).toBeLessThan(14);
 });
 
 test("readBody() says that a body broke off", async () => {
   const broken = new ReadableStream({ pull: (controller) => controller.error(new Error("reset")) });
-  await expect(readBody(request(broken), 100)).rejects.toMatchObject({
+  await expect(readBody(request(broken), 100, SHARE)).rejects.toMatchObject({
     code: "invalid_argument",
     reason: "parseError",
   });
@@ -82,16 +87,16 @@ test.each([
 ])("readBody() unpacks a body in %j", async (encoding, pack) => {
   const bytes = Buffer.from("x".repeat(100_000));
   const packed = request(new Uint8Array(pack(bytes)), { "content-encoding": encoding });
-  expect(Buffer.from(await readBody(packed, 100_000)).equals(bytes)).toBe(true);
+  expect(Buffer.from(await readBody(packed, 100_000, SHARE)).equals(bytes)).toBe(true);
 });
 
 test("readBody() unpacks nothing past its limit", async () => {
   const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024));
   const before = process.memoryUsage().arrayBuffers;
   const packed = request(new Uint8Array(bomb), { "content-encoding": "gzip" });
-  await expect(readBody(packed, 100_000)).rejects.toMatchObject({
+  await expect(readBody(packed, 100_000, SHARE)).rejects.toMatchObject({
     code: "too_large",
-    message: expect.stringMatching(/at most 100000 bytes, unpacked/),
+    message: expect.stringMatching(/at most 100000 bytes, packed and unpacked/),
   });
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8 * 1024 * 1024);
 });
@@ -102,7 +107,7 @@ test.each([
   ["has a wrong checksum", Buffer.from(gzipSync("{}")).fill(0, 12)],
 ])("readBody() refuses a body in gzip that %s", async (_, bytes) => {
   const packed = request(new Uint8Array(bytes), { "content-encoding": "gzip" });
-  await expect(readBody(packed, 1000)).rejects.toMatchObject({
+  await expect(readBody(packed, 1000, SHARE)).rejects.toMatchObject({
     code: "invalid_argument",
     reason: "parseError",
     message: "the request's body must be in gzip, as its header says",
@@ -122,4 +127,19 @@ test("parseBody() refuses a body of more than 100000 values, and counts none in 
   expect(() => parseBody(many(100_001))).toThrow(/more than 100000 values/);
   const text = `${'[{,\\"'.repeat(100_000)}\\\\`;
   expect(parseBody(Buffer.from(`{"a":"${text}","b":[]}`)).b).toEqual([]);
+});
+
+test("readBody() takes large bodies from the memory for bodies, and is told when that is used up", async () => {
+  const memory = new BodyMemory(300_000);
+  const [first, second, third] = [memory.share(), memory.share(), memory.share()];
+  const large = () => request(new Uint8Array(200_000), { "content-length": "200000" });
+  await readBody(large(), 1_000_000, first);
+  await expect(readBody(large(), 1_000_000, second)).rejects.toMatchObject({ code: "unavailable" });
+  const packed = request(new Uint8Array(gzipSync(Buffer.alloc(200_000))), { "content-encoding": "gzip" });
+  await expect(readBody(packed, 1_000_000, second)).rejects.toMatchObject({ code: "unavailable" });
+  await readBody(request(new Uint8Array(1000), { "content-length": "1000" }), 1_000_000, second);
+  second.release();
+  first.release();
+  await readBody(large(), 1_000_000, third);
+  await expect(readBody(large(), 1_000_000, first)).rejects.toMatchObject({ code: "unavailable" });
 });
