@@ -1,11 +1,12 @@
 import { setImmediate as othersTurn } from "node:timers/promises";
-import { QueueError } from "@pullqueue/core";
+import { newRequestId, QueueError } from "@pullqueue/core";
 import { type BatchedAnswer, batchResponse } from "./batch-answer.js";
 import { readBoundary, splitParts } from "./batch-multipart.js";
 import { type BatchedCall, readPart } from "./batch-part.js";
 import { readBody } from "./body.js";
 import type { BodyShare } from "./body-memory.js";
 import { BATCH_ANSWER_BYTES_MAX, BATCH_BODY_BYTES_MAX, BATCH_CALLS_AT_ONCE } from "./limits.js";
+import { REQUEST_ID_HEADER } from "./request-id.js";
 import { errorResponse } from "./responses.js";
 
 /**
@@ -124,5 +125,6 @@ function refuseRest(): Response {
       "resource_exhausted",
       `this call was not made, because the answers before it have more than ${BATCH_ANSWER_BYTES_MAX} bytes; repeat it in another batch`,
     ),
+    { headers: { [REQUEST_ID_HEADER]: newRequestId() } },
   );
 }

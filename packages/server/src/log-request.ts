@@ -1,7 +1,7 @@
 import type { Log } from "./log.js";
 import { splitUrl } from "./query.js";
 import type { RequestRecord } from "./request-record.js";
-import { traceIdOf } from "./trace-context.js";
+import { traceIdOf } from "./trace-headers.js";
 
 /**
  * One line for each request: at `debug` when it succeeded, so that looking costs nothing on the way of a task; at
@@ -18,11 +18,12 @@ export function logRequest(
   const { status } = response;
   const level = levelOf(status, record);
   if (!log.isLevelEnabled(level)) return;
+  const traceId = traceIdOf(request);
   log[level](
     {
       request: record.id,
       ...(record.batch === undefined ? {} : { batch: record.batch }),
-      ...traceOf(request),
+      ...(traceId === undefined ? {} : { traceId }),
       method: request.method,
       path: splitUrl(request.url).pathname,
       ...(record.queue === undefined ? {} : { project: record.queue.project, queue: record.queue.queue }),
@@ -34,12 +35,6 @@ export function logRequest(
     },
     "request",
   );
-}
-
-/** The trace that the caller is part of, so that its log and ours can be read together. */
-function traceOf({ headers }: Request): { readonly traceId?: string } {
-  const traceId = traceIdOf(headers);
-  return traceId === undefined ? {} : { traceId };
 }
 
 function levelOf(status: number, { error }: RequestRecord): "debug" | "info" | "error" {

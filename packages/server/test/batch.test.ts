@@ -104,6 +104,16 @@ test("serveBatch() keeps a body as it is, whatever length its headers claim", as
   expect((await call("GET", `${TASKS}/a`)).json.tag).toBe("ä\u2028--b1");
 });
 
+test("serveBatch() answers each call with an id of its own, or the one that the call was given", async () => {
+  const { handler } = openApi();
+  const body = batchBody(`GET ${TASKS}/a`, `GET ${TASKS}/b HTTP/1.1\r\nX-Request-Id: mine`, `GET ${TASKS}/c`);
+  const response = await handler(batchRequest(body, { "x-request-id": "batch" }));
+  expect(response.headers.get("x-request-id")).toBe("batch");
+  const ids = [...(await response.text()).matchAll(/^x-request-id: (\S+)\r?$/gim)].map(([, id]) => id);
+  expect(ids).toEqual([expect.stringMatching(/-\d+$/), "mine", expect.stringMatching(/-\d+$/)]);
+  expect(new Set(ids).size).toBe(3);
+});
+
 test("serveBatch() gives its headers to its calls, except those of its own content and connection", async () => {
   const seen: Request[] = [];
   const outer = {

@@ -58,6 +58,16 @@ describe("SoakLedger", () => {
     expect(ledgerOf(...lines).complaints).toEqual([expect.stringMatching(complaint)]);
   });
 
+  test("SoakLedger may hear of a lease before the insert", () => {
+    const ledger = ledgerOf(
+      "c1: leased 0 10 p1:1/1",
+      "c1: deleting p1:1/1",
+      "p1: sending 0 2",
+      "c1: deleted p1:1/1",
+    );
+    expect([ledger.complaints, ledger.deleted]).toEqual([[], 1]);
+  });
+
   test("SoakLedger takes an insert without an answer for neither stored nor lost", () => {
     expect(ledgerOf("p1: sending 0 50").complaints).toEqual([]);
   });

@@ -13,6 +13,7 @@ const SENT = 1;
 const STORED = 2;
 const DELETING = 4;
 const DELETED = 8;
+const LEASED = 16;
 
 /** Complaints that are kept; one defect makes thousands. */
 const COMPLAINTS_MAX = 20;
@@ -27,7 +28,8 @@ interface Sequence {
 
 /**
  * What the clients of a soak told before they were killed, and where the server contradicts it. Lines of one client come
- * in order; those of two may overtake each other, so leases are compared by their times and not by when they were told.
+ * in order; those of two may overtake each other, so leases are compared by their times and not by when they were told, and
+ * a task may be leased before its insert is told.
  */
 export class SoakLedger {
   readonly #sequences = new Map<string, Sequence>();
@@ -55,9 +57,8 @@ export class SoakLedger {
 
   /** Inserts of the numbers from `from` to below `to` are about to be sent. */
   sending(producer: string, from: number, to: number): void {
-    const sequence = this.#sequenceOf(producer, to);
-    sequence.known.fill(SENT, from, to);
-    sequence.length = to;
+    const { known } = this.#sequenceOf(producer, to);
+    for (let number = from; number < to; number++) known[number]! |= SENT;
   }
 
   /** They were acknowledged. */
@@ -69,12 +70,8 @@ export class SoakLedger {
 
   /** A task was handed out. */
   leased(lease: ToldLease): void {
-    const at = this.#find(lease.key);
-    if (at === undefined) {
-      this.#complain(lease.key, "was leased and never inserted");
-      return;
-    }
-    const { sequence, number } = at;
+    const { sequence, number } = this.#find(lease.key);
+    sequence.known[number]! |= LEASED;
     if ((sequence.known[number]! & DELETED) !== 0 && lease.retryCount > sequence.deletedUnder[number]!) {
       this.#complain(lease.key, `was leased again (${lease.retryCount}) after its delete`);
       return;
@@ -97,17 +94,16 @@ export class SoakLedger {
 
   /** A delete is about to be sent. */
   deleting(key: string): void {
-    const at = this.#find(key);
-    if (at !== undefined) at.sequence.known[at.number]! |= DELETING;
+    const { sequence, number } = this.#find(key);
+    sequence.known[number]! |= DELETING;
   }
 
   /** A delete under this lease was acknowledged. */
   removed(key: string, retryCount: number): void {
-    const at = this.#find(key);
-    if (at === undefined) return;
-    if ((at.sequence.known[at.number]! & DELETED) !== 0) this.#complain(key, "was deleted twice");
-    at.sequence.known[at.number]! |= DELETED;
-    at.sequence.deletedUnder[at.number] = Math.min(retryCount, 255);
+    const { sequence, number } = this.#find(key);
+    if ((sequence.known[number]! & DELETED) !== 0) this.#complain(key, "was deleted twice");
+    sequence.known[number]! |= DELETED;
+    sequence.deletedUnder[number] = Math.min(retryCount, 255);
     this.#deleted += 1;
     this.#compare(this.#live.get(key) ?? []);
     this.#live.delete(key);
@@ -118,8 +114,11 @@ export class SoakLedger {
     for (const leases of this.#live.values()) this.#compare(leases);
     for (const [producer, { known, length }] of this.#sequences) {
       for (let number = 0; number < length; number++) {
-        const lost = (known[number]! & STORED) !== 0 && (known[number]! & DELETING) === 0;
-        if (lost) this.#complain(`${producer}:${number}`, "was acknowledged and is lost");
+        const has = (bit: number) => (known[number]! & bit) !== 0;
+        if (has(STORED) && !has(DELETING))
+          this.#complain(`${producer}:${number}`, "was acknowledged and is lost");
+        if (has(LEASED) && !has(SENT))
+          this.#complain(`${producer}:${number}`, "was leased and never inserted");
       }
     }
   }
@@ -138,11 +137,10 @@ export class SoakLedger {
     }
   }
 
-  #find(key: string): { readonly sequence: Sequence; readonly number: number } | undefined {
+  #find(key: string): { readonly sequence: Sequence; readonly number: number } {
     const colon = key.indexOf(":");
-    const sequence = this.#sequences.get(key.slice(0, colon));
     const number = Number(key.slice(colon + 1));
-    return sequence !== undefined && number < sequence.length ? { sequence, number } : undefined;
+    return { sequence: this.#sequenceOf(key.slice(0, colon), number + 1), number };
   }
 
   #sequenceOf(producer: string, length: number): Sequence {
@@ -155,6 +153,7 @@ export class SoakLedger {
       sequence.known = grown(sequence.known, length);
       sequence.deletedUnder = grown(sequence.deletedUnder, length);
     }
+    sequence.length = Math.max(sequence.length, length);
     return sequence;
   }
 
