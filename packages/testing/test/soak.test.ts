@@ -68,6 +68,11 @@ describe("SoakLedger", () => {
     expect([ledger.complaints, ledger.deleted]).toEqual([[], 1]);
   });
 
+  test("enterLine() takes a line about no task for what it is", () => {
+    const ledger = ledgerOf("c1: deleted ", "c2: deleted ");
+    expect([ledger.complaints, ledger.deleted]).toEqual([[], 0]);
+  });
+
   test("SoakLedger takes an insert without an answer for neither stored nor lost", () => {
     expect(ledgerOf("p1: sending 0 50").complaints).toEqual([]);
   });

@@ -48,6 +48,8 @@ const VERBS: Readonly<Record<string, Enter>> = {
 
 function eachLease(words: readonly string[], enter: (key: string, retryCount: number) => void): void {
   for (const word of words) {
+    // A line about no task at all: every lease had run out.
+    if (word === "") continue;
     const slash = word.indexOf("/");
     enter(word.slice(0, slash), Number(word.slice(slash + 1)));
   }
