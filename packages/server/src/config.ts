@@ -34,7 +34,8 @@ export async function loadConfig({ flags = {}, env = {} }: ConfigSources = {}): 
   const named = new Set<ServeOptionName>();
   for (const name of Object.keys(SERVE_OPTIONS) as ServeOptionName[]) {
     const option: ServeOption<unknown> = SERVE_OPTIONS[name];
-    const given = flags[name] ?? variable(env, option) ?? file[name] ?? undefined;
+    const given =
+      (option.secret === true ? undefined : flags[name]) ?? variable(env, option) ?? file[name] ?? undefined;
     if (given !== undefined) named.add(name);
     config[name] = given === undefined ? option.default : read(name, option, given, complaints);
   }
@@ -47,8 +48,9 @@ function read(name: string, option: ServeOption<unknown>, given: unknown, compla
   try {
     return option.read(given);
   } catch (error) {
-    const names = `${option.flag} (${option.variable}, or ${name} in the file)`;
-    complaints.add(`${names}: ${QueueError.from(error).message}`);
+    // What came may be a secret, and the complaint of a reader quotes it.
+    const message = option.secret === true ? "expected a text" : QueueError.from(error).message;
+    complaints.add(`${option.flag} (${option.variable}, or ${name} in the file): ${message}`);
     return undefined;
   }
 }

@@ -101,6 +101,42 @@ export const LOCK_STALE_MS = 60_000;
 /** How much of a wrong address is quoted, in characters. */
 export const EMAIL_SHOWN_LENGTH_MAX = 100;
 
+/** How long another server may take to answer about a token, in milliseconds: a caller waits for it. */
+export const AUTH_TIMEOUT_MS = 5_000;
+
+/** Largest answer of another server about a token or with keys, in bytes. Google's keys have about 3 KiB. */
+export const AUTH_ANSWER_BYTES_MAX = 1 * MIB;
+
+/** How far the clocks of issuers may differ from ours, in milliseconds. Machines with NTP are within a second. */
+export const CLOCK_TOLERANCE_MS = 30_000;
+
+/** Longest difference of clocks that can be configured, in milliseconds: more would keep dead tokens alive. */
+export const CLOCK_TOLERANCE_MS_MAX = 600_000;
+
+/** After what time the keys of an issuer are fetched again, in milliseconds: one that was withdrawn counts for as long. */
+export const KEYS_AGE_MS = 600_000;
+
+/** Shortest time between two attempts to fetch keys, in milliseconds. */
+export const KEYS_COOL_DOWN_MS = 30_000;
+
+/** How long keys count while their issuer cannot be reached, in milliseconds: a bad night. */
+export const KEYS_STALE_MS = 43_200_000;
+
+/** Longest life of a token that a service account signs for itself, in milliseconds. Google's rule. */
+export const SERVICE_ACCOUNT_TOKEN_MS = 3_600_000;
+
+/** How long the answer about an opaque token counts, in milliseconds: one that was revoked at its issuer counts for as long. */
+export const ONLINE_CACHE_MS = 60_000;
+
+/** How long a refusal counts, in milliseconds: short, because a token may be new. */
+export const ONLINE_REFUSALS_MS = 10_000;
+
+/** Most tokens whose answers are kept, of good ones and of refused ones each. One takes a few hundred bytes. */
+export const ONLINE_CACHE_TOKENS_MAX = 10_000;
+
+/** Most questions to an issuer at once; past it callers are told to try again. */
+export const ONLINE_QUESTIONS_MAX = 64;
+
 /** How long the `acl` of a queue is kept, in milliseconds: what another process changes is seen after it. */
 export const ACL_CACHE_MS = 1_000;
 

@@ -9,6 +9,8 @@ export interface ServeOption<T> {
   /** The name of the value in help texts. */
   readonly value: string;
   readonly variable: string;
+  /** By its variable or in a file alone: others can read a command line. */
+  readonly secret?: true;
   /** A sentence for the help text. */
   readonly description: string;
   /** Undefined when the option may be absent. */
@@ -56,6 +58,15 @@ export function listOf<T>(readItem: (given: unknown) => T): (given: unknown) => 
     const items = Array.isArray(given) ? given : text(given).split(",");
     return Object.freeze(items.map((item) => readItem(typeof item === "string" ? item.trim() : item)));
   };
+}
+
+/** A URL to which secrets may be sent: https, or this machine. */
+export function secureUrl(given: unknown): string {
+  const url = URL.canParse(text(given)) ? new URL(text(given)) : undefined;
+  const loopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
+  if (url?.protocol === "https:" || (url?.protocol === "http:" && loopback.test(url.hostname)))
+    return url.href;
+  throw expected("a URL with https (or http to this machine)", given);
 }
 
 /** The complaint of a reader. */

@@ -89,16 +89,44 @@ test.each([
   [{ tokensInQuery: "false" }, /--tokens-in-query .*: belongs to --auth, and nobody is asked for a token$/],
   [{ tlsCert: "c" }, /--tls-cert .*: needs --tls-key .* as well$/],
   [{ tlsKey: "k" }, /--tls-key .*: needs --tls-cert .* as well$/],
+  [{ auth: "tokens", jwtIssuer: "i" }, /--jwt-issuer .*: belongs to --auth jwt, and --auth is tokens$/],
+  [{ auth: "google" }, /^--auth google needs --google-audience .* or --public-url /],
+  [{ auth: "tokeninfo" }, /^--auth tokeninfo needs --tokeninfo-audience /],
+  [{ auth: "service-accounts", serviceAccounts: "f" }, /^--auth service-accounts needs --public-url /],
+  [
+    { auth: "jwt", jwtIssuer: "i", jwtAudience: "a" },
+    /^--auth jwt needs --jwt-jwks-url .* or --jwt-jwks-file /,
+  ],
+  [
+    { auth: "jwt", jwtIssuer: "i", jwtAudience: "a", jwtJwksUrl: "https://i", jwtJwksFile: "f" },
+    /--jwt-jwks-url .*: not together with --jwt-jwks-file /,
+  ],
+  [
+    { auth: "tokens", tlsTerminatedByProxy: "true", tlsCert: "c", tlsKey: "k" },
+    /--tls-cert .*: not together with/,
+  ],
+  [
+    { auth: "google", publicUrl: "https://q", roleClaim: "r" },
+    /--role-claim .*: belongs to --auth jwt or introspection/,
+  ],
+  [
+    { auth: "tokeninfo", tokeninfoAudience: "c", tokeninfoUrl: "http://far.example.com" },
+    /--tokeninfo-url .*: expected a URL with https/,
+  ],
+  [
+    { auth: "jwt", jwtIssuer: "i", jwtAudience: "a", jwtJwksFile: "f", jwtAlgorithms: "RS256,HS256" },
+    /--jwt-algorithms .*: expected RS256/,
+  ],
   [{ auth: "tokens,tokens" }, /--auth .*: expected each mode once/],
-  [{ auth: "none,tokens" }, /--auth .*: expected tokens/],
-  [{ auth: "password" }, /--auth .*: expected tokens/],
+  [{ auth: "none,tokens" }, /--auth .*: expected tokens, service-accounts/],
+  [{ auth: "password" }, /--auth .*: expected tokens, service-accounts/],
   [{ auth: "tokens", tokensInQuery: "no" }, /--tokens-in-query .*: expected true or false/],
 ])("loadConfig() has one complaint about %j", async (flags, complaint) => {
   const error: Error = await loadConfig({ flags }).then(
     () => new Error("accepted"),
     (thrown) => thrown,
   );
-  const [title, ...complaints] = error.message.split("\n");
+  const [title, ...complaints] = error.message.split("\n").map((line) => line.trim());
   expect([title, complaints]).toEqual([
     "the configuration cannot be used:",
     [expect.stringMatching(complaint)],

@@ -5,6 +5,7 @@ import {
   loadConfig,
   type RunningServer,
   SERVE_OPTIONS,
+  type ServeOption,
   startServer,
 } from "@pullqueue/server";
 import { type Command, Option } from "commander";
@@ -30,7 +31,9 @@ export const addServe: AddCommand = (program, run) => {
     .description("serve queues over HTTP until stopped")
     // Those of clients would confuse here; the two that matter follow.
     .configureHelp({ showGlobalOptions: false });
-  for (const { flag, value, description, variable, default: preset } of Object.values(SERVE_OPTIONS)) {
+  const options: readonly ServeOption<unknown>[] = Object.values(SERVE_OPTIONS);
+  for (const { flag, value, description, variable, default: preset, secret } of options) {
+    if (secret === true) continue;
     const presetText = preset === undefined ? "" : `; default ${preset === "" ? "nothing" : String(preset)}`;
     serve.addOption(new Option(`${flag} <${value}>`, `${description} (${variable}${presetText})`));
   }
@@ -38,11 +41,20 @@ export const addServe: AddCommand = (program, run) => {
   serve
     .addOption(new Option(`${flag} <${value}>`, `${description} (${variable})`))
     .option("--json", "errors as JSON")
+    .addHelpText(
+      "after",
+      `\nVariables without a flag, because others can read a command line:\n${secretsOf(options)}`,
+    )
     .addHelpText("after", HELP)
     .action((_options: unknown, command: Command) =>
       run(command, (invocation) => serveUntilStopped(command.optsWithGlobals(), invocation)),
     );
 };
+
+function secretsOf(options: readonly ServeOption<unknown>[]): string {
+  const secrets = options.filter(({ secret }) => secret === true);
+  return secrets.map(({ variable, description }) => `  ${variable}  ${description}`).join("\n");
+}
 
 async function serveUntilStopped(
   flags: Readonly<Record<string, unknown>>,

@@ -1,5 +1,6 @@
 import type { Complaints } from "../complaints.js";
 import { SERVE_OPTIONS, type ServeOptionName, type ServerConfig } from "../config-options.js";
+import type { ServeOption } from "../option-readers.js";
 import type { AuthMode } from "./auth-options.js";
 
 /** What options mean together: whether callers are asked at all, and whether what they send may be overheard. */
@@ -7,7 +8,51 @@ import type { AuthMode } from "./auth-options.js";
 /** Options that mean something to some modes only. */
 const MODES_OF: Partial<Record<ServeOptionName, readonly AuthMode[]>> = {
   tokensFile: ["tokens"],
+  admins: ["google", "jwt", "tokeninfo", "introspection"],
+  clockToleranceMs: ["google", "jwt", "service-accounts"],
+  jwtIssuer: ["jwt"],
+  jwtAudience: ["jwt"],
+  jwtJwksUrl: ["jwt"],
+  jwtJwksFile: ["jwt"],
+  jwtAlgorithms: ["jwt"],
+  jwtScopes: ["jwt"],
+  googleAudience: ["google"],
+  serviceAccounts: ["service-accounts"],
+  introspectionUrl: ["introspection"],
+  introspectionClientFile: ["introspection"],
+  introspectionClientId: ["introspection"],
+  introspectionClientSecret: ["introspection"],
+  introspectionAudience: ["introspection"],
+  tokeninfoUrl: ["tokeninfo"],
+  tokeninfoAudience: ["tokeninfo"],
+  emailClaim: ["jwt", "introspection"],
+  scopeClaim: ["jwt", "introspection"],
+  roleClaim: ["jwt", "introspection"],
+  projectsClaim: ["jwt", "introspection"],
 };
+
+/** What each mode needs: one option of each line. */
+const NEEDED_BY: Readonly<Record<AuthMode, readonly (readonly ServeOptionName[])[]>> = {
+  tokens: [],
+  "service-accounts": [["serviceAccounts"], ["publicUrl"]],
+  google: [["googleAudience", "publicUrl"]],
+  jwt: [["jwtIssuer"], ["jwtAudience"], ["jwtJwksUrl", "jwtJwksFile"]],
+  tokeninfo: [["tokeninfoAudience"]],
+  introspection: [["introspectionUrl"], ["introspectionClientFile", "introspectionClientId"]],
+};
+
+/** Options of which one says what the other does. */
+const ALTERNATIVES: readonly (readonly [ServeOptionName, ServeOptionName])[] = [
+  ["jwtJwksUrl", "jwtJwksFile"],
+  ["introspectionClientFile", "introspectionClientId"],
+  ["tlsCert", "tlsTerminatedByProxy"],
+];
+
+/** Options of which none goes without the other. */
+const PAIRS: readonly (readonly [ServeOptionName, ServeOptionName])[] = [
+  ["tlsCert", "tlsKey"],
+  ["introspectionClientId", "introspectionClientSecret"],
+];
 
 /** What is known when some options could not be read. */
 type Known = { readonly [Name in ServeOptionName]?: ServerConfig[Name] | undefined };
@@ -34,16 +79,25 @@ export function checkAuthOptions(
   if (auth === "none" && given.has("tokensInQuery")) {
     complaints.add(`${called("tokensInQuery")}: belongs to --auth, and nobody is asked for a token`);
   }
-  checkTls(given, complaints);
+  for (const mode of modes) {
+    for (const needed of NEEDED_BY[mode]) {
+      if (needed.some((name) => given.has(name))) continue;
+      complaints.add(`--auth ${mode} needs ${needed.map(called).join(" or ")}`);
+    }
+  }
+  checkTogether(given, complaints);
   checkHost(config, given, complaints);
 }
 
-function checkTls(given: ReadonlySet<ServeOptionName>, complaints: Complaints): void {
-  if (given.has("tlsCert") !== given.has("tlsKey")) {
-    const [there, missing] = given.has("tlsCert")
-      ? (["tlsCert", "tlsKey"] as const)
-      : (["tlsKey", "tlsCert"] as const);
-    complaints.add(`${called(there)}: needs ${called(missing)} as well`);
+function checkTogether(given: ReadonlySet<ServeOptionName>, complaints: Complaints): void {
+  for (const [one, other] of ALTERNATIVES) {
+    if (given.has(one) && given.has(other))
+      complaints.add(`${called(one)}: not together with ${called(other)}`);
+  }
+  for (const pair of PAIRS) {
+    const [there, missing] = given.has(pair[0]) ? pair : [pair[1], pair[0]];
+    if (given.has(there) && !given.has(missing))
+      complaints.add(`${called(there)}: needs ${called(missing)} as well`);
   }
 }
 
@@ -68,6 +122,8 @@ function checkHost(config: Known, given: ReadonlySet<ServeOptionName>, complaint
 
 /** An option by all its names. */
 function called(name: ServeOptionName): string {
-  const { flag, variable } = SERVE_OPTIONS[name];
-  return `${flag} (${variable}, or ${name} in the file)`;
+  const { flag, variable, secret }: ServeOption<unknown> = SERVE_OPTIONS[name];
+  return secret === true
+    ? `${variable} (or ${name} in the file)`
+    : `${flag} (${variable}, or ${name} in the file)`;
 }
