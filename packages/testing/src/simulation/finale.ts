@@ -1,4 +1,5 @@
 import { isQueueError, limits, type QueueKey } from "@pullqueue/core";
+import { restoreQueues } from "./administrator.js";
 import type { ClientProcess } from "./client.js";
 import { keyOfPayload, payloadText } from "./payload-key.js";
 import { LEASE_MS_LONGEST, type Stage } from "./stage.js";
@@ -23,44 +24,45 @@ const PROBE_MS = 1_000;
 
 /** After the storm everything must come right: actors end, nobody sleeps through a task, and every task has an end. */
 export async function finale(world: World): Promise<void> {
-  const { time, model, players } = world;
+  const { time, books, players } = world;
   world.endStorm();
-  const isDone = () => players.every((player) => player.isDone) || model.complaints.length > 0;
+  const isDone = () => players.every((player) => player.isDone) || books.complaints.length > 0;
   if (!(await time.pass(END_MS, isDone))) {
     const names = players.filter((player) => !player.isDone).map(({ client }) => client.name);
-    model.complain(`${names.join(", ")} did not come to an end`);
+    books.complain(`${names.join(", ")} did not come to an end`);
   }
   // What is still on its way arrives, and waits for as long as it may: nobody has asked for that any more.
-  await time.pass(LATE_MS_MAX + limits.WAIT_MS_MAX, () => model.complaints.length > 0);
-  if (model.complaints.length > 0) return;
+  await time.pass(LATE_MS_MAX + limits.WAIT_MS_MAX, () => books.complaints.length > 0);
+  if (books.complaints.length > 0) return;
   const client = world.newClient("finale", 0);
+  await play(world, "queues are restored", (stage) => restoreQueues(client, stage));
   await play(world, "leases are given up", (stage) => giveUpLeases(client, stage));
-  for (const task of model.tasks.values()) {
+  for (const task of books.tasks.values()) {
     if (task.etaUs > time.nowUs + (ABORTED_LEASE_MS / 2) * 1000) {
-      model.complain(`${task.key} stays leased after an abort, by lease ${task.retryCount}`);
+      books.complain(`${task.key} stays leased after an abort, by lease ${task.retryCount}`);
     }
   }
   await play(world, "everything is taken", (stage) => drain(client, stage, world));
   await world.inspect();
   await time.pass(0);
-  if (model.complaints.length === 0) world.promises.checkAllEnded();
+  if (books.complaints.length === 0) world.promises.checkAllEnded();
 }
 
 /** Lets an act play to its end. */
 async function play(world: World, what: string, act: (stage: Stage) => Promise<void>): Promise<void> {
-  const { time, model } = world;
-  if (model.complaints.length > 0) return;
+  const { time, books } = world;
+  if (books.complaints.length > 0) return;
   let isDone = false;
   act(world.stage).then(
     () => {
       isDone = true;
     },
     (error: unknown) =>
-      model.complain(`the finale failed: ${error instanceof Error ? error.stack : String(error)}`),
+      books.complain(`the finale failed: ${error instanceof Error ? error.stack : String(error)}`),
   );
   world.trace.add("world", `${what}`);
-  const ended = await time.pass(END_MS, () => isDone || model.complaints.length > 0);
-  if (!ended) model.complain("the finale does not come to an end");
+  const ended = await time.pass(END_MS, () => isDone || books.complaints.length > 0);
+  if (!ended) books.complain("the finale does not come to an end");
 }
 
 /** Leases that are given up while tasks come in: nothing may stay leased. */
@@ -85,18 +87,18 @@ async function giveUpLeases(client: ClientProcess, stage: Stage): Promise<void> 
     const releases = tasks.map(({ id, retryCount }) => ({ id, retryCount, leaseMs: 0, uncounted: true }));
     for (const result of await store.extend(queue, releases)) {
       if (!result.ok)
-        stage.model.complain(`a lease cannot be given back in a calm world: ${result.error.message}`);
+        stage.books.complain(`a lease cannot be given back in a calm world: ${result.error.message}`);
     }
   }
 }
 
 /** Takes all tasks that are left, and then some that come while it waits. */
-async function drain(client: ClientProcess, stage: Stage, { time, model }: World): Promise<void> {
+async function drain(client: ClientProcess, stage: Stage, { time, books }: World): Promise<void> {
   const untilMs = time.elapsedMs + DRAIN_MS;
-  for (const queue of stage.queues) {
-    const isLeft = () => [...model.tasks.values()].some((task) => task.queue.queue === queue.queue);
+  for (const queue of [...stage.queues, stage.deadLetters, ...stage.queues]) {
+    const isLeft = () => books.tasksOf(queue).length > 0;
     while (isLeft() && time.elapsedMs < untilMs) await takeSome(client, stage, queue);
-    if (isLeft()) model.complain(`${queue.queue} cannot be emptied`);
+    if (isLeft()) books.complain(`${queue.queue} cannot be emptied`);
   }
   for (let count = 0; count < PROBES; count++) {
     const queue = client.chance.pick(stage.queues);
@@ -107,7 +109,7 @@ async function drain(client: ClientProcess, stage: Stage, { time, model }: World
     const insertedMs = time.elapsedMs;
     const { keys, atMs } = await taking;
     if (!keys.includes(key) || atMs - insertedMs > PROBE_MS)
-      model.complain(`${key} did not wake its worker in time`);
+      books.complain(`${key} did not wake its worker in time`);
   }
 }
 
@@ -122,7 +124,7 @@ async function takeSome(client: ClientProcess, stage: Stage, queue: QueueKey): P
   for (const [index, result] of results.entries()) {
     stage.trace.add(client.name, `finishes ${keys[index]}`);
     if (result.ok) stage.promises.wasAcknowledged(keys[index]!);
-    else stage.model.complain(`${keys[index]} cannot be finished in a calm world: ${result.error.code}`);
+    else stage.books.complain(`${keys[index]} cannot be finished in a calm world: ${result.error.code}`);
   }
   return keys;
 }
@@ -131,7 +133,7 @@ async function insert(client: ClientProcess, stage: Stage, queue: QueueKey, key:
   const [result] = await client.store.insert(queue, [{ payload: Buffer.from(payloadText(key, 0)) }]);
   if (result?.ok === true) stage.promises.wasPublished(key);
   else
-    stage.model.complain(
+    stage.books.complain(
       `${key} cannot be published in a calm world: ${isQueueError(result?.error) ? result.error.code : ""}`,
     );
 }

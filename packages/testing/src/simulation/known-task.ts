@@ -1,4 +1,4 @@
-import type { LeaseFence, QueueKey } from "@pullqueue/core";
+import type { DeadLetter, LeaseFence, QueueKey, TaskWithPayload } from "@pullqueue/core";
 
 /** A task as the answers of the store tell of it. */
 export interface KnownTask {
@@ -8,14 +8,19 @@ export interface KnownTask {
   readonly key: string;
   readonly payloadBytes: number;
   readonly tag: string | undefined;
-  readonly insertedUs: number;
+  /** When it came into its queue. */
+  readonly enteredUs: number;
+  /** When its retention is over; infinite without one. */
+  readonly expiresUs: number;
+  /** In a dead-letter queue: where it came from. */
+  readonly deadLetter: DeadLetter | undefined;
   /** When it may be leased next; the end of its lease while it is held. */
   etaUs: number;
   retryCount: number;
   uncounted: number;
   /** When an answer last told of it. */
   changedUs: number;
-  /** A purge ended without an answer: it may have gone. */
+  /** A purge or a move ended without an answer: it may have gone. */
   isDoubtful: boolean;
 }
 
@@ -27,6 +32,14 @@ export function nameOfTask(queue: QueueKey, id: string): string {
 /** Whether somebody holds it. */
 export function isHeld(task: KnownTask, nowUs: number): boolean {
   return task.retryCount > 0 && task.etaUs > nowUs;
+}
+
+/** How many of its leases count against the retry limit. */
+export function attempts({
+  retryCount,
+  uncounted,
+}: Pick<TaskWithPayload, "retryCount" | "uncounted">): number {
+  return retryCount - uncounted;
 }
 
 /** Whether a fence means the lease that is, or was, the last one. */

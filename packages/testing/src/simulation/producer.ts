@@ -42,7 +42,7 @@ async function publish(client: ClientProcess, stage: Stage, key: string): Promis
 function refused(stage: Stage, { queue }: QueueKey, key: string, code: string | undefined): void {
   // Names are chosen once, and repeated inserts have a key.
   if (code === "already_exists")
-    stage.model.complain(`${key} is new in ${queue} and was refused as a duplicate`);
+    stage.books.complain(`${key} is new in ${queue} and was refused as a duplicate`);
 }
 
 function newTask(chance: Prng, key: string): NewTask {

@@ -1,43 +1,43 @@
 import type { QueueKey } from "@pullqueue/core";
+import type { Books } from "./books.js";
 import { isHeld, nameOfTask } from "./known-task.js";
-import type { Model } from "./model.js";
+import type { ModelParts } from "./model.js";
+import { type Moment, RANK } from "./moment.js";
 import type { SimulatedTime } from "./time.js";
 
 /** What clients were told, held against what the stores answered. */
 export class Promises {
   readonly #time: SimulatedTime;
-  readonly #model: Model;
+  readonly #books: Books;
+  readonly #moment: Moment;
   /** Keys whose publishing was acknowledged. */
   readonly #published = new Set<string>();
   /** How often something worth telling happened. */
   readonly counts = { published: 0, acknowledged: 0, refused: 0, unclear: 0 };
 
-  constructor(time: SimulatedTime, model: Model) {
+  constructor({ time, books, moment }: Pick<ModelParts, "time" | "books" | "moment">) {
     this.#time = time;
-    this.#model = model;
-  }
-
-  /** How many publishes were acknowledged. */
-  get published(): ReadonlySet<string> {
-    return this.#published;
+    this.#books = books;
+    this.#moment = moment;
   }
 
   /** A producer was told that its task is stored. */
   wasPublished(key: string): void {
     this.counts.published += 1;
     this.#published.add(key);
-    this.#model.atLast(() => {
-      if (!this.#model.wasStored(key)) this.#model.complain(`${key} was acknowledged and never stored`);
+    this.#moment.add(RANK.last, () => {
+      if (this.#books.nameOf(key) === undefined)
+        this.#books.complain(`${key} was acknowledged and never stored`);
     });
   }
 
   /** A worker was told that its acknowledgement was taken. */
   wasAcknowledged(key: string): void {
     this.counts.acknowledged += 1;
-    this.#model.atLast(() => {
-      const task = this.#model.taskOf(key);
+    this.#moment.add(RANK.last, () => {
+      const task = this.#books.taskOf(key);
       if (task !== undefined && !task.isDoubtful) {
-        this.#model.complain(`${key} is there, and its worker was told that it is done`);
+        this.#books.complain(`${key} is there, and its worker was told that it is done`);
       }
     });
   }
@@ -49,10 +49,10 @@ export class Promises {
     lease: { readonly id: string; readonly retryCount: number },
   ): void {
     this.counts.refused += 1;
-    this.#model.atLast(() => {
-      const task = this.#model.tasks.get(nameOfTask(queue, lease.id));
+    this.#moment.add(RANK.last, () => {
+      const task = this.#books.tasks.get(nameOfTask(queue, lease.id));
       if (task?.retryCount !== lease.retryCount || !isHeld(task, this.#time.nowUs) || task.isDoubtful) return;
-      this.#model.complain(
+      this.#books.complain(
         `the worker of ${key} was told that lease ${lease.retryCount} is lost, and it is not`,
       );
     });
@@ -66,7 +66,7 @@ export class Promises {
   /** At the end, when nothing may be there any more: each acknowledged task must have had an end. */
   checkAllEnded(): void {
     for (const key of this.#published) {
-      if (this.#model.endOf(key) === undefined) this.#model.complain(`${key} was acknowledged and is lost`);
+      if (this.#books.endOf(key) === undefined) this.#books.complain(`${key} was acknowledged and is lost`);
     }
   }
 }

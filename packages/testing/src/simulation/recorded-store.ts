@@ -1,5 +1,6 @@
-import type { QueueAdmin, QueueStore, StoreObserver } from "@pullqueue/core";
+import type { QueueAdmin, QueueStore } from "@pullqueue/core";
 import type { Model } from "./model.js";
+import type { HowEnded, QueueLaws } from "./queue-laws.js";
 import type { WaitingLeases } from "./waiting-leases.js";
 
 /** A store that can do everything. */
@@ -8,13 +9,14 @@ export type Store = QueueStore & QueueAdmin;
 /** Who hears of a store's answers. */
 export interface Recorder {
   readonly model: Model;
+  readonly queueLaws: QueueLaws;
   readonly waiting: WaitingLeases;
   /** The server whose store it is. */
   readonly server: string;
 }
 
 /** A store that tells the model of each answer before its caller hears of it. Everything else is the store's own. */
-export function recordedStore(store: Store, { model, waiting, server }: Recorder): Store {
+export function recordedStore(store: Store, { model, queueLaws, waiting, server }: Recorder): Store {
   const recorded: Partial<Store> = {
     async insert(queue, tasks, options) {
       const results = await store.insert(queue, tasks, options);
@@ -44,20 +46,22 @@ export function recordedStore(store: Store, { model, waiting, server }: Recorder
     },
     async putQueue(queue, settings, options) {
       const info = await store.putQueue(queue, settings, options);
-      model.settingsPut(queue, settings);
+      queueLaws.settingsPut(queue, settings);
       return info;
     },
-    async purge(queue, options) {
-      const ended = model.purgeBegun(queue);
-      try {
-        const removed = await store.purge(queue, options);
-        ended("answered");
-        return removed;
-      } catch (error) {
-        ended("unclear");
-        throw error;
-      }
+    async pauseQueue(queue, options) {
+      const info = await store.pauseQueue(queue, options);
+      queueLaws.pausePut(queue, "paused");
+      return info;
     },
+    async resumeQueue(queue, options) {
+      const info = await store.resumeQueue(queue, options);
+      queueLaws.pausePut(queue, "resumed");
+      return info;
+    },
+    purge: (queue, options) =>
+      followed(store.purge(queue, options), queueLaws.purgeBegun(queue, options?.only)),
+    redrive: (queue, options) => followed(store.redrive(queue, options), queueLaws.redriveBegun(queue)),
   };
   const names = recorded as Readonly<Record<string | symbol, unknown>>;
   return new Proxy(store, {
@@ -70,9 +74,14 @@ export function recordedStore(store: Store, { model, waiting, server }: Recorder
   });
 }
 
-/** What the store tells by itself. */
-export function recordingObserver(model: Model): StoreObserver {
-  return {
-    onExhausted: (task) => model.dropped(task, "exhausted"),
-  };
+/** Says how a call ended before its caller hears of it. */
+async function followed<T>(call: Promise<T>, ended: (how: HowEnded) => void): Promise<T> {
+  try {
+    const value = await call;
+    ended("answered");
+    return value;
+  } catch (error) {
+    ended("unclear");
+    throw error;
+  }
 }

@@ -19,11 +19,11 @@ export async function simulate(seed: number, breakage: Breakage = {}): Promise<R
   using world = new World(seed, breakage);
   await world.begin();
   await storm(world);
-  if (world.model.complaints.length === 0) await finale(world);
-  const { trace, model, promises } = world;
+  if (world.books.complaints.length === 0) await finale(world);
+  const { trace, books, promises } = world;
   return {
     seed,
-    complaints: [...model.complaints],
+    complaints: [...books.complaints],
     lines: trace.lines,
     digest: trace.digest(),
     counts: { ...promises.counts },

@@ -1,8 +1,7 @@
-import { openMemoryStore, openSqliteStore } from "@pullqueue/core";
+import { openMemoryStore, openSqliteStore, type StoreObserver } from "@pullqueue/core";
 import { temporaryFolder } from "../temp.js";
 import { CrashableDatabase } from "./crashable-database.js";
-import type { Model } from "./model.js";
-import { recordingObserver, type Store } from "./recorded-store.js";
+import type { Store } from "./recorded-store.js";
 import { ProcessClock, type SimulatedTime } from "./time.js";
 
 /** Where the servers of a world keep their tasks. */
@@ -26,8 +25,8 @@ export interface Storage extends Disposable {
 }
 
 /** One memory store behind all servers. It lives as long as the world, because nothing is promised beyond its process. */
-export function memoryStorage(time: SimulatedTime, model: Model): Storage {
-  const store = openMemoryStore({ clock: new ProcessClock(time), observer: recordingObserver(model) });
+export function memoryStorage(time: SimulatedTime, observer: StoreObserver): Storage {
+  const store = openMemoryStore({ clock: new ProcessClock(time), observer });
   return {
     kind: "memory",
     open: async () => ({
@@ -41,7 +40,7 @@ export function memoryStorage(time: SimulatedTime, model: Model): Storage {
 }
 
 /** One SQLite file, which every server's process opens for itself. */
-export function sqliteStorage(time: SimulatedTime, model: Model): Storage {
+export function sqliteStorage(time: SimulatedTime, observer: StoreObserver): Storage {
   const folder = temporaryFolder();
   return {
     kind: "sqlite",
@@ -50,7 +49,7 @@ export function sqliteStorage(time: SimulatedTime, model: Model): Storage {
         onStatement: () => time.note(),
         onCrash,
       });
-      const store = await openSqliteStore({ database, clock, observer: recordingObserver(model) });
+      const store = await openSqliteStore({ database, clock, observer });
       return {
         store,
         crash: () => database.crash(),

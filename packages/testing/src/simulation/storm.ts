@@ -24,7 +24,7 @@ export async function storm(world: World): Promise<void> {
       next();
     });
   next();
-  await time.pass(stormMs, () => world.model.complaints.length > 0);
+  await time.pass(stormMs, () => world.books.complaints.length > 0);
   network.weather = CALM;
   network.isSteady = true;
   for (const server of world.servers) server.crashSoon(Number.POSITIVE_INFINITY);
@@ -62,13 +62,13 @@ function endServer(world: World, server: ServerProcess): void {
     time.after(chance.integer(100, RESTART_MS_MAX), () => {
       world
         .startServer(server.name)
-        .catch((error: unknown) => world.model.complain(`a start failed: ${String(error)}`));
+        .catch((error: unknown) => world.books.complain(`a start failed: ${String(error)}`));
     });
   };
   const isPeaceful = storage.kind === "memory" || chance.integer(0, 2) === 0;
   if (isPeaceful) {
     world.trace.add(server.name, "is stopped");
-    server.stop().then(restart, (error: unknown) => world.model.complain(`a stop failed: ${String(error)}`));
+    server.stop().then(restart, (error: unknown) => world.books.complain(`a stop failed: ${String(error)}`));
     return;
   }
   server.onEnd(restart);

@@ -1,5 +1,6 @@
-import { isHeld, type KnownTask } from "./known-task.js";
-import type { LeaseCall, Model } from "./model.js";
+import type { Books } from "./books.js";
+import { attempts, isHeld, type KnownTask } from "./known-task.js";
+import type { LeaseCall } from "./model.js";
 import type { SimulatedTime } from "./time.js";
 
 /** A lease that waits in a store, since when. */
@@ -16,12 +17,12 @@ const WAKE_MS = 1000;
 /** Which leases wait in which store, and the law that none of them sleeps beside a task that it could have. */
 export class WaitingLeases {
   readonly #time: SimulatedTime;
-  readonly #model: Model;
+  readonly #books: Books;
   readonly #waiting = new Set<WaitingLease>();
 
-  constructor(time: SimulatedTime, model: Model) {
+  constructor(time: SimulatedTime, books: Books) {
     this.#time = time;
-    this.#model = model;
+    this.#books = books;
   }
 
   /** A lease call has come to a store; the returned function says that it has ended. */
@@ -43,20 +44,24 @@ export class WaitingLeases {
     const untilUs = this.#time.nowUs - WAKE_MS * 1000;
     const sleeping = [...this.#waiting].filter(({ sinceUs }) => sinceUs < untilUs);
     if (sleeping.length === 0) return;
-    for (const task of this.#model.tasks.values()) {
-      if (Math.max(task.etaUs, task.changedUs) >= untilUs || !this.#isForTaking(task)) continue;
+    for (const task of this.#books.tasks.values()) {
+      const { changedUs } = this.#books.queue(task.queue);
+      if (Math.max(task.etaUs, task.changedUs, changedUs) >= untilUs || !this.#isForTaking(task)) continue;
       const lease = sleeping.find((candidate) => isFor(candidate, task));
       if (lease === undefined) continue;
       this.#waiting.delete(lease);
-      this.#model.complain(`${task.key} is available, and a lease on ${lease.server} sleeps beside it`);
+      this.#books.complain(`${task.key} is available, and a lease on ${lease.server} sleeps beside it`);
     }
   }
 
   #isForTaking(task: KnownTask): boolean {
-    const { queue, retryCount, uncounted, isDoubtful } = task;
-    // What has reached its limit is only dropped; the model's doubts are no law.
-    if (isDoubtful || isHeld(task, this.#time.nowUs)) return false;
-    return retryCount - uncounted < this.#model.maxLeases(queue) && !this.#model.isPaused(queue);
+    const nowUs = this.#time.nowUs;
+    const { isPaused, settings } = this.#books.queue(task.queue);
+    // Others may have used up the rate.
+    if (isPaused || settings.leasesPerSecond !== undefined) return false;
+    // What is past its limit or its retention is only dropped; doubts are no law.
+    if (task.isDoubtful || isHeld(task, nowUs) || task.expiresUs <= nowUs) return false;
+    return attempts(task) < (settings.maxLeases ?? Number.POSITIVE_INFINITY);
   }
 }
 

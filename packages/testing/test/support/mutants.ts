@@ -1,4 +1,12 @@
-import { type HttpStore, type ItemResult, QueueError, type QueueKey, type Task } from "@pullqueue/core";
+import {
+  type HttpStore,
+  type ItemResult,
+  QueueError,
+  type QueueKey,
+  type QueueSettings,
+  type Task,
+  type TaskWithPayload,
+} from "@pullqueue/core";
 import type { Store } from "../../src/simulation/recorded-store.js";
 import type { Breakage } from "../../src/simulation/world.js";
 
@@ -94,13 +102,12 @@ const STORE_MUTANTS: readonly Mutant[] = [
   })),
   inStore("hands a task out twice", /while it was held/, (store) => {
     const isTurn = everyNth(5);
+    let last: readonly TaskWithPayload[] = [];
     return {
       async lease(queues, request, options) {
-        const tasks = await store.lease(queues, request, options);
-        if (!isTurn()) return tasks;
-        for (const { queue, id, retryCount } of tasks)
-          await store.extend(queue, [{ id, retryCount, leaseMs: 0 }]);
-        return tasks;
+        if (isTurn()) return last;
+        last = await store.lease(queues, request, options);
+        return last;
       },
     };
   }),
@@ -148,7 +155,7 @@ const STORE_MUTANTS: readonly Mutant[] = [
         options,
       ),
   })),
-  inStore("lets leases end early", /while it was held|shown otherwise/, (store) => ({
+  inStore("lets leases end early", /was refused|while it was held|shown otherwise/, (store) => ({
     async lease(queues, request, options) {
       const tasks = await store.lease(queues, { ...request, leaseMs: request.leaseMs / 2 }, options);
       return tasks.map((task) => ({ ...task, etaUs: task.etaUs + Math.round(request.leaseMs * 500) }));
@@ -181,6 +188,58 @@ const STORE_MUTANTS: readonly Mutant[] = [
   inStore("keeps what it purges", /after it was purged|not there/, (store) => ({
     purge: async (queue, options) => (await store.peek(queue, { limit: 100 }, options)).tasks.length,
   })),
+];
+
+/** Settings are stored otherwise than they were given. */
+function storing(
+  name: string,
+  complaint: RegExp,
+  change: (settings: QueueSettings) => Partial<QueueSettings>,
+): Mutant {
+  return inStore(name, complaint, (store) => ({
+    putQueue: (queue, settings, options) =>
+      store.putQueue(queue, { ...settings, ...change(settings) }, options),
+  }));
+}
+
+const LIFE_MUTANTS: readonly Mutant[] = [
+  inStore("does not pause", /by a paused queue/, (store) => ({
+    pauseQueue: (queue, options) => store.getQueue(queue, options),
+  })),
+  inStore("never resumes", /cannot be emptied|sleeps beside it/, (store) => ({
+    resumeQueue: (queue, options) => store.getQueue(queue, options),
+  })),
+  inStore("sends dead letters back twice", /that is not there/, (store) => ({
+    async redrive(queue, options) {
+      for (const { id, deadLetter } of (await store.peek(queue, { limit: 100 })).tasks) {
+        const [task] = (await store.peek(queue, { id })).tasks;
+        if (deadLetter === undefined || task === undefined) continue;
+        await store.insert({ ...queue, queue: deadLetter.queue }, [
+          { payload: task.payload ?? new Uint8Array() },
+        ]);
+      }
+      return store.redrive(queue, options);
+    },
+  })),
+  inStore("loses what it sends back", /nobody removed it|cannot be emptied/, (store) => ({
+    redrive: (queue, options) => store.purge(queue, options),
+  })),
+  inStore(
+    "leaves dead letters where they are",
+    /nobody removed it|after it was moved|not there/,
+    (store) => ({
+      redrive: async (queue, options) => (await store.peek(queue, { limit: 100 }, options)).tasks.length,
+    }),
+  ),
+  storing("drops what should become a dead letter", /although its queue has one/, () => ({
+    deadLetterQueue: undefined,
+  })),
+  storing("knows no retention", /after its retention/, () => ({ retentionMs: undefined })),
+  storing("ends retention early", /before its retention was over/, ({ retentionMs }) => ({
+    retentionMs: retentionMs === undefined ? undefined : retentionMs / 2,
+  })),
+  storing("knows no rate", /leases through in a second/, () => ({ leasesPerSecond: undefined })),
+  storing("knows no storage limit", /took \d+ bytes/, () => ({ storageBytesMax: undefined })),
 ];
 
 const CLIENT_MUTANTS: readonly Mutant[] = [
@@ -242,4 +301,4 @@ const CLIENT_MUTANTS: readonly Mutant[] = [
 ];
 
 /** Every promise of the laws, broken once. */
-export const MUTANTS: readonly Mutant[] = [...STORE_MUTANTS, ...CLIENT_MUTANTS];
+export const MUTANTS: readonly Mutant[] = [...STORE_MUTANTS, ...LIFE_MUTANTS, ...CLIENT_MUTANTS];
