@@ -103,7 +103,8 @@ export interface QueueStore extends AsyncDisposable {
 
   /**
    * Removes tasks. Item errors: `not_found` when there is no such task, `lease_lost` when a fence was given and does not
-   * hold (the lease ended, or somebody else has the task). Without a fence: removed whoever holds it.
+   * hold (the lease ended, somebody else has the task, or it waits in the queue's dead-letter queue). Without a fence:
+   * removed whoever holds it.
    */
   delete(
     queue: QueueKey,

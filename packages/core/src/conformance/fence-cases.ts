@@ -1,7 +1,17 @@
 import assert from "node:assert/strict";
 import type { LeaseFence, TaskWithPayload } from "../task.js";
 import { outcomes, soleValue } from "./expect.js";
-import { insertOne, LONG_MS, lease, leaseOne, look, QUEUE, SECOND_MS } from "./samples.js";
+import {
+  insertOne,
+  LONG_MS,
+  lease,
+  leaseOne,
+  look,
+  OTHER_QUEUE,
+  QUEUE,
+  queueSettings,
+  SECOND_MS,
+} from "./samples.js";
 import { type CaseBody, type Cases, needing, type StoreUnderTest } from "./store-under-test.js";
 
 const fenced = (run: CaseBody) => needing(["fences"], run);
@@ -175,6 +185,20 @@ export const fenceCases: Cases = {
     assert.equal(await deleteOutcome(sut, { id, leaseEndUs: 0 }), "lease_lost");
     assert.equal((await look(sut.store, id))?.retryCount, 1);
   }),
+
+  "delete() tells a late holder that its task is a dead letter now, and not that it is gone": fenced(
+    async (sut) => {
+      // A repeated delete takes "gone" for its own success, and this task lives on.
+      if (!sut.store.supports.managesLife) return;
+      await sut.store.putQueue(QUEUE, queueSettings({ maxLeases: 1, deadLetterQueue: OTHER_QUEUE.queue }));
+      const { id, retryCount } = await held(sut);
+      await sut.advance(LONG_MS);
+      assert.deepEqual(await lease(sut.store), []);
+      assert.equal((await look(sut.store, id)) ?? "moved", "moved");
+      assert.equal(await deleteOutcome(sut, { id, retryCount }), "lease_lost");
+      assert.equal(await deleteOutcome(sut, { id }), "not_found");
+    },
+  ),
 
   "extend() and delete() refuse fences that are no numbers of a lease": fenced(async (sut) => {
     const { id } = await held(sut);

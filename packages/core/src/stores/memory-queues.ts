@@ -61,6 +61,13 @@ export class MemoryQueues {
     return this.find(target) ?? this.#add(target);
   }
 
+  /** Whether a task that was in a queue is a dead letter now. */
+  hasDeadLetter({ key, settings }: MemoryQueue, id: string): boolean {
+    if (settings.deadLetterQueue === undefined) return false;
+    const target = this.find({ project: key.project, queue: settings.deadLetterQueue });
+    return target?.tasks.get(id)?.deadLetter?.queue === key.queue;
+  }
+
   remove({ key }: MemoryQueue): void {
     const queues = this.#projects.get(key.project)!;
     queues.delete(key.queue);

@@ -147,8 +147,10 @@ class MemoryStore implements NaiveStore {
     const nowUs = this.#clock.nowUs();
     return targets.map((target) => {
       const task = queue.tasks.get(target.id);
-      if (task === undefined) return failed(unknownTask(target.id));
       const fenced = target.retryCount !== undefined || target.leaseEndUs !== undefined;
+      const isLate = task === undefined && fenced && this.#queues.hasDeadLetter(queue, target.id);
+      if (isLate) return failed(leaseLost(target.id));
+      if (task === undefined) return failed(unknownTask(target.id));
       if (fenced && !holdsLease(task, target, nowUs)) return failed(leaseLost(target.id));
       this.#remove(task, nowUs);
       return { ok: true, value: undefined };

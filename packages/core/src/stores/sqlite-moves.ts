@@ -74,6 +74,15 @@ export class SqliteMoves {
     return this.#move(transaction, queue.row, row, { key, row: origin }, undefined);
   }
 
+  /** Whether a task that was in a queue is a dead letter now. */
+  hasDeadLetter({ key, row }: OpenQueue, id: string): boolean {
+    if (row.dead_letter_queue === null) return false;
+    const target = this.#queues.find({ project: key.project, queue: row.dead_letter_queue });
+    if (target === undefined) return false;
+    const found = this.#statements.findTask.get(target.id, id) as TaskRow | undefined;
+    return found !== undefined && deadLetterOfRow(found)?.queue === key.queue;
+  }
+
   #move(
     transaction: SqliteTransaction,
     from: QueueRow,

@@ -116,8 +116,11 @@ export class SqliteTasks {
       return { ok: true, value: undefined };
     }
     // Only now it matters why.
-    const exists = fenced && this.#statements.findTask.get(queueId, target.id) !== undefined;
-    return { ok: false, error: exists ? leaseLost(target.id) : unknownTask(target.id) };
+    const isLate =
+      fenced &&
+      (this.#statements.findTask.get(queueId, target.id) !== undefined ||
+        this.#moves.hasDeadLetter(queue, target.id));
+    return { ok: false, error: isLate ? leaseLost(target.id) : unknownTask(target.id) };
   }
 
   find(queue: OpenQueue, id: string): TaskWithPayload | undefined {
