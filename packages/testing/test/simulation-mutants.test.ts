@@ -3,7 +3,7 @@ import { simulate } from "../src/simulation/run.js";
 import { MUTANTS, type Mutant } from "./support/mutants.js";
 
 /** In so many worlds at most a broken promise must show. */
-const SEEDS_MAX = 40;
+const SEEDS_MAX = 100;
 
 /** How long it may take, in milliseconds. */
 const SEARCH_MS = 120_000;

@@ -27,7 +27,11 @@ export async function administrate(client: ClientProcess, stage: Stage): Promise
 /** Makes all queues as they were at the beginning, and paused ones go on. */
 export async function restoreQueues(client: ClientProcess, stage: Stage): Promise<void> {
   for (const queue of [...stage.queues, stage.deadLetters]) {
-    await client.store.putQueue(queue, { ...stage.settingsOf(queue), leasesPerSecond: undefined });
+    await client.store.putQueue(queue, {
+      ...stage.settingsOf(queue),
+      leasesPerSecond: undefined,
+      storageBytesMax: undefined,
+    });
     await client.store.resumeQueue(queue);
   }
 }

@@ -20,6 +20,8 @@ export class Books {
   readonly gone = new Map<string, string>();
   /** How often tasks of each queue were handed out. */
   readonly grants = new Map<string, number>();
+  /** Queues whose dead letters are being sent back, as often as that is under way. */
+  readonly redriving: string[] = [];
   readonly complaints: string[] = [];
   readonly #time: SimulatedTime;
   readonly #trace: Trace;
@@ -130,10 +132,11 @@ export class Books {
     return known;
   }
 
-  /** A dead letter of which nobody knew whether it was sent back is seen where it came from: then it was. */
+  /** A dead letter that is, or may have been, sent back is seen where it came from: then it was. */
   #settleMove(queue: QueueKey, id: string): void {
     for (const task of this.tasks.values()) {
-      if (!task.isDoubtful || task.id !== id || task.deadLetter?.queue !== queue.queue) continue;
+      if (task.id !== id || task.deadLetter?.queue !== queue.queue) continue;
+      if (!task.isDoubtful && !this.redriving.includes(task.queue.queue)) continue;
       if (!isHeld(task, this.#time.nowUs)) this.move(task, { queue, id, deadLetter: undefined });
       return;
     }

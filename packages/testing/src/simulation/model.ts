@@ -102,7 +102,11 @@ export class Model {
     const name = nameOfTask(queue, value.id);
     const earlier = this.#books.nameOf(key);
     // The same insert again; the task may have moved since.
-    if (earlier === name || gone.has(name)) return this.#checkRepeated(key, name, earlier);
+    if (earlier === name || gone.has(name)) {
+      if (earlier === undefined)
+        this.#books.complain(`${key} got the id of a task that was ${gone.get(name)}`);
+      return;
+    }
     if (earlier !== undefined) this.#books.complain(`${key} was published once and stored twice`);
     const dueUs = this.#time.nowUs + (task.delayMs ?? 0) * 1000;
     if (value.etaUs !== dueUs) this.#books.complain(`${key} is due ${(value.etaUs - dueUs) / 1000} ms late`);
@@ -114,11 +118,6 @@ export class Model {
     const bytes = this.#books.bytesOf(queue);
     const isDoubtful = this.#books.tasksOf(queue).some((other) => other.isDoubtful);
     if (bytes > storageBytesMax && !isDoubtful) this.#books.complain(`${queue.queue} took ${bytes} bytes`);
-  }
-
-  #checkRepeated(key: string, name: string, earlier: string | undefined): void {
-    if (earlier !== undefined) return;
-    this.#books.complain(`${key} got the id of a task that was ${this.#books.gone.get(name)}`);
   }
 
   /** The task's place before, or undefined when there should have been no such lease. */

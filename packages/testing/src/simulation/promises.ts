@@ -1,6 +1,6 @@
 import type { QueueKey } from "@pullqueue/core";
 import type { Books } from "./books.js";
-import { isHeld, nameOfTask } from "./known-task.js";
+import { isHeld, type KnownTask, nameOfTask } from "./known-task.js";
 import type { ModelParts } from "./model.js";
 import { type Moment, RANK } from "./moment.js";
 import type { SimulatedTime } from "./time.js";
@@ -36,9 +36,8 @@ export class Promises {
     this.counts.acknowledged += 1;
     this.#moment.add(RANK.last, () => {
       const task = this.#books.taskOf(key);
-      if (task !== undefined && !task.isDoubtful) {
-        this.#books.complain(`${key} is there, and its worker was told that it is done`);
-      }
+      if (task === undefined || task.isDoubtful || this.#isForgotten(task)) return;
+      this.#books.complain(`${key} is there, and its worker was told that it is done`);
     });
   }
 
@@ -56,6 +55,12 @@ export class Promises {
         `the worker of ${key} was told that lease ${lease.retryCount} is lost, and it is not`,
       );
     });
+  }
+
+  /** A dead letter whose queue does not name that of the dead letters any more: a late holder hears that it is gone. */
+  #isForgotten({ queue, deadLetter }: KnownTask): boolean {
+    if (deadLetter === undefined) return false;
+    return this.#books.queue({ queue: deadLetter.queue }).settings.deadLetterQueue !== queue.queue;
   }
 
   /** A client was told nothing that it can rely on. */

@@ -50,7 +50,8 @@ export class QueueLaws {
 
   /** A dead-letter queue is being emptied into the queues that its tasks came from. */
   redriveBegun(queue: QueueKey): (how: HowEnded) => void {
-    return this.#begun(queue, (task, how) => {
+    this.#books.redriving.push(queue.queue);
+    const ended = this.#begun(queue, (task, how) => {
       const { deadLetter, id } = task;
       if (deadLetter === undefined || isHeld(task, this.#time.nowUs)) return;
       const origin = { project: queue.project, queue: deadLetter.queue };
@@ -60,6 +61,12 @@ export class QueueLaws {
         this.#trace.add("store", `moves ${task.key} back to ${origin.queue}`);
       } else task.isDoubtful = true;
     });
+    return (how) => {
+      ended(how);
+      const { redriving } = this.#books;
+      // After the tasks that moved have been seen where they came from, in this moment.
+      this.#moment.add(RANK.last, () => void redriving.splice(redriving.indexOf(queue.queue), 1));
+    };
   }
 
   #begun(queue: QueueKey, judge: (task: KnownTask, how: HowEnded) => void): (how: HowEnded) => void {
@@ -89,7 +96,10 @@ export class QueueLaws {
 
   #deadLettered(task: Task): void {
     const { deadLetter } = task;
-    if (deadLetter === undefined) return this.#books.complain(`${task.id} is a dead letter from nowhere`);
+    if (deadLetter === undefined) {
+      this.#books.complain(`${task.id} is a dead letter from nowhere`);
+      return;
+    }
     const { reason, queue: from, id } = deadLetter;
     const known = this.#books.mustBeThere({ ...task.queue, queue: from }, id, "became a dead letter");
     if (known === undefined) return;

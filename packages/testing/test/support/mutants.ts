@@ -209,7 +209,7 @@ const LIFE_MUTANTS: readonly Mutant[] = [
   inStore("never resumes", /cannot be emptied|sleeps beside it/, (store) => ({
     resumeQueue: (queue, options) => store.getQueue(queue, options),
   })),
-  inStore("sends dead letters back twice", /that is not there/, (store) => ({
+  inStore("sends dead letters back twice", /that is not there|a stranger was handed out/, (store) => ({
     async redrive(queue, options) {
       for (const { id, deadLetter } of (await store.peek(queue, { limit: 100 })).tasks) {
         const [task] = (await store.peek(queue, { id })).tasks;
@@ -221,12 +221,12 @@ const LIFE_MUTANTS: readonly Mutant[] = [
       return store.redrive(queue, options);
     },
   })),
-  inStore("loses what it sends back", /nobody removed it|cannot be emptied/, (store) => ({
+  inStore("loses what it sends back", /nobody removed it|cannot be emptied|sleeps beside it/, (store) => ({
     redrive: (queue, options) => store.purge(queue, options),
   })),
   inStore(
     "leaves dead letters where they are",
-    /nobody removed it|after it was moved|not there/,
+    /nobody removed it|after it was moved|not there|sleeps beside it/,
     (store) => ({
       redrive: async (queue, options) => (await store.peek(queue, { limit: 100 }, options)).tasks.length,
     }),
