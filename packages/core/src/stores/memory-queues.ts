@@ -1,5 +1,13 @@
-import { disabledQueue, pushQueue, tooManyQueues, unknownQueue } from "../store-errors.js";
-import { DEFAULT_QUEUE_SETTINGS, type QueueKey, type QueueSettings } from "../task.js";
+import type { QueueError } from "../errors.js";
+import {
+  disabledQueue,
+  leaseLost,
+  pushQueue,
+  tooManyQueues,
+  unknownQueue,
+  unknownTask,
+} from "../store-errors.js";
+import { DEFAULT_QUEUE_SETTINGS, type LeaseFence, type QueueKey, type QueueSettings } from "../task.js";
 import { MemoryQueue } from "./memory-queue.js";
 
 /** The queues of a memory store, by project and name. */
@@ -61,11 +69,13 @@ export class MemoryQueues {
     return this.find(target) ?? this.#add(target);
   }
 
-  /** Whether a task that was in a queue is a dead letter now. */
-  hasDeadLetter({ key, settings }: MemoryQueue, id: string): boolean {
-    if (settings.deadLetterQueue === undefined) return false;
-    const target = this.find({ project: key.project, queue: settings.deadLetterQueue });
-    return target?.tasks.get(id)?.deadLetter?.queue === key.queue;
+  /** Why a task that is not in its queue cannot be deleted: a late holder learns that it is a dead letter now. */
+  missingTask({ key, settings }: MemoryQueue, { id, retryCount, leaseEndUs }: LeaseFence): QueueError {
+    const { deadLetterQueue } = settings;
+    const isFenced = retryCount !== undefined || leaseEndUs !== undefined;
+    if (!isFenced || deadLetterQueue === undefined) return unknownTask(id);
+    const letter = this.find({ project: key.project, queue: deadLetterQueue })?.tasks.get(id)?.deadLetter;
+    return letter?.queue === key.queue ? leaseLost(id) : unknownTask(id);
   }
 
   remove({ key }: MemoryQueue): void {

@@ -24,7 +24,7 @@ import type {
   TaskPosition,
 } from "../naive-store.js";
 import type { QueueAdmin, QueueStore, StoreManifest, StoreObserver, StoreOptions } from "../store.js";
-import { fullQueue, idTaken, leaseLost, unknownTask } from "../store-errors.js";
+import { fullQueue, idTaken, leaseLost } from "../store-errors.js";
 import type {
   DeadLetter,
   ItemResult,
@@ -147,10 +147,8 @@ class MemoryStore implements NaiveStore {
     const nowUs = this.#clock.nowUs();
     return targets.map((target) => {
       const task = queue.tasks.get(target.id);
+      if (task === undefined) return failed(this.#queues.missingTask(queue, target));
       const fenced = target.retryCount !== undefined || target.leaseEndUs !== undefined;
-      const isLate = task === undefined && fenced && this.#queues.hasDeadLetter(queue, target.id);
-      if (isLate) return failed(leaseLost(target.id));
-      if (task === undefined) return failed(unknownTask(target.id));
       if (fenced && !holdsLease(task, target, nowUs)) return failed(leaseLost(target.id));
       this.#remove(task, nowUs);
       return { ok: true, value: undefined };
