@@ -26,6 +26,7 @@ export interface RestTask {
   /** Microseconds as decimal text. */
   readonly leaseTimestamp: string;
   readonly retry_count: number;
+  readonly deadLetter?: { readonly queueName: string };
 }
 
 /** The server is not there, or went away before its answer was whole. What was asked for may have happened or not. */

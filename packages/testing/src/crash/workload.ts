@@ -15,6 +15,14 @@ const BATCH_MAX = 8;
 /** Lengths of leases, in seconds: some end while the test runs, some outlive several crashes. */
 const LEASE_SECS = [1, 2, 30];
 
+/** What a client does otherwise than most. */
+export interface CrashHabits {
+  /** Lengths of leases, in seconds. Default `LEASE_SECS`. */
+  readonly leaseSecs?: readonly number[];
+  /** Now and then sends the dead letters of its queue back. */
+  readonly redrives?: boolean;
+}
+
 /**
  * One client of the crash test: a loop of calls, each chosen by chance, until the server is gone. Its leases survive
  * a crash of the server, as those of a real client would.
@@ -23,19 +31,22 @@ export class CrashClient {
   readonly #name: string;
   readonly #chance: Prng;
   readonly #ledger: Ledger;
+  readonly #habits: CrashHabits;
   readonly #clock = systemClock();
   #held: HeldLease[] = [];
   #inserts = 0;
 
-  constructor(name: string, chance: Prng, ledger: Ledger) {
+  constructor(name: string, chance: Prng, ledger: Ledger, habits: CrashHabits = {}) {
     this.#name = name;
     this.#chance = chance;
     this.#ledger = ledger;
+    this.#habits = habits;
   }
 
   /** Works until a call gets no answer. `onAnswer` is told about each that does. */
   async run(rest: RestClient, onAnswer: () => void): Promise<void> {
     const taking = [this.#lease, this.#lease, this.#renew, this.#remove, this.#batchRemove];
+    if (this.#habits.redrives === true) taking.push(this.#redrive);
     const adding = [this.#insert, this.#insert, this.#batchInsert];
     for (;;) {
       const operation = this.#chance.pick(this.#ledger.size < TASKS_MAX ? [...taking, ...adding] : taking);
@@ -64,7 +75,7 @@ export class CrashClient {
   }
 
   async #lease(rest: RestClient): Promise<void> {
-    const leaseSecs = this.#chance.pick(LEASE_SECS);
+    const leaseSecs = this.#chance.pick(this.#habits.leaseSecs ?? LEASE_SECS);
     const query = { leaseSecs, numTasks: this.#chance.integer(1, BATCH_MAX) };
     const askedAt = this.#ledger.now();
     const answer = expectOk(await rest.call("tasks.lease", { query }));
@@ -103,6 +114,10 @@ export class CrashClient {
       if (error === undefined) this.#ledger.deleted(lease.id);
       else this.#refused(lease, error);
     }
+  }
+
+  async #redrive(rest: RestClient): Promise<void> {
+    expectOk(await rest.call("taskqueues.redrive"));
   }
 
   #newTask() {
