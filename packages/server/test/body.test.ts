@@ -140,6 +140,7 @@ test("readBody() takes large bodies from the memory for bodies, and is told when
   await readBody(request(new Uint8Array(1000), { "content-length": "1000" }), 1_000_000, second);
   second.release();
   first.release();
+  first.release();
   await readBody(large(), 1_000_000, third);
   await expect(readBody(large(), 1_000_000, first)).rejects.toMatchObject({ code: "unavailable" });
 });
