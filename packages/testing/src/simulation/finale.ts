@@ -123,7 +123,7 @@ async function takeSome(client: ClientProcess, stage: Stage, queue: QueueKey): P
   );
   for (const [index, result] of results.entries()) {
     stage.trace.add(client.name, `finishes ${keys[index]}`);
-    if (result.ok) stage.promises.wasAcknowledged(keys[index]!);
+    if (result.ok) stage.promises.wasAcknowledged(keys[index]!, queue);
     else stage.books.complain(`${keys[index]} cannot be finished in a calm world: ${result.error.code}`);
   }
   return keys;

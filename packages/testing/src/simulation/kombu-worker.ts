@@ -64,7 +64,7 @@ async function acknowledge(
   const { project } = stage.queues[0]!;
   try {
     await message.ack();
-    stage.promises.wasAcknowledged(key);
+    stage.promises.wasAcknowledged(key, { project, queue });
     stage.trace.add(client.name, `acknowledges ${key}`);
   } catch (error) {
     stage.trace.add(client.name, `cannot acknowledge ${key}: ${codeOf(error)}`);

@@ -31,12 +31,12 @@ export class Promises {
     });
   }
 
-  /** A worker was told that its acknowledgement was taken. */
-  wasAcknowledged(key: string): void {
+  /** A worker was told that its acknowledgement was taken, of a task that it had from a queue. */
+  wasAcknowledged(key: string, from: QueueKey): void {
     this.counts.acknowledged += 1;
     this.#moment.add(RANK.last, () => {
       const task = this.#books.taskOf(key);
-      if (task === undefined || task.isDoubtful || this.#isForgotten(task)) return;
+      if (task === undefined || task.isDoubtful || this.#isForgotten(task, from)) return;
       this.#books.complain(`${key} is there, and its worker was told that it is done`);
     });
   }
@@ -57,9 +57,13 @@ export class Promises {
     });
   }
 
-  /** A dead letter whose queue does not name that of the dead letters any more: a late holder hears that it is gone. */
-  #isForgotten({ queue, deadLetter }: KnownTask): boolean {
-    if (deadLetter === undefined) return false;
+  /**
+   * A queue does not remember for ever where its tasks went. A late holder hears that one is gone, and a client that asks
+   * again takes that for its success, when the queue names no queue for dead letters any more, or this was a dead letter and
+   * was sent back.
+   */
+  #isForgotten({ queue, deadLetter }: KnownTask, from: QueueKey): boolean {
+    if (deadLetter === undefined) return queue.queue !== from.queue;
     return this.#books.queue({ queue: deadLetter.queue }).settings.deadLetterQueue !== queue.queue;
   }
 

@@ -98,7 +98,7 @@ async function handle(client: ClientProcess, stage: Stage, held: Held): Promise<
 async function finish(client: ClientProcess, stage: Stage, { task, key }: Held): Promise<void> {
   const { id, retryCount, queue } = task;
   const ended = await settle(client, stage, key, () => client.store.delete(queue, [{ id, retryCount }]));
-  if (ended === "ok") stage.promises.wasAcknowledged(key);
+  if (ended === "ok") stage.promises.wasAcknowledged(key, queue);
   if (ended === "lease_lost") stage.promises.wasRefused(key, queue, task);
 }
 
