@@ -68,6 +68,24 @@ describe("SoakLedger", () => {
     expect([ledger.complaints, ledger.deleted]).toEqual([[], 1]);
   });
 
+  test("SoakLedger may hear of a release after the delete that followed it", () => {
+    const ledger = ledgerOf(
+      "p1: sending 0 1",
+      "c1: leased 0 10 p1:0/1",
+      "c2: leased 5 15 p1:0/2",
+      "c2: deleting p1:0/2",
+      "c2: deleted p1:0/2",
+      "c1: releasing p1:0/1",
+    );
+    expect(ledger.complaints).toEqual([]);
+  });
+
+  test("SoakLedger compares leases also of tasks that were deleted", () => {
+    const lines = ["p1: sending 0 1", "c1: leased 0 10 p1:0/1", "c2: leased 5 15 p1:0/2"];
+    const ledger = ledgerOf(...lines, "c2: deleting p1:0/2", "c2: deleted p1:0/2");
+    expect(ledger.complaints).toEqual([expect.stringMatching(/lease 2 began 0.005 ms before/)]);
+  });
+
   test("enterLine() takes a line about no task for what it is", () => {
     const ledger = ledgerOf("c1: deleted ", "c2: deleted ");
     expect([ledger.complaints, ledger.deleted]).toEqual([[], 0]);

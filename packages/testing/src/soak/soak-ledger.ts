@@ -34,6 +34,9 @@ interface Sequence {
 export class SoakLedger {
   readonly #sequences = new Map<string, Sequence>();
   readonly #live = new Map<string, ToldLease[]>();
+  /** Of deleted tasks, since the last `settle` and before: lines about them may still come. */
+  #young = new Map<string, ToldLease[]>();
+  #old = new Map<string, ToldLease[]>();
   readonly #complaints: string[] = [];
   #stored = 0;
   #deleted = 0;
@@ -76,18 +79,18 @@ export class SoakLedger {
       this.#complain(lease.key, `was leased again (${lease.retryCount}) after its delete`);
       return;
     }
-    const leases = this.#live.get(lease.key) ?? [];
+    const leases = this.#leasesOf(lease.key) ?? [];
     if (leases.some(({ retryCount }) => retryCount === lease.retryCount)) {
       this.#complain(lease.key, `its lease ${lease.retryCount} was given twice`);
       return;
     }
+    if (leases.length === 0) this.#live.set(lease.key, leases);
     leases.push(lease);
-    this.#live.set(lease.key, leases);
   }
 
   /** A lease is about to be given back: it may end now. */
   releasing(key: string, retryCount: number): void {
-    const leases = this.#live.get(key) ?? [];
+    const leases = this.#leasesOf(key) ?? [];
     const index = leases.findIndex((lease) => lease.retryCount === retryCount);
     if (index >= 0) leases[index] = { ...leases[index]!, endUs: 0 };
   }
@@ -105,12 +108,21 @@ export class SoakLedger {
     sequence.known[number]! |= DELETED;
     sequence.deletedUnder[number] = Math.min(retryCount, 255);
     this.#deleted += 1;
-    this.#compare(this.#live.get(key) ?? []);
+    this.#young.set(key, this.#live.get(key) ?? []);
     this.#live.delete(key);
+  }
+
+  /** To be called every few seconds: compares the leases of tasks that were deleted before the last time, and forgets them. */
+  settle(): void {
+    for (const leases of this.#old.values()) this.#compare(leases);
+    this.#old = this.#young;
+    this.#young = new Map();
   }
 
   /** All is over and the queue is empty: whatever was stored and never deleted is lost. */
   finish(): void {
+    this.settle();
+    this.settle();
     for (const leases of this.#live.values()) this.#compare(leases);
     for (const [producer, { known, length }] of this.#sequences) {
       for (let number = 0; number < length; number++) {
@@ -121,6 +133,10 @@ export class SoakLedger {
           this.#complain(`${producer}:${number}`, "was leased and never inserted");
       }
     }
+  }
+
+  #leasesOf(key: string): ToldLease[] | undefined {
+    return this.#live.get(key) ?? this.#young.get(key) ?? this.#old.get(key);
   }
 
   /** No two holders at once. */

@@ -99,8 +99,8 @@ class SoakRun {
     const capacity = ((this.#ledger.deleted - before) * 1000) / MEASURE_MS;
     this.#samples.length = 0;
     for (let leftMs = seconds * 1000; leftMs > 0; leftMs -= KILL_MS) {
-      await this.#load(Math.min(KILL_MS, leftMs), capacity * LOAD);
-      await this.#replaceOne();
+      await Promise.all([this.#load(Math.min(KILL_MS, leftMs), capacity * LOAD), this.#replaceOne()]);
+      this.#ledger.settle();
     }
     await this.#drain();
     this.#ledger.finish();
