@@ -1,4 +1,5 @@
 import { BASE_PATH, limits, ROUTES, type Route, type RouteName } from "@pullqueue/core";
+import { CONSUMER_SCOPE, FULL_SCOPE } from "./auth/scopes.js";
 import { BATCH_PATHS } from "./batch.js";
 import type { Method } from "./method.js";
 import { METHODS } from "./methods.js";
@@ -13,12 +14,8 @@ import { VERSION } from "./version.js";
 const REVISION = "20160428";
 
 const SCOPES = {
-  "https://www.googleapis.com/auth/taskqueue": {
-    description: "Insert, look at, lease, renew and delete tasks, and manage queues",
-  },
-  "https://www.googleapis.com/auth/taskqueue.consumer": {
-    description: "Look at, lease, renew and delete tasks",
-  },
+  [FULL_SCOPE]: { description: "Insert, look at, lease, renew and delete tasks, and manage queues" },
+  [CONSUMER_SCOPE]: { description: "Insert, look at, lease, renew and delete tasks" },
 };
 
 const PATH_PARAMETERS: Readonly<Record<string, string>> = {
@@ -86,7 +83,7 @@ function describeMethod(name: RouteName, route: Route, method: Method): object {
     parameterOrder: [...inPath, ...required],
     ...(method.request === undefined ? {} : { request: { $ref: method.request.schema } }),
     ...(method.response === undefined ? {} : { response: { $ref: method.response } }),
-    scopes: Object.keys(SCOPES),
+    scopes: method.access === "manage" ? [FULL_SCOPE] : Object.keys(SCOPES),
   };
 }
 

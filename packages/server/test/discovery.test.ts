@@ -27,6 +27,16 @@ test("the discovery document contains the structure of Google's", () => {
   expect(missing(GOOGLES, discoveryDocument("http://h"))).toEqual([]);
 });
 
+test("the discovery document asks for the full scope where queues are managed, and for either elsewhere", () => {
+  const { resources } = discoveryDocument("http://h") as {
+    resources: Record<string, { methods: Record<string, { scopes: string[] }> }>;
+  };
+  const scopesOf = (resource: string, method: string) => resources[resource]?.methods[method]?.scopes;
+  const full = "https://www.googleapis.com/auth/taskqueue";
+  expect(scopesOf("taskqueues", "purge")).toEqual([full]);
+  expect(scopesOf("tasks", "insert")).toEqual([full, `${full}.consumer`]);
+});
+
 test("missing() notices a changed verb, a lost parameter and another order", () => {
   const ours = structuredClone(GOOGLES) as {
     resources: { tasks: { methods: Record<string, Record<string, object>> } };

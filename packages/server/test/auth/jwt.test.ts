@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import { type ManualClock, manualClock } from "@pullqueue/core";
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from "jose";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -113,6 +114,18 @@ describe("JwtVerifier", () => {
     ]) {
       await expect(verifier.verify(forged)).rejects.toMatchObject({ code: "unauthenticated" });
     }
+  });
+
+  test("JwtVerifier takes the configured algorithms alone, whatever its keys could do", async () => {
+    const { verifier, answer } = await openVerifier();
+    const pair = generateKeyPairSync("rsa", { modulusLength: 2048 });
+    answer.json = { keys: [{ ...pair.publicKey.export({ format: "jwk" }), kid: "any" }] };
+    const signBy = (alg: string) =>
+      new SignJWT({ iss: ISSUER, aud: "us", exp: 9_999_999_999, email: "a@example.com" })
+        .setProtectedHeader({ alg, kid: "any" })
+        .sign(pair.privateKey);
+    await verifier.verify(await signBy("RS256"));
+    await expect(verifier.verify(await signBy("RS512"))).rejects.toThrow(/algorithm that is not accepted/);
   });
 
   test("JwtVerifier fetches keys for one that it does not know, but not again at once", async () => {

@@ -12,6 +12,7 @@ const EXPECTED = [
   "LICENSE",
   "docs/protocol.md",
   "docs/errors.md",
+  "docs/security.md",
 ];
 
 /** A program of a document: its text as a module, and the line of the document where it begins. */
