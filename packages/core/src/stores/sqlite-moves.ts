@@ -35,13 +35,13 @@ export class SqliteMoves {
   /** Removes a task. */
   remove(transaction: SqliteTransaction, queue: QueueRow, row: TaskRow): void {
     this.#statements.deleteSerial.run(row.serial);
-    this.removed(transaction, queue, row);
+    this.removed(transaction, queue, row.id, row);
   }
 
   /** What goes with a task's row, which is gone. */
-  removed(transaction: SqliteTransaction, queue: QueueRow, row: RemovedRow & { readonly id: string }): void {
+  removed(transaction: SqliteTransaction, queue: QueueRow, id: string, row: RemovedRow): void {
     this.#statements.deletePayload.run(row.serial);
-    this.#left(transaction, queue, row);
+    this.#left(transaction, queue, id, row);
   }
 
   /** Drops a task whose life is over, or moves it to the dead-letter queue and gives it as it is there. */
@@ -109,16 +109,16 @@ export class SqliteMoves {
       id = this.#ids.next(nowUs);
       named = 0;
     }
-    this.#left(transaction, from, row);
+    this.#left(transaction, from, row.id, row);
     transaction.addTasks(to.row.id, 1, row.payload_bytes);
     return taskOf(to.key, { ...row, id, eta_us: nowUs, uncounted: row.retry_count, dead_letter });
   }
 
   /** A task has left a queue: its count falls, and an id that a caller chose stays taken. */
-  #left(transaction: SqliteTransaction, queue: QueueRow, row: RemovedRow & { readonly id: string }): void {
+  #left(transaction: SqliteTransaction, queue: QueueRow, id: string, row: RemovedRow): void {
     transaction.addTasks(queue.id, -1, -row.payload_bytes);
     if (row.named === 0) return;
     const keepMs = queue.tombstone_ms ?? this.#tombstoneMs;
-    transaction.bury(queue.id, row.id, transaction.nowUs + keepMs * 1000);
+    transaction.bury(queue.id, id, transaction.nowUs + keepMs * 1000);
   }
 }

@@ -8,7 +8,7 @@ import { type Candidate, type CandidateSource, pickTasks } from "./pick.js";
 import { START } from "./sorted-tasks.js";
 import type { SqliteMoves } from "./sqlite-moves.js";
 import type { OpenQueue } from "./sqlite-queues.js";
-import { taskOf } from "./sqlite-rows.js";
+import { leasedTaskOf, taskOf } from "./sqlite-rows.js";
 import type { QueueRow, RemovedRow, Statements, TaskRow } from "./sqlite-statements.js";
 import { keyGeneration, type SqliteTransaction } from "./sqlite-transaction.js";
 
@@ -81,8 +81,7 @@ export class SqliteTasks {
     const tasks = picked.tasks.map(({ queue, row }): TaskWithPayload => {
       this.#statements.leaseTask.run(endUs, row.serial);
       transaction.addLease(queue.row.id, queue.key, row.retry_count > 0 && row.given_back === 0 ? 1 : 0);
-      const leased = { ...row, eta_us: endUs, retry_count: row.retry_count + 1 };
-      return { ...taskOf(queue.key, leased), payload: this.#payload(row) };
+      return leasedTaskOf(queue.key, row, endUs, this.#payload(row));
     });
     return { tasks, more: picked.more, arrivals: arrivalsOf(moved) };
   }
@@ -112,7 +111,7 @@ export class SqliteTasks {
         : this.#statements.deleteTask.get(queueId, target.id)
     ) as RemovedRow | undefined;
     if (row !== undefined) {
-      this.#moves.removed(transaction, queue.row, { ...row, id: target.id });
+      this.#moves.removed(transaction, queue.row, target.id, row);
       return { ok: true, value: undefined };
     }
     // Only now it matters why.
