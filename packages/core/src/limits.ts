@@ -219,6 +219,78 @@ export const BACKUP_STEP_PAGES = 1024;
 /** Rows looked at ahead where an SQLite lease does not yet know how many it needs of a queue. */
 export const SQLITE_LOOKAHEAD_ROWS = 16;
 
+/** Connections of one PostgreSQL store unless told otherwise, besides the one that listens: transactions share them, and a server has 100. */
+export const POSTGRES_CONNECTIONS_DEFAULT = 10;
+
+/** Least connections of one PostgreSQL store: one for each kind of call, so that renewals never wait for leases, and one for looks. */
+export const POSTGRES_CONNECTIONS_MIN = 5;
+
+/** Kinds of calls on a PostgreSQL store that have connections of their own: insert, lease, extend, delete. */
+export const POSTGRES_LANES = 4;
+
+/** How long a PostgreSQL store waits for a connection, new or lent, in milliseconds. A client is told in time. */
+export const POSTGRES_CONNECT_TIMEOUT_MS = 3_000;
+
+/** How long a connection to PostgreSQL does nothing before it is closed, in milliseconds: an idle server has none after a minute. */
+export const POSTGRES_IDLE_CONNECTION_MS = 60_000;
+
+/** How long PostgreSQL works on one statement before it gives up, in milliseconds: any is done in a fraction of this. */
+export const POSTGRES_STATEMENT_TIMEOUT_MS = 5_000;
+
+/** How long PostgreSQL waits for rows that others have locked, in milliseconds. Transactions of ours take a few. */
+export const POSTGRES_LOCK_TIMEOUT_MS = 2_000;
+
+/** How long a process may stand still within a transaction before PostgreSQL ends it, in milliseconds, so that its locks go. */
+export const POSTGRES_IDLE_TRANSACTION_MS = 5_000;
+
+/** How long a PostgreSQL store waits for an answer, in milliseconds, before it takes the connection for dead: longer than a statement takes. */
+export const POSTGRES_QUERY_TIMEOUT_MS = 7_000;
+
+/** How long a server that starts waits for another that brings the schema up to date, in milliseconds: an index over many tasks. */
+export const POSTGRES_MIGRATION_TIMEOUT_MS = 600_000;
+
+/** How often a transaction is tried that PostgreSQL undoes because of others. */
+export const POSTGRES_TRIES = 6;
+
+/** Longest pause before the second try, in milliseconds, and what each further one adds; chance takes a part of it. */
+export const POSTGRES_RETRY_PAUSE_MS = 10;
+
+/** Slots of a queue's counters in PostgreSQL: connections that count at once rarely meet. */
+export const POSTGRES_COUNTER_SLOTS = 16;
+
+/** Most items in one PostgreSQL transaction: enough to share its costs, few enough to be done in tens of milliseconds. */
+export const POSTGRES_TRANSACTION_ITEMS = 2000;
+
+/** Payload bytes that count as one item there, so that one transaction brings 32 MiB at most, unless one call alone has more. */
+export const POSTGRES_ITEM_BYTES = 16 * KIB;
+
+/** Available tasks among which a PostgreSQL lease looks for those without a tag. At least one is found, and fewer than asked is allowed. */
+export const POSTGRES_UNTAGGED_LOOK = 10_000;
+
+/** Rows that one PostgreSQL lease of several queues locks at most, of all queues together; a lease of fewer tasks is allowed. */
+export const POSTGRES_LEASE_ROWS = 4000;
+
+/** Looks of one PostgreSQL lease for tasks: the payloads of many callers do not fit into one, or all it found was past its time. */
+export const POSTGRES_LEASE_LOOKS = 1000;
+
+/** Rows that a PostgreSQL lease looks at ahead for the tag of the oldest task: those past their retry limit may stand before it. */
+export const POSTGRES_TAG_LOOK = 16;
+
+/** How long a deleted queue is looked after in PostgreSQL, in milliseconds: longer than a transaction that had seen it can last. */
+export const POSTGRES_REMOVED_QUEUE_MS = 600_000;
+
+/** How often a process that waits looks for tasks in PostgreSQL that nobody told it of, in milliseconds: those whose holder died. */
+export const POSTGRES_POLL_MS = 1_000;
+
+/** How long a process is taken to wait for a queue after it last said so, in milliseconds. It says so every third of that. */
+export const POSTGRES_AWAIT_MS = 30_000;
+
+/** How long a process goes on listening when nobody waits any more, in milliseconds: consumers come again soon. */
+export const POSTGRES_LISTEN_LINGER_MS = 60_000;
+
+/** Longest pause before a lost connection that listens is tried again, in milliseconds; the first is a tenth of a second. */
+export const POSTGRES_LISTEN_PAUSE_MS_MAX = 5_000;
+
 assertOrder("one payload must fit into a lease answer", PAYLOAD_BYTES_MAX, LEASE_PAYLOAD_BYTES_DEFAULT);
 assertOrder(
   "the default lease answer is not above its maximum",
@@ -242,6 +314,17 @@ assertOrder(
   SQLITE_BUSY_DEADLINE_MS,
   CLIENT_TIMEOUT_MS / 2,
 );
+assertOrder(
+  "a statement that takes too long is ended by the database, not by its client",
+  POSTGRES_STATEMENT_TIMEOUT_MS,
+  POSTGRES_QUERY_TIMEOUT_MS,
+);
+assertOrder(
+  "who waits for a database is told before its client gives up",
+  POSTGRES_QUERY_TIMEOUT_MS,
+  CLIENT_TIMEOUT_MS,
+);
+assertOrder("each kind of call has a connection", POSTGRES_LANES + 1, POSTGRES_CONNECTIONS_MIN);
 assertOrder("an operation has time for one answer", CLIENT_TIMEOUT_MS, CLIENT_DEADLINE_MS);
 assertOrder("one operation leaves connections for others", PLAIN_CALLS_IN_FLIGHT, CLIENT_CONNECTIONS - 1);
 

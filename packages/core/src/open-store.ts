@@ -1,4 +1,3 @@
-import { QueueError } from "./errors.js";
 import type { QueueAdmin, QueueStore, StoreOptions } from "./store.js";
 import { parseStoreAddress } from "./store-address.js";
 
@@ -21,11 +20,9 @@ export async function openStore(
       const { openSqliteStore } = await import("./stores/sqlite.js");
       return openSqliteStore({ ...options, path: parsed.path });
     }
-    case "postgres":
-      throw new QueueError(
-        "not_supported",
-        "a PostgreSQL store is not available in this version; use sqlite:FILE, which keeps tasks on disk",
-        { location: "store" },
-      );
+    case "postgres": {
+      const { openPostgresStore } = await import("./stores/postgres.js");
+      return openPostgresStore({ ...options, url: parsed.url });
+    }
   }
 }

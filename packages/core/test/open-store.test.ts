@@ -24,10 +24,10 @@ describe("openStore()", () => {
     await rm(folder, { recursive: true });
   });
 
-  test("says that PostgreSQL is not there yet", async () => {
-    await expect(openStore("postgres://host/database")).rejects.toMatchObject({
-      code: "not_supported",
-      message: expect.stringContaining("sqlite:"),
+  test("opens PostgreSQL at its address, and says when no database answers there", async () => {
+    await expect(openStore("postgres://127.0.0.1:1/database")).rejects.toMatchObject({
+      code: "unavailable",
+      message: expect.stringContaining("check that it runs"),
     });
   });
 });

@@ -8,6 +8,15 @@ const SERVICES = {
     command: ["/usr/bin/python3", "-c", "import googleapiclient.discovery"],
     debianPackage: "python3-googleapi",
   },
+  // The database that tests share, each in a schema of its own: at PULLQUEUE_TEST_POSTGRES, or Debian's.
+  postgres: {
+    command: [
+      "/bin/sh",
+      "-c",
+      `exec psql "$\{PULLQUEUE_TEST_POSTGRES:-postgres://postgres@127.0.0.1:5432/postgres}" -w -c "SELECT 1"`,
+    ],
+    debianPackage: "postgresql",
+  },
   // For tests that start a PostgreSQL of their own.
   "postgres-programs": {
     command: ["/bin/sh", "-c", "ls /usr/lib/postgresql/*/bin/initdb"],

@@ -1,0 +1,212 @@
+import { systemClock } from "../clock.js";
+import type { QueueError } from "../errors.js";
+import { randomFraction } from "../ids.js";
+import {
+  POSTGRES_IDLE_TRANSACTION_MS,
+  POSTGRES_LOCK_TIMEOUT_MS,
+  POSTGRES_RETRY_PAUSE_MS,
+  POSTGRES_STATEMENT_TIMEOUT_MS,
+  POSTGRES_TRIES,
+} from "../limits.js";
+import type { DatabaseClock } from "./postgres-clock.js";
+import { isConnectionLost, isTransient, translatePostgresError } from "./postgres-errors.js";
+import type { PostgresClient, PostgresPool } from "./postgres-pool.js";
+import { STATEMENTS, type StatementName } from "./postgres-statements.js";
+
+/** Runs one named statement and gives its rows. */
+export type RunStatement = <Row>(name: StatementName, values: readonly unknown[]) => Promise<readonly Row[]>;
+
+/** How columns are read: whole numbers as numbers (none is past 2^53), bytes as bytes. */
+const TYPES = {
+  getTypeParser(oid: number): (text: string) => unknown {
+    return PARSERS[oid] ?? String;
+  },
+};
+
+/** By PostgreSQL's numbers of its types (pg_type.dat): bool, bytea, int8, int2, int4, float8. */
+const PARSERS: Readonly<Record<number, (text: string) => unknown>> = {
+  16: (text) => text === "t",
+  17: (text) => new Uint8Array(Buffer.from(text.slice(2), "hex")),
+  20: Number,
+  21: Number,
+  23: Number,
+  701: Number,
+};
+
+/**
+ * What every connection is told first. A commit is on disk before it is answered, whatever the database's default. A
+ * process that stands still does not keep others waiting. Plans use indexes although the tables may have been empty when
+ * they were made: a queue grows faster than PostgreSQL looks at it.
+ */
+function setUpText(schema: string): string {
+  return `SET search_path = "${schema}";
+    SELECT set_config('synchronous_commit', 'on', false)
+      WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write');
+    SET statement_timeout = ${POSTGRES_STATEMENT_TIMEOUT_MS};
+    SET lock_timeout = ${POSTGRES_LOCK_TIMEOUT_MS};
+    SET idle_in_transaction_session_timeout = ${POSTGRES_IDLE_TRANSACTION_MS};
+    SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+    SET jit = off; SET bytea_output = hex; SET client_min_messages = warning`;
+}
+
+/** The connections of one store: statements alone, transactions, and the door for PostgreSQL's errors. */
+export class PostgresConnections {
+  readonly schema: string;
+  readonly #pool: PostgresPool;
+  readonly #clock: DatabaseClock;
+  /** A pause between two tries is real, whatever clock the tasks have. */
+  readonly #pauses = systemClock();
+  readonly #end: () => Promise<void>;
+  readonly #ready = new WeakSet<PostgresClient>();
+
+  constructor(pool: PostgresPool, end: () => Promise<void>, schema: string, clock: DatabaseClock) {
+    this.#pool = pool;
+    this.#end = end;
+    this.schema = schema;
+    this.#clock = clock;
+    // The pool drops idle connections that end; without a listener the process would end too.
+    pool.on("error", () => {});
+  }
+
+  /** Lends a connection that is set up. */
+  async borrow(): Promise<PostgresClient> {
+    const client = await this.#pool.connect();
+    if (this.#ready.has(client)) return client;
+    try {
+      await client.query({ text: setUpText(this.schema) });
+    } catch (error) {
+      client.release(true);
+      throw error;
+    }
+    // One that breaks while it is lent tells of it by the statement under way.
+    client.on("error", () => {});
+    this.#ready.add(client);
+    return client;
+  }
+
+  /** Learns what the database's clock shows. */
+  async readClock(): Promise<void> {
+    const [row] = await this.read<{ readonly now_us: number }>("now", []);
+    this.#clock.observe(row!.now_us);
+  }
+
+  /** One statement alone. */
+  async read<Row>(name: StatementName, values: readonly unknown[]): Promise<readonly Row[]> {
+    return this.#translated(async () => {
+      const client = await this.borrow();
+      return finishing(client, () => run<Row>(client, name, values));
+    });
+  }
+
+  /** The same for one that changes rows; gives their number. */
+  async change(name: StatementName, values: readonly unknown[]): Promise<number> {
+    return this.#translated(async () => {
+      const client = await this.borrow();
+      return finishing(client, async () => (await query(client, name, values)).rowCount ?? 0);
+    });
+  }
+
+  /** Ends all of them. The owner of a pool that was handed in ends it. */
+  async close(): Promise<void> {
+    await this.#end();
+  }
+
+  /**
+   * One transaction at one moment. What the database undid because of others is done again, and so is what a connection
+   * broke off before its commit; when it breaks within the commit, nobody can say what is on disk.
+   */
+  async transaction<T>(work: (statement: RunStatement, nowUs: number) => Promise<T>): Promise<T> {
+    return this.#translated(() => this.#transaction(work));
+  }
+
+  async #transaction<T>(work: (statement: RunStatement, nowUs: number) => Promise<T>): Promise<T> {
+    let committing = false;
+    const client = await this.borrow();
+    return finishing(client, async () => {
+      try {
+        const nowUs = await this.#begin(client);
+        const result = await work((name, values) => run(client, name, values), nowUs);
+        committing = true;
+        await client.query({ text: "COMMIT" });
+        return result;
+      } catch (error) {
+        if (isConnectionLost(error)) throw committing ? new Unclear(error) : error;
+        await client.query({ text: "ROLLBACK" });
+        throw error;
+      }
+    });
+  }
+
+  async #begin(client: PostgresClient): Promise<number> {
+    const text = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT now_us() AS now_us";
+    const answers = (await client.query({ text, types: TYPES })) as unknown as readonly {
+      readonly rows: readonly { readonly now_us: number }[];
+    }[];
+    const nowUs = answers[1]!.rows[0]!.now_us;
+    this.#clock.observe(nowUs);
+    return nowUs;
+  }
+
+  async #translated<T>(work: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await work();
+      } catch (error) {
+        const again = isTransient(error) ? POSTGRES_TRIES : isConnectionLost(error) ? 2 : 1;
+        if (tries >= again) throw translated(error);
+        await this.#pause(tries);
+      }
+    }
+  }
+
+  /** Those who stood in each other's way do not meet again. */
+  #pause(tries: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#pauses.timer(POSTGRES_RETRY_PAUSE_MS * tries * randomFraction(), resolve, { keepAlive: true });
+    });
+  }
+}
+
+/** A connection broke while its transaction was being committed. */
+class Unclear extends Error {
+  constructor(cause: unknown) {
+    super("the outcome of a transaction is not known", { cause });
+  }
+}
+
+function translated(error: unknown): QueueError {
+  return translatePostgresError(error instanceof Unclear ? error.cause : error);
+}
+
+/** Gives the connection back afterwards, or closes it when nobody can say what state it is in. */
+async function finishing<T>(client: PostgresClient, work: () => Promise<T>): Promise<T> {
+  let broken = true;
+  try {
+    const result = await work();
+    broken = false;
+    return result;
+  } catch (error) {
+    // An answer with an SQLSTATE leaves the connection as it was.
+    broken = isConnectionLost(error) || error instanceof Unclear || !hasState(error);
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
+
+function hasState(error: unknown): boolean {
+  return /^[0-9A-Z]{5}$/.test(String((error as { readonly code?: unknown }).code));
+}
+
+async function run<Row>(
+  client: PostgresClient,
+  name: StatementName,
+  values: readonly unknown[],
+): Promise<readonly Row[]> {
+  const { rows } = await query(client, name, values);
+  return rows as unknown as readonly Row[];
+}
+
+function query(client: PostgresClient, name: StatementName, values: readonly unknown[]) {
+  return client.query({ name, text: STATEMENTS[name], values, types: TYPES });
+}

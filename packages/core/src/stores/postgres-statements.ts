@@ -1,0 +1,294 @@
+/** A queue as it stands in its table. */
+export interface QueueRow {
+  readonly id: number;
+  readonly project: string;
+  readonly name: string;
+  readonly mode: "pull" | "push";
+  readonly max_leases: number | null;
+  readonly acl: string | null;
+  readonly disabled: boolean;
+  readonly paused: boolean;
+  readonly dead_letter_queue: string | null;
+  readonly leases_per_second: number | null;
+  readonly storage_bytes_max: number | null;
+  readonly retention_ms: number | null;
+  readonly tombstone_ms: number | null;
+}
+
+/** A task as it stands in its table, without its payload. */
+export interface TaskRow {
+  readonly queue_id: number;
+  readonly id: string;
+  readonly named: boolean;
+  readonly given_back: boolean;
+  readonly tag: string | null;
+  readonly enqueued_at_us: number;
+  readonly eta_us: number;
+  readonly expires_at_us: number | null;
+  readonly retry_count: number;
+  readonly uncounted: number;
+  readonly payload_bytes: number;
+  readonly traceparent: string | null;
+  readonly tracestate: string | null;
+  readonly dead_letter: string | null;
+}
+
+const QUEUE_COLUMNS = `q.id, q.project, q.name, q.mode, q.max_leases, q.acl, q.disabled, q.paused, q.dead_letter_queue,
+  q.leases_per_second, q.storage_bytes_max, q.retention_ms, q.tombstone_ms`;
+
+const TASK_COLUMNS = `t.queue_id, t.id, t.named, t.given_back, t.tag, t.enqueued_at_us, t.eta_us, t.expires_at_us,
+  t.retry_count, t.uncounted, t.payload_bytes, t.traceparent, t.tracestate, t.dead_letter`;
+
+/** The fence in the statement: the retry count and the end of the lease, either may be null. $1 is now. */
+const HOLDS_LEASE = `t.retry_count > 0 AND t.eta_us > $1
+  AND t.retry_count = coalesce(v.retry_count, t.retry_count) AND t.eta_us = coalesce(v.lease_end_us, t.eta_us)`;
+
+/**
+ * The oldest available tasks of queues ($1, with their retry limits $2) at $3, at most $4, locked, what others have
+ * locked left out. Each queue gives its oldest $4, of which the oldest are taken.
+ */
+function dueText(filter: string): string {
+  return `SELECT t.*, (coalesce(t.retry_count - t.uncounted >= q.max_leases, false)
+      OR coalesce(t.expires_at_us <= $3, false)) AS spent
+    FROM unnest($1::bigint[], $2::integer[]) AS q (queue_id, max_leases)
+    CROSS JOIN LATERAL (
+      SELECT t.ctid AS place_of_row, ${TASK_COLUMNS} FROM tasks t
+      WHERE t.queue_id = q.queue_id AND t.eta_us <= $3 ${filter}
+      ORDER BY t.eta_us, t.id LIMIT $4 FOR UPDATE SKIP LOCKED) t
+    ORDER BY t.eta_us, t.id LIMIT $4`;
+}
+
+/**
+ * Leases due tasks until $5 as long as their payloads have at most $6 bytes, one in any case, and answers with all that
+ * were looked at, in order; none where some of them are spent, which have to go first. `more`: there are others behind them.
+ */
+function leaseText(filter: string): string {
+  return `WITH due AS MATERIALIZED (${dueText(filter)}),
+    placed AS MATERIALIZED (SELECT *, row_number() OVER (ORDER BY eta_us, id) AS place FROM due),
+    fitting AS (SELECT place, place_of_row, row_number() OVER w AS nth, sum(payload_bytes) OVER w AS bytes
+      FROM placed WHERE NOT EXISTS (SELECT FROM placed WHERE spent) WINDOW w AS (ORDER BY place)),
+    leased AS (UPDATE tasks t SET eta_us = $5, retry_count = t.retry_count + 1, given_back = false
+      FROM fitting f WHERE t.ctid = f.place_of_row AND (f.nth = 1 OR f.bytes <= $6)
+      RETURNING f.place, t.payload),
+    last AS (SELECT eta_us, id FROM placed ORDER BY place DESC LIMIT 1)
+    SELECT p.*, l.place IS NOT NULL AS leased, l.payload, EXISTS (
+        SELECT FROM unnest($1::bigint[]) AS q (queue_id) CROSS JOIN LATERAL (
+          SELECT FROM tasks t WHERE t.queue_id = q.queue_id AND t.eta_us <= $3
+            AND (t.eta_us, t.id) > ((SELECT eta_us FROM last), (SELECT id FROM last)) ${filter} LIMIT 1) t) AS more
+    FROM placed p LEFT JOIN leased l USING (place) ORDER BY place`;
+}
+
+/** Tasks without a tag are looked for among the oldest $7 alone, because no index knows them. */
+const UNTAGGED = `AND t.tag IS NULL AND t.eta_us <= coalesce((
+  SELECT o.eta_us FROM tasks o WHERE o.queue_id = t.queue_id AND o.eta_us <= $3
+  ORDER BY o.eta_us, o.id OFFSET $7 LIMIT 1), $3)`;
+
+/**
+ * Every statement on a task's way, by name, with the index it uses. A test compares the comments with PostgreSQL's plans.
+ * Many items are one statement: they come as arrays, `place` is the item's place in them.
+ */
+const STATEMENT_TEXTS = {
+  // queues' unique index (project, name)
+  findQueues: `SELECT ${QUEUE_COLUMNS} FROM unnest($1::text[], $2::text[]) AS k (project, name)
+    JOIN queues q ON q.project = k.project AND q.name = k.name`,
+
+  // tasks_by_id. Payloads come as one block of bytes with their ends in it, because an array of them would be in hexadecimal.
+  insertTasks: `INSERT INTO tasks (queue_id, id, named, tag, enqueued_at_us, eta_us, expires_at_us, payload_bytes,
+      traceparent, tracestate, payload)
+    SELECT v.queue_id, v.id, v.named, v.tag, $1, v.eta_us, v.expires_at_us, v.payload_bytes, v.traceparent, v.tracestate,
+      substring($2::bytea FROM v.payload_end - v.payload_bytes + 1 FOR v.payload_bytes)
+    FROM unnest($3::bigint[], $4::text[], $5::boolean[], $6::text[], $7::bigint[], $8::bigint[], $9::integer[],
+      $10::integer[], $11::text[], $12::text[])
+      AS v (queue_id, id, named, tag, eta_us, expires_at_us, payload_bytes, payload_end, traceparent, tracestate)
+    ON CONFLICT (queue_id, id) DO NOTHING RETURNING queue_id, id`,
+  // insert_keys' primary key. A key whose time is over is taken anew.
+  claimKeys: `INSERT INTO insert_keys AS k
+      (queue_id, key, until_minute, id, tag, enqueued_at_us, eta_us, traceparent, tracestate)
+    SELECT v.queue_id, v.key, $2, v.id, v.tag, $1, v.eta_us, v.traceparent, v.tracestate
+    FROM unnest($4::bigint[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[], $10::text[])
+      AS v (queue_id, key, id, tag, eta_us, traceparent, tracestate)
+    ON CONFLICT (queue_id, key) DO UPDATE
+      SET until_minute = excluded.until_minute, id = excluded.id, tag = excluded.tag,
+        enqueued_at_us = excluded.enqueued_at_us, eta_us = excluded.eta_us, traceparent = excluded.traceparent,
+        tracestate = excluded.tracestate
+      WHERE k.until_minute < $3
+    RETURNING queue_id, key`,
+  // insert_keys' primary key
+  findKeys: `SELECT k.queue_id, k.key, k.id, k.tag, k.enqueued_at_us, k.eta_us, k.traceparent, k.tracestate
+    FROM unnest($1::bigint[], $2::text[]) AS v (queue_id, key)
+    JOIN insert_keys k ON k.queue_id = v.queue_id AND k.key = v.key`,
+  // insert_keys' primary key
+  releaseKeys: `DELETE FROM insert_keys k USING unnest($1::bigint[], $2::text[]) AS v (queue_id, key)
+    WHERE k.queue_id = v.queue_id AND k.key = v.key`,
+  // tombstones' primary key, then tasks_by_id. What was just inserted in spite of a tombstone goes again.
+  removeBuried: `DELETE FROM tasks t USING unnest($2::bigint[], $3::text[]) AS v (queue_id, id)
+    WHERE t.queue_id = v.queue_id AND t.id = v.id AND EXISTS (
+      SELECT FROM tombstones b WHERE b.queue_id = v.queue_id AND b.id = v.id AND b.until_us > $1)
+    RETURNING t.queue_id, t.id`,
+  // counters' primary key
+  storedBytes: `SELECT queue_id, sum(payload_bytes)::bigint AS payload_bytes FROM counters
+    WHERE queue_id = ANY($1::bigint[]) GROUP BY queue_id`,
+  lockQueue: "SELECT pg_advisory_xact_lock(hashtextextended(current_schema(), $1::bigint))",
+
+  leaseAny: leaseText(""), // tasks_by_eta
+  leaseTagged: leaseText("AND t.tag = $7"), // tasks_by_tag
+  leaseUntagged: leaseText(UNTAGGED), // tasks_by_eta
+  lookAtDue: dueText(""), // tasks_by_eta
+
+  // tasks_by_id
+  extendLeases: `UPDATE tasks t SET eta_us = v.eta_us, uncounted = t.uncounted + v.uncounted, given_back = v.given_back
+    FROM unnest($2::integer[], $3::bigint[], $4::text[], $5::integer[], $6::bigint[], $7::bigint[], $8::integer[],
+      $9::boolean[]) AS v (place, queue_id, id, retry_count, lease_end_us, eta_us, uncounted, given_back)
+    WHERE t.queue_id = v.queue_id AND t.id = v.id AND ${HOLDS_LEASE}
+    RETURNING v.place, ${TASK_COLUMNS}`,
+  // tasks_by_id
+  deleteTasks: `DELETE FROM tasks t
+    USING unnest($2::integer[], $3::bigint[], $4::text[], $5::integer[], $6::bigint[])
+      AS v (place, queue_id, id, retry_count, lease_end_us)
+    WHERE t.queue_id = v.queue_id AND t.id = v.id
+      AND ((v.retry_count IS NULL AND v.lease_end_us IS NULL) OR (${HOLDS_LEASE}))
+    RETURNING v.place, t.queue_id, t.id, t.named, t.payload_bytes`,
+  // tasks_by_id
+  knownTasks: `SELECT v.place FROM unnest($1::integer[], $2::bigint[], $3::text[]) AS v (place, queue_id, id)
+    JOIN tasks t ON t.queue_id = v.queue_id AND t.id = v.id`,
+  // tasks' rows by their places
+  dropTasks: "DELETE FROM tasks WHERE ctid = ANY($1::tid[])",
+  // tasks' rows by their places. A task is new in the queue that it moves to.
+  moveTasks: `UPDATE tasks t SET queue_id = v.queue_id, id = v.id, named = v.named, eta_us = $1, uncounted = t.retry_count,
+      given_back = true, expires_at_us = v.expires_at_us, dead_letter = v.dead_letter,
+      serial = nextval('tasks_serial_seq')
+    FROM unnest($2::tid[], $3::bigint[], $4::text[], $5::boolean[], $6::bigint[], $7::text[])
+      AS v (place_of_row, queue_id, id, named, expires_at_us, dead_letter)
+    WHERE t.ctid = v.place_of_row RETURNING t.queue_id, t.id`,
+  // tombstones' primary key
+  bury: `INSERT INTO tombstones (queue_id, id, until_us)
+    SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[])
+    ON CONFLICT (queue_id, id) DO UPDATE SET until_us = excluded.until_us`,
+
+  // counters' primary key
+  addCounts: `INSERT INTO counters AS c (queue_id, slot, total_tasks, payload_bytes)
+    SELECT v.queue_id, pg_backend_pid() % $1, v.tasks, v.bytes
+    FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS v (queue_id, tasks, bytes)
+    ON CONFLICT (queue_id, slot) DO UPDATE
+    SET total_tasks = c.total_tasks + excluded.total_tasks, payload_bytes = c.payload_bytes + excluded.payload_bytes`,
+  // lease_counts' primary key
+  countLeases: `INSERT INTO lease_counts AS c (queue_id, step, slot, count)
+    SELECT v.queue_id, $2, pg_backend_pid() % $1, v.count FROM unnest($3::bigint[], $4::bigint[]) AS v (queue_id, count)
+    ON CONFLICT (queue_id, step, slot) DO UPDATE SET count = c.count + excluded.count`,
+
+  // tasks_by_id
+  findTask: `SELECT ${TASK_COLUMNS}, t.payload FROM tasks t WHERE t.queue_id = $1 AND t.id = $2`,
+  // tasks_by_eta
+  listTasks: `SELECT ${TASK_COLUMNS} FROM tasks t
+    WHERE t.queue_id = $1 AND (t.eta_us, t.id) > ($2, $3) ORDER BY t.eta_us, t.id LIMIT $4`,
+} as const;
+
+/** Statements of administrators; `stats` counts the delayed and leased tasks of queues, all others are short too. */
+const ADMIN_STATEMENT_TEXTS = {
+  lockQueues: "SELECT pg_advisory_xact_lock(hashtextextended(current_schema(), 0))",
+  countQueues: "SELECT count(*) AS count FROM queues",
+  putQueue: `INSERT INTO queues AS q (project, name, mode, max_leases, acl, disabled, dead_letter_queue,
+      leases_per_second, storage_bytes_max, retention_ms, tombstone_ms)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    ON CONFLICT (project, name) DO UPDATE
+    SET mode = excluded.mode, max_leases = excluded.max_leases, acl = excluded.acl, disabled = excluded.disabled,
+      dead_letter_queue = excluded.dead_letter_queue, leases_per_second = excluded.leases_per_second,
+      storage_bytes_max = excluded.storage_bytes_max, retention_ms = excluded.retention_ms,
+      tombstone_ms = excluded.tombstone_ms
+    RETURNING ${QUEUE_COLUMNS}`,
+  // queues' unique index (project, name)
+  listQueues: `SELECT ${QUEUE_COLUMNS} FROM queues q WHERE q.project = $1 AND q.name > $2 ORDER BY q.name LIMIT $3`,
+  removeQueue: `WITH gone AS (DELETE FROM queues WHERE id = $1 RETURNING id)
+    INSERT INTO removed_queues (queue_id, removed_at_us) SELECT id, $2 FROM gone ON CONFLICT DO NOTHING`,
+  // One statement, so that the counts are of one moment. Leased and delayed tasks are fewer than those that wait.
+  stats: `SELECT q.queue_id,
+      (SELECT coalesce(sum(c.total_tasks), 0) FROM counters c WHERE c.queue_id = q.queue_id)::bigint AS total_tasks,
+      (SELECT coalesce(sum(c.payload_bytes), 0) FROM counters c WHERE c.queue_id = q.queue_id)::bigint AS payload_bytes,
+      later.tasks AS later_tasks, later.leased AS leased_tasks,
+      (SELECT t.eta_us FROM tasks t WHERE t.queue_id = q.queue_id ORDER BY t.eta_us, t.id LIMIT 1) AS oldest_eta_us,
+      (SELECT coalesce(sum(c.count), 0) FROM lease_counts c
+        WHERE c.queue_id = q.queue_id AND c.step > $2)::bigint AS leased_minute,
+      (SELECT coalesce(sum(c.count), 0) FROM lease_counts c
+        WHERE c.queue_id = q.queue_id AND c.step > $3)::bigint AS leased_hour
+    FROM unnest($4::bigint[]) AS q (queue_id)
+    CROSS JOIN LATERAL (SELECT count(*) AS tasks, count(*) FILTER (WHERE t.retry_count > 0) AS leased
+      FROM tasks t WHERE t.queue_id = q.queue_id AND t.eta_us > $1) AS later`,
+  now: "SELECT now_us() AS now_us",
+  setPaused: `UPDATE queues q SET paused = $2 WHERE id = $1 RETURNING ${QUEUE_COLUMNS}`,
+  findQueuesById: `SELECT ${QUEUE_COLUMNS} FROM queues q WHERE q.id = ANY($1::bigint[])`, // queues' primary key
+  lastSerial: "SELECT last_value AS serial FROM tasks_serial_seq",
+  // tasks_by_id. All tasks, or ($5) those of the tag $6, or those without one.
+  purgeTasks: `WITH chunk AS MATERIALIZED (
+      SELECT t.id, t.serial FROM tasks t WHERE t.queue_id = $1 AND t.id > $2 ORDER BY t.id LIMIT $3 FOR UPDATE),
+    gone AS (DELETE FROM tasks t USING chunk s
+      WHERE t.queue_id = $1 AND t.id = s.id AND s.serial <= $4 AND (NOT $5 OR t.tag IS NOT DISTINCT FROM $6)
+      RETURNING t.id, t.named, t.payload_bytes)
+    SELECT s.id, g.named, g.payload_bytes FROM chunk s LEFT JOIN gone g USING (id) ORDER BY s.id`,
+  // tasks_by_id
+  tasksAfterId: `SELECT t.ctid AS place_of_row, t.serial, ${TASK_COLUMNS} FROM tasks t
+    WHERE t.queue_id = $1 AND t.id > $2 ORDER BY t.id LIMIT $3 FOR UPDATE`,
+  // tasks_by_eta: counts the untagged among some tasks after a place
+  countUntagged: `SELECT count(*) AS looked, count(*) FILTER (WHERE t.tag IS NULL) AS total,
+      count(*) FILTER (WHERE t.tag IS NULL AND t.eta_us <= $1) AS available,
+      min(t.eta_us) FILTER (WHERE t.tag IS NULL) AS oldest_eta_us, max(t.eta_us) AS last_eta_us,
+      (array_agg(t.id ORDER BY t.eta_us DESC, t.id DESC))[1] AS last_id
+    FROM (SELECT t.tag, t.eta_us, t.id FROM tasks t
+      WHERE t.queue_id = $2 AND (t.eta_us, t.id) > ($3, $4) ORDER BY t.eta_us, t.id LIMIT $5) t`,
+  // tasks_by_tag: counts some tagged tasks after a place, by tag
+  countTagged: `SELECT t.tag, count(*) AS total, count(*) FILTER (WHERE t.eta_us <= $1) AS available,
+      min(t.eta_us) AS oldest_eta_us, max(t.eta_us) AS last_eta_us,
+      (array_agg(t.id ORDER BY t.eta_us DESC, t.id DESC))[1] AS last_id
+    FROM (SELECT t.tag, t.eta_us, t.id FROM tasks t
+      WHERE t.queue_id = $2 AND t.tag IS NOT NULL AND (t.tag, t.eta_us, t.id) > ($3, $4, $5)
+      ORDER BY t.tag, t.eta_us, t.id LIMIT $6) t
+    GROUP BY t.tag ORDER BY t.tag`,
+
+  // tasks_by_expiry; who holds a task keeps it
+  expiredTasks: `SELECT t.ctid AS place_of_row, ${TASK_COLUMNS} FROM tasks t JOIN queues q ON q.id = t.queue_id
+    WHERE t.expires_at_us <= $1 AND NOT (t.retry_count > 0 AND t.eta_us > $1)
+    ORDER BY t.expires_at_us LIMIT $2 FOR UPDATE OF t SKIP LOCKED`,
+  // tombstones_by_end
+  forgetTombstones: `DELETE FROM tombstones WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM tombstones WHERE until_us <= now_us() ORDER BY until_us LIMIT $1 FOR UPDATE SKIP LOCKED))`,
+  // insert_keys_by_end
+  forgetKeys: `DELETE FROM insert_keys WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM insert_keys WHERE until_minute < now_us() / 60000000 ORDER BY until_minute LIMIT $1
+    FOR UPDATE SKIP LOCKED))`,
+  // lease_counts_by_step
+  forgetLeases: `DELETE FROM lease_counts WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM lease_counts WHERE step <= $2 LIMIT $1 FOR UPDATE SKIP LOCKED))`,
+  forgetWaiters: "DELETE FROM waiters WHERE until_us <= now_us()",
+  removedQueues: "SELECT queue_id, removed_at_us, now_us() AS now_us FROM removed_queues",
+  // tasks_by_id; the primary keys of the others
+  removeTasksOf: `DELETE FROM tasks WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM tasks WHERE queue_id = $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`,
+  removeTombstonesOf: `DELETE FROM tombstones WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM tombstones WHERE queue_id = $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`,
+  removeKeysOf: `DELETE FROM insert_keys WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM insert_keys WHERE queue_id = $1 LIMIT $2 FOR UPDATE SKIP LOCKED))`,
+  removeCountsOf: `WITH counted AS (DELETE FROM counters WHERE queue_id = $1)
+    DELETE FROM lease_counts WHERE queue_id = $1`,
+  forgetRemoved: "DELETE FROM removed_queues WHERE queue_id = $1",
+
+  // waiters' primary key
+  awaitTasks: `INSERT INTO waiters AS w (project, queue, process, until_us)
+    SELECT v.project, v.queue, $1, now_us() + $2 FROM unnest($3::text[], $4::text[]) AS v (project, queue)
+    ON CONFLICT (project, queue, process) DO UPDATE SET until_us = excluded.until_us`,
+  stopAwaiting: "DELETE FROM waiters WHERE process = $1",
+  // queues' unique index (project, name), then tasks_by_eta
+  nextEtas: `SELECT k.project, k.name, k.after_us, (SELECT t.eta_us FROM tasks t
+        WHERE t.queue_id = q.id AND t.eta_us > k.after_us ORDER BY t.eta_us LIMIT 1) AS eta_us, now_us() AS now_us
+    FROM unnest($1::text[], $2::text[], $3::bigint[]) AS k (project, name, after_us)
+    JOIN queues q ON q.project = k.project AND q.name = k.name WHERE NOT q.paused`,
+  // waiters' primary key
+  tellWaiting: `SELECT pg_notify($1, w.project || '/' || w.queue) FROM (
+      SELECT DISTINCT w.project, w.queue FROM unnest($3::text[], $4::text[]) AS v (project, queue)
+      JOIN waiters w ON w.project = v.project AND w.queue = v.queue
+      WHERE w.process <> $2 AND w.until_us > now_us()) AS w`,
+} as const;
+
+/** All statements by name. */
+export const STATEMENTS = { ...STATEMENT_TEXTS, ...ADMIN_STATEMENT_TEXTS };
+
+/** The name of a statement. */
+export type StatementName = keyof typeof STATEMENTS;
