@@ -218,6 +218,8 @@ export interface StoreObserver {
   onLeased?(queue: QueueKey, counts: { readonly tasks: number; readonly expiredLeases: number }): void;
   /** A transaction was committed (SQLite, PostgreSQL): how many calls shared it, and how long it took, in milliseconds. */
   onCommit?(commit: { readonly calls: number; readonly durationMs: number }): void;
+  /** Something about the store that its owner should know, in a sentence: a database that does not write to its disk. */
+  onWarning?(warning: string): void;
   /** The connections to a database (PostgreSQL) have changed: all, those that do nothing, and callers that wait for one. */
   onPool?(pool: { readonly total: number; readonly idle: number; readonly waiting: number }): void;
 }

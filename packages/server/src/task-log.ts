@@ -1,10 +1,11 @@
 import type { StoreObserver } from "@pullqueue/core";
 import type { Log } from "./log.js";
 
-/** Logs each task that a store gives up, with what is needed to find it again, and how many there were since the start. */
+/** Logs what a store warns of, and each task that it gives up, with what is needed to find it again, and how many there were since the start. */
 export function taskLog(log: Log): StoreObserver {
   const counts = { dropped: 0, expired: 0, deadLettered: 0 };
   return {
+    onWarning: (warning) => log.warn(warning),
     onExhausted({ queue, id, retryCount }) {
       counts.dropped += 1;
       const { dropped } = counts;

@@ -8,6 +8,7 @@ import {
   POSTGRES_STATEMENT_TIMEOUT_MS,
   POSTGRES_TRIES,
 } from "../limits.js";
+import type { StoreObserver } from "../store.js";
 import type { DatabaseClock } from "./postgres-clock.js";
 import { isConnectionLost, isTransient, translatePostgresError } from "./postgres-errors.js";
 import type { PostgresClient, PostgresPool } from "./postgres-pool.js";
@@ -49,6 +50,16 @@ function setUpText(schema: string): string {
     SET jit = off; SET bytea_output = hex; SET client_min_messages = warning`;
 }
 
+/** What the connections of one store are made of. */
+export interface PostgresConnectionsOptions {
+  readonly pool: PostgresPool;
+  /** Ends the pool, where it is the store's own. */
+  readonly end: () => Promise<void>;
+  readonly schema: string;
+  readonly clock: DatabaseClock;
+  readonly observer: StoreObserver | undefined;
+}
+
 /** The connections of one store: statements alone, transactions, and the door for PostgreSQL's errors. */
 export class PostgresConnections {
   readonly schema: string;
@@ -57,31 +68,43 @@ export class PostgresConnections {
   /** A pause between two tries is real, whatever clock the tasks have. */
   readonly #pauses = systemClock();
   readonly #end: () => Promise<void>;
+  readonly #observer: StoreObserver | undefined;
   readonly #ready = new WeakSet<PostgresClient>();
 
-  constructor(pool: PostgresPool, end: () => Promise<void>, schema: string, clock: DatabaseClock) {
-    this.#pool = pool;
-    this.#end = end;
-    this.schema = schema;
-    this.#clock = clock;
+  constructor(options: PostgresConnectionsOptions) {
+    this.#pool = options.pool;
+    this.#end = options.end;
+    this.schema = options.schema;
+    this.#clock = options.clock;
+    this.#observer = options.observer;
+    const { pool } = options;
     // The pool drops idle connections that end; without a listener the process would end too.
     pool.on("error", () => {});
   }
 
-  /** Lends a connection that is set up. */
+  /** Lends a connection that is set up; give it back with `giveBack`. */
   async borrow(): Promise<PostgresClient> {
-    const client = await this.#pool.connect();
+    const connecting = this.#pool.connect();
+    this.#tell();
+    const client = await connecting;
+    this.#tell();
     if (this.#ready.has(client)) return client;
+    // One that breaks while it is lent tells of it by the statement under way; without a listener the process would end.
+    client.on("error", () => {});
     try {
       await client.query({ text: setUpText(this.schema) });
     } catch (error) {
-      client.release(true);
+      this.giveBack(client, "broken");
       throw error;
     }
-    // One that breaks while it is lent tells of it by the statement under way.
-    client.on("error", () => {});
     this.#ready.add(client);
     return client;
+  }
+
+  /** Takes a connection back, or closes it when nobody can say what state it is in. */
+  giveBack(client: PostgresClient, state: "sound" | "broken"): void {
+    client.release(state === "broken");
+    this.#tell();
   }
 
   /** Learns what the database's clock shows. */
@@ -94,7 +117,7 @@ export class PostgresConnections {
   async read<Row>(name: StatementName, values: readonly unknown[]): Promise<readonly Row[]> {
     return this.#translated(async () => {
       const client = await this.borrow();
-      return finishing(client, () => run<Row>(client, name, values));
+      return this.#finishing(client, () => run<Row>(client, name, values));
     });
   }
 
@@ -102,7 +125,7 @@ export class PostgresConnections {
   async change(name: StatementName, values: readonly unknown[]): Promise<number> {
     return this.#translated(async () => {
       const client = await this.borrow();
-      return finishing(client, async () => (await query(client, name, values)).rowCount ?? 0);
+      return this.#finishing(client, async () => (await query(client, name, values)).rowCount ?? 0);
     });
   }
 
@@ -122,7 +145,7 @@ export class PostgresConnections {
   async #transaction<T>(work: (statement: RunStatement, nowUs: number) => Promise<T>): Promise<T> {
     let committing = false;
     const client = await this.borrow();
-    return finishing(client, async () => {
+    return this.#finishing(client, async () => {
       try {
         const nowUs = await this.#begin(client);
         const result = await work((name, values) => run(client, name, values), nowUs);
@@ -159,6 +182,27 @@ export class PostgresConnections {
     }
   }
 
+  /** Gives the connection back afterwards. */
+  async #finishing<T>(client: PostgresClient, work: () => Promise<T>): Promise<T> {
+    let state: "sound" | "broken" = "broken";
+    try {
+      const result = await work();
+      state = "sound";
+      return result;
+    } catch (error) {
+      // An answer with an SQLSTATE leaves the connection as it was.
+      if (hasState(error) && !isConnectionLost(error)) state = "sound";
+      throw error;
+    } finally {
+      this.giveBack(client, state);
+    }
+  }
+
+  #tell(): void {
+    const { totalCount: total, idleCount: idle, waitingCount: waiting } = this.#pool;
+    this.#observer?.onPool?.({ total, idle, waiting });
+  }
+
   /** Those who stood in each other's way do not meet again. */
   #pause(tries: number): Promise<void> {
     return new Promise((resolve) => {
@@ -176,22 +220,6 @@ class Unclear extends Error {
 
 function translated(error: unknown): QueueError {
   return translatePostgresError(error instanceof Unclear ? error.cause : error);
-}
-
-/** Gives the connection back afterwards, or closes it when nobody can say what state it is in. */
-async function finishing<T>(client: PostgresClient, work: () => Promise<T>): Promise<T> {
-  let broken = true;
-  try {
-    const result = await work();
-    broken = false;
-    return result;
-  } catch (error) {
-    // An answer with an SQLSTATE leaves the connection as it was.
-    broken = isConnectionLost(error) || error instanceof Unclear || !hasState(error);
-    throw error;
-  } finally {
-    client.release(broken);
-  }
 }
 
 function hasState(error: unknown): boolean {

@@ -95,6 +95,6 @@ export class PostgresListener {
   #letGo(): void {
     const client = this.#client;
     this.#client = undefined;
-    client?.release(true);
+    if (client !== undefined) this.#connections.giveBack(client, "broken");
   }
 }

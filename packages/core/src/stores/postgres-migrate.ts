@@ -44,9 +44,11 @@ async function applySteps(client: PostgresClient, schema: string, steps: readonl
 
 /** How many steps a schema has seen; 0 where it is not there. */
 async function versionOf(client: PostgresClient, schema: string): Promise<number> {
+  // The catalog's tables, because a name that was looked up in vain is not looked up again within a transaction.
   const [known] = await patiently(
     client,
-    `SELECT to_regclass('"${schema}".schema_steps') IS NOT NULL AS known`,
+    `SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname = '${schema}' AND c.relname = 'schema_steps') AS known`,
   );
   if (known?.known !== true) return 0;
   const [version] = await patiently(

@@ -87,7 +87,7 @@ const UNTAGGED = `AND t.tag IS NULL AND t.eta_us <= coalesce((
  * Every statement on a task's way, by name, with the index it uses. A test compares the comments with PostgreSQL's plans.
  * Many items are one statement: they come as arrays, `place` is the item's place in them.
  */
-const STATEMENT_TEXTS = {
+export const STATEMENT_TEXTS = {
   // queues' unique index (project, name)
   findQueues: `SELECT ${QUEUE_COLUMNS} FROM unnest($1::text[], $2::text[]) AS k (project, name)
     JOIN queues q ON q.project = k.project AND q.name = k.name`,
@@ -198,6 +198,8 @@ const ADMIN_STATEMENT_TEXTS = {
     RETURNING ${QUEUE_COLUMNS}`,
   // queues' unique index (project, name)
   listQueues: `SELECT ${QUEUE_COLUMNS} FROM queues q WHERE q.project = $1 AND q.name > $2 ORDER BY q.name LIMIT $3`,
+  // queues' unique index (project, name)
+  listProjects: "SELECT DISTINCT project FROM queues ORDER BY project LIMIT $1",
   removeQueue: `WITH gone AS (DELETE FROM queues WHERE id = $1 RETURNING id)
     INSERT INTO removed_queues (queue_id, removed_at_us) SELECT id, $2 FROM gone ON CONFLICT DO NOTHING`,
   // One statement, so that the counts are of one moment. Leased and delayed tasks are fewer than those that wait.
@@ -214,6 +216,8 @@ const ADMIN_STATEMENT_TEXTS = {
     CROSS JOIN LATERAL (SELECT count(*) AS tasks, count(*) FILTER (WHERE t.retry_count > 0) AS leased
       FROM tasks t WHERE t.queue_id = q.queue_id AND t.eta_us > $1) AS later`,
   now: "SELECT now_us() AS now_us",
+  // What a commit is worth that the operating system has not written, and a page of which half is.
+  unsafeSettings: `SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name`,
   setPaused: `UPDATE queues q SET paused = $2 WHERE id = $1 RETURNING ${QUEUE_COLUMNS}`,
   findQueuesById: `SELECT ${QUEUE_COLUMNS} FROM queues q WHERE q.id = ANY($1::bigint[])`, // queues' primary key
   lastSerial: "SELECT last_value AS serial FROM tasks_serial_seq",

@@ -14,7 +14,7 @@ import type {
   SweepChunk,
   TaskPosition,
 } from "../naive-store.js";
-import type { QueueAdmin, QueueStore, StoreManifest, StoreOptions } from "../store.js";
+import type { QueueAdmin, QueueStore, StoreManifest, StoreObserver, StoreOptions } from "../store.js";
 import type {
   ItemResult,
   LeaseExtension,
@@ -81,15 +81,28 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   const end = async () => {
     if (options.pool === undefined) await pool.end();
   };
-  const connections = new PostgresConnections(pool, end, schema, clock);
+  const connections = new PostgresConnections({ pool, end, schema, clock, observer: options.observer });
   try {
     await migrate(pool, schema, SCHEMA_STEPS);
     await connections.readClock();
+    await reportUnsafeSettings(connections, options.observer);
   } catch (error) {
     await connections.close();
     throw isQueueError(error) ? error : translatePostgresError(error);
   }
   return checkedStore(new PostgresStore(connections, clock, options), { clock });
+}
+
+/** A database that does not write to its disk cannot keep what this store promises; its owner may have reasons, and is told. */
+async function reportUnsafeSettings(
+  connections: PostgresConnections,
+  observer: StoreObserver | undefined,
+): Promise<void> {
+  for (const { name } of await connections.read<{ readonly name: string }>("unsafeSettings", [])) {
+    observer?.onWarning?.(
+      `the database has ${name} = off: after a crash of its machine, stored tasks may be gone or damaged; set it to on`,
+    );
+  }
 }
 
 const MANIFEST: StoreManifest = Object.freeze({
@@ -190,6 +203,11 @@ class PostgresStore implements NaiveStore {
   async getQueue(key: QueueKey, stats: StatsChoice): Promise<QueueInfo> {
     const [info] = await this.#described([await knownQueue(this.#connections, key)], stats);
     return info!;
+  }
+
+  async listProjects(limit: number): Promise<readonly string[]> {
+    const rows = await this.#connections.read<{ readonly project: string }>("listProjects", [limit]);
+    return rows.map(({ project }) => project);
   }
 
   async listQueues(

@@ -1,9 +1,10 @@
 import { isMissing } from "@pullqueue/testing";
+import { dropSchemas } from "@pullqueue/testing/postgres-under-test";
 import { afterAll, describe, expect, test } from "vitest";
 import { manualClock } from "../../src/clock.js";
 import { storeSuite } from "../../src/conformance/index.js";
 import { DatabaseClock } from "../../src/stores/postgres-clock.js";
-import { dropSchemas, postgresUnderTest } from "../support/postgres.js";
+import { postgresUnderTest } from "../support/postgres.js";
 
 afterAll(dropSchemas);
 

@@ -82,6 +82,7 @@ export function joinObservers(...observers: readonly StoreObserver[]): StoreObse
     onDeadLettered: (task) => each((observer) => observer.onDeadLettered?.(task)),
     onLeased: (queue, leased) => each((observer) => observer.onLeased?.(queue, leased)),
     onCommit: (commit) => each((observer) => observer.onCommit?.(commit)),
+    onWarning: (warning) => each((observer) => observer.onWarning?.(warning)),
     onPool: (pool) => each((observer) => observer.onPool?.(pool)),
   };
 }

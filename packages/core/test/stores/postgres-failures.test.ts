@@ -1,0 +1,179 @@
+import { isMissing } from "@pullqueue/testing";
+import { type PostgresInstance, startPostgresInstance } from "@pullqueue/testing/postgres-instance";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { openPostgresStore } from "../../src/stores/postgres.js";
+import { translatePostgresError } from "../../src/stores/postgres-errors.js";
+
+const queue = { project: "p", queue: "q" };
+const lease = { maxTasks: 10, leaseMs: 60_000 };
+const payload = new TextEncoder().encode("hello");
+
+/** Tries until it succeeds: a store recovers by itself, in its own time. */
+async function eventually<T>(call: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      expect(error).toMatchObject({ code: "unavailable" });
+    }
+  }
+}
+
+describe.skipIf(isMissing("postgres-programs"))("openPostgresStore() in trouble", () => {
+  let database: PostgresInstance;
+
+  beforeAll(async () => {
+    database = await startPostgresInstance({
+      settings: { max_connections: "12", superuser_reserved_connections: "2" },
+    });
+  }, 120_000);
+  afterAll(() => database[Symbol.asyncDispose]());
+  beforeEach(() => database.start());
+
+  const open = (url = database.url) => openPostgresStore({ url, connectionsMax: 5 });
+
+  test("is unavailable while the database is away, keeps what it stored, and goes on by itself", async () => {
+    await using store = await open();
+    await store.deleteQueue(queue).catch(() => {});
+    const [stored] = await store.insert(queue, [{ payload, id: "kept" }]);
+    expect(stored).toMatchObject({ ok: true });
+    await database.stop();
+    const calls = [
+      store.insert(queue, [{ payload }]),
+      store.lease([queue], lease),
+      store.extend(queue, [{ id: "kept", leaseMs: 0 }]),
+      store.delete(queue, [{ id: "kept" }]),
+      store.peek(queue, { limit: 1 }),
+      store.getQueue(queue, { stats: true }),
+      store.lease([queue], { ...lease, waitMs: 50_000 }),
+    ];
+    for (const result of await Promise.allSettled(calls)) {
+      expect(result).toMatchObject({
+        reason: { code: "unavailable", retryAfterMs: 1000, message: expect.stringMatching(/database/) },
+      });
+    }
+    await database.start();
+    expect(await eventually(() => store.lease([queue], lease))).toMatchObject([{ id: "kept" }]);
+  }, 60_000);
+
+  test("goes on after kill -9 with all that was answered, and nothing twice", async () => {
+    await using store = await open();
+    await store.deleteQueue(queue).catch(() => {});
+    const answered: string[] = [];
+    const inserting = Array.from({ length: 20 }, async (_, n) => {
+      for (let turn = 0; turn < 20; turn++) {
+        // A repeated insert has the same key, so one whose answer was lost is not doubled.
+        const task = { payload, id: `task-${n}-${turn}`, idempotencyKey: `key-${n}-${turn}` };
+        const [result] = await eventually(() => store.insert(queue, [task]));
+        if (result?.ok === true) answered.push(result.value.id);
+      }
+    });
+    await database.kill9();
+    await database.start();
+    await Promise.all(inserting);
+    expect(answered).toHaveLength(400);
+    const taken = await eventually(() => store.lease([queue], { maxTasks: 1000, leaseMs: 60_000 }));
+    expect(taken.map(({ id }) => id).sort()).toEqual(answered.sort());
+    expect((await store.getQueue(queue, { stats: true })).stats).toMatchObject({ totalTasks: 400 });
+  }, 60_000);
+
+  test("survives the end of all its connections, those that do nothing and the one that listens too", async () => {
+    await using store = await open();
+    await using other = await open();
+    await store.deleteQueue(queue).catch(() => {});
+    const waiting = store.lease([queue], { ...lease, waitMs: 50_000 });
+    await until(async () => (await count("SELECT count(*) FROM pullqueue.waiters")) > 0);
+    await end("true");
+    const [inserted] = await eventually(() => other.insert(queue, [{ payload, id: "after" }]));
+    expect(inserted).toMatchObject({ ok: true });
+    // Told by the new connection, or found by the look that is made each second.
+    expect(await eventually(() => waiting)).toMatchObject([{ id: "after" }]);
+  }, 60_000);
+
+  test("a lease that waits is told of another process's task within the second when nothing listens", async () => {
+    await using store = await open();
+    await using other = await open();
+    await store.deleteQueue(queue).catch(() => {});
+    const waiting = store.lease([queue], { ...lease, waitMs: 50_000 });
+    await until(async () => (await count("SELECT count(*) FROM pullqueue.waiters")) > 0);
+    await end("query LIKE 'LISTEN%'");
+    await other.insert(queue, [{ payload, id: "found" }]);
+    expect(await waiting).toMatchObject([{ id: "found" }]);
+  }, 60_000);
+
+  test("is unavailable when the database has no connection left, without hanging, and recovers", async () => {
+    await using store = await open();
+    await store.insert(queue, [{ payload }]);
+    await end("true");
+    const hogs = await Promise.allSettled(Array.from({ length: 10 }, () => open()));
+    for (const hog of hogs) {
+      if (hog.status === "fulfilled") await hog.value.close();
+      else {
+        expect(hog.reason).toMatchObject({
+          code: "unavailable",
+          message: expect.stringMatching(/max_connections|does not answer/),
+        });
+      }
+    }
+    expect(await eventually(() => store.lease([queue], lease))).not.toEqual([]);
+  }, 60_000);
+
+  test("never shows the password, and says what to look at", async () => {
+    const url = new URL(database.url);
+    url.password = "s3cret";
+    for (const [name, value] of [
+      ["port", "1"],
+      ["pathname", "/nowhere"],
+      ["protocol", "postgresql:"],
+    ] as const) {
+      const wrong = new URL(url);
+      wrong[name] = value;
+      if (name === "protocol") wrong.hostname = "no-such-host.invalid";
+      const error: unknown = await open(wrong.href).catch((reason: unknown) => reason);
+      expect(error).toMatchObject({ code: "unavailable" });
+      expect(String((error as Error).message)).not.toContain("s3cret");
+      expect((error as Error).message).toMatch(/check|create/);
+    }
+  }, 60_000);
+
+  async function end(condition: string): Promise<void> {
+    await database.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE application_name = 'pullqueue' AND pid <> pg_backend_pid() AND ${condition}`,
+    );
+  }
+
+  async function count(text: string): Promise<number> {
+    return Number(Object.values((await database.query(text))[0]!)[0]);
+  }
+
+  async function until(condition: () => Promise<boolean>): Promise<void> {
+    while (!(await condition())) await new Promise(setImmediate);
+  }
+});
+
+describe("translatePostgresError()", () => {
+  test.each([
+    ["25006", /takes no writes/],
+    ["28P01", /refused the password/],
+    ["53100", /disk .* is full/],
+    ["53300", /as many connections as it may/],
+    ["55P03", /keeps rows .* locked/],
+    ["57014", /too long to answer/],
+    ["57P03", /starting up, shutting down or in recovery/],
+    ["ECONNREFUSED", /does not answer/],
+  ])("says what %s means, when to try again, and nothing of what the client said", (code, sentence) => {
+    const error = translatePostgresError(Object.assign(new Error("host=secret INSERT INTO tasks"), { code }));
+    expect(error).toMatchObject({
+      code: "unavailable",
+      retryAfterMs: 1000,
+      message: expect.stringMatching(sentence),
+    });
+    expect(error.message).not.toMatch(/secret|INSERT/);
+  });
+
+  test("keeps a defect a defect", () => {
+    const error = translatePostgresError(Object.assign(new Error("column x is missing"), { code: "42703" }));
+    expect(error).toMatchObject({ code: "internal", message: "an unexpected error occurred" });
+  });
+});
