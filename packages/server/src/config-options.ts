@@ -35,7 +35,7 @@ export const SERVE_OPTIONS = {
     flag: "--store",
     value: "address",
     variable: "PULLQUEUE_STORE",
-    description: "where tasks are kept: memory: or sqlite:PATH",
+    description: "where tasks are kept: memory:, sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE",
     default: DEFAULT_STORE,
     read: readStore,
   },

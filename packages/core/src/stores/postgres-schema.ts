@@ -6,7 +6,7 @@
  * as the other stores do. What many transactions change at once (counts) is spread over slots.
  *
  * Payloads stand in the task's row: PostgreSQL writes a row anew with each lease, but moves what is longer than 2 KB out
- * of it by itself and leaves it where it is then (see ARCHITECTURE.md for what was measured). Not compressed, because a
+ * of it by itself and leaves it where it is then. Not compressed, because a
  * payload is read once.
  *
  * Rows come and go fast at the head of `tasks_by_eta`, so dead ones are cleared away long before PostgreSQL's own

@@ -77,16 +77,16 @@ export async function deleteTasks(
         settle({ ok: true, value: undefined });
       }
       const left = [...items.entries()].filter(([place]) => !gone.has(place));
-      const known = await knownAmong(transaction, left);
+      const late = await lateAmong(transaction, left);
       for (const [place, { id, settle }] of left) {
-        settle({ ok: false, error: known.has(place) ? leaseLost(id) : unknownTask(id) });
+        settle({ ok: false, error: late.has(place) ? leaseLost(id) : unknownTask(id) });
       }
     },
   );
 }
 
-/** Only now it matters why: which of the items are there, though not held. */
-async function knownAmong(
+/** Only now it matters why: which of the items are there, though not held, or are dead letters now. */
+async function lateAmong(
   transaction: PostgresTransaction,
   items: readonly (readonly [number, Item<LeaseFence, undefined>])[],
 ): Promise<ReadonlySet<number>> {
@@ -100,7 +100,7 @@ async function knownAmong(
     ([, { queueId }]) => queueId,
     ([, { id }]) => id,
   );
-  const rows = await transaction.statement<{ readonly place: number }>("knownTasks", columns);
+  const rows = await transaction.statement<{ readonly place: number }>("lateTasks", columns);
   return new Set(rows.map(({ place }) => place));
 }
 

@@ -151,6 +151,13 @@ export const STATEMENT_TEXTS = {
   // tasks_by_id
   knownTasks: `SELECT v.place FROM unnest($1::integer[], $2::bigint[], $3::text[]) AS v (place, queue_id, id)
     JOIN tasks t ON t.queue_id = v.queue_id AND t.id = v.id`,
+  // tasks_by_id, twice. Those that are there, and those that are dead letters of their queue now.
+  lateTasks: `SELECT v.place FROM unnest($1::integer[], $2::bigint[], $3::text[]) AS v (place, queue_id, id)
+    WHERE EXISTS (SELECT FROM tasks t WHERE t.queue_id = v.queue_id AND t.id = v.id)
+      OR EXISTS (SELECT FROM queues o
+        JOIN queues d ON d.project = o.project AND d.name = o.dead_letter_queue
+        JOIN tasks t ON t.queue_id = d.id AND t.id = v.id
+        WHERE o.id = v.queue_id AND t.dead_letter::json ->> 'queue' = o.name)`,
   // tasks' rows by their places
   dropTasks: "DELETE FROM tasks WHERE ctid = ANY($1::tid[])",
   // tasks' rows by their places. A task is new in the queue that it moves to.
