@@ -60,6 +60,8 @@ function endServer(world: World, server: ServerProcess): void {
   const { chance, time, storage } = world;
   const restart = () => {
     time.after(chance.integer(100, RESTART_MS_MAX), () => {
+      // One that was doomed twice comes back once.
+      if (world.servers.some(({ name }) => name === server.name)) return;
       world
         .startServer(server.name)
         .catch((error: unknown) => world.books.complain(`a start failed: ${String(error)}`));
