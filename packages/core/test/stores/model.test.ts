@@ -1,5 +1,7 @@
+import { isMissing } from "@pullqueue/testing";
+import { dropSchemas } from "@pullqueue/testing/postgres-under-test";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import type { StoreFactory, StoreUnderTest } from "../../src/conformance/index.js";
 import { GENERATED_ID_PATTERN } from "../../src/limits.js";
 import type { QueueAdmin, QueueStore } from "../../src/store.js";
@@ -10,6 +12,7 @@ import {
   type NewTask,
   type TagFilter,
 } from "../../src/task.js";
+import { postgresWithManualClock } from "../support/postgres.js";
 import { type ModelTask, type NewId, StoreModel } from "../support/store-model.js";
 import { memoryUnderTest, sqliteUnderTest } from "../support/store-under-test.js";
 
@@ -314,9 +317,12 @@ async function compareWithModel(factory: StoreFactory, numRuns: number, seed?: n
   await fc.assert(property, { numRuns, ...(seed === undefined ? {} : { seed }) });
 }
 
+afterAll(dropSchemas);
+
 describe.each([
   ["memory", memoryUnderTest, 400],
   ["SQLite", sqliteUnderTest, 40],
+  ...(isMissing("postgres") ? [] : ([["PostgreSQL", postgresWithManualClock, 8]] as const)),
 ] as const)("the %s store", (_, factory, numRuns) => {
   test("answers and holds what the model does, over the same sequences each time", async () => {
     await compareWithModel(factory, numRuns, 20_180_220);
