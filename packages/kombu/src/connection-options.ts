@@ -15,6 +15,7 @@ import {
   defaults,
   type LeaseSettings,
   type MemorySettings,
+  type PostgresSettings,
   type SqliteSettings,
   type TransportSettings,
 } from "./options.js";
@@ -42,6 +43,7 @@ const TRANSPORTS: ReadonlyMap<string, TransportUrl["transport"]> = new Map([
   ["kombu_appengine:Transport", "appengine"],
   ["memory", "memory"],
   ["sqlite", "sqlite"],
+  ["postgres", "postgres"],
 ]);
 
 /** Contracts of other modules are only looked at, not into. */
@@ -66,6 +68,7 @@ interface Values {
   readonly accessToken?: string | AccessTokenFunction;
   readonly name?: string;
   readonly path?: string;
+  readonly url?: string;
 }
 
 /**
@@ -86,6 +89,7 @@ export function resolveConnection(
       : []),
     ...twoCredentials(read.values),
     ...(transport === "sqlite" ? missing("path", transportOptions) : []),
+    ...(transport === "postgres" ? missing("url", transportOptions) : []),
   ]);
   const values = read.values as Values;
   switch (transport) {
@@ -95,6 +99,8 @@ export function resolveConnection(
       return Object.freeze({ transport, settings: memorySettings(values) });
     case "sqlite":
       return Object.freeze({ transport, settings: sqliteSettings(values) });
+    case "postgres":
+      return Object.freeze({ transport, settings: postgresSettings(values) });
   }
 }
 
@@ -160,6 +166,12 @@ function memorySettings(values: Values): MemorySettings {
 function sqliteSettings(values: Values): SqliteSettings {
   const { path = "", projectName = defaults.projectName } = values;
   return Object.freeze({ ...leaseSettings(values), path, projectName: bareProject(projectName) });
+}
+
+function postgresSettings(values: Values): PostgresSettings {
+  const { url = "", projectName = defaults.projectName } = values;
+  const settings = { ...leaseSettings(values), url, projectName: bareProject(projectName) };
+  return Object.freeze(Object.defineProperty(settings, "url", { value: url, enumerable: false }));
 }
 
 function bareProject(projectName: string): string {

@@ -31,6 +31,7 @@ export {
   defaults,
   type LeaseOptions,
   type MemoryOptions,
+  type PostgresOptions,
   type SqliteOptions,
 } from "./options.js";
 export { Producer, type ProducerOptions, type Receipt } from "./producer.js";

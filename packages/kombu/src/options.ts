@@ -61,6 +61,15 @@ export interface SqliteOptions extends LeaseOptions {
   readonly project_name?: string;
 }
 
+/** Options of the transport `postgres`. */
+export interface PostgresOptions extends LeaseOptions {
+  /** The database: `postgres://user:password@host:port/database`, with `?schema=` and pg's own parameters. Required. */
+  readonly url?: string;
+  /** The project whose queues these are; a server on the same database says it in its paths. Default `default`. */
+  readonly projectName?: string;
+  readonly project_name?: string;
+}
+
 /** What every connection takes beside its transport. */
 export interface ConnectionExtras {
   /** Default: one with json, text and raw. */
@@ -81,6 +90,7 @@ export type ConnectionOptions = ConnectionExtras &
       }
     | { readonly transport: "memory"; readonly transportOptions?: MemoryOptions }
     | { readonly transport: "sqlite"; readonly transportOptions: SqliteOptions }
+    | { readonly transport: "postgres"; readonly transportOptions: PostgresOptions }
   );
 
 /** What holds for leases after the door: nothing is left open. */
@@ -117,11 +127,18 @@ export interface SqliteSettings extends LeaseSettings {
   readonly projectName: string;
 }
 
+/** What holds for `postgres`. `url` is not enumerable, so that no log shows its password. */
+export interface PostgresSettings extends LeaseSettings {
+  readonly url: string;
+  readonly projectName: string;
+}
+
 /** A transport and everything it needs to open. */
 export type TransportSettings =
   | { readonly transport: "appengine"; readonly settings: AppEngineSettings }
   | { readonly transport: "memory"; readonly settings: MemorySettings }
-  | { readonly transport: "sqlite"; readonly settings: SqliteSettings };
+  | { readonly transport: "sqlite"; readonly settings: SqliteSettings }
+  | { readonly transport: "postgres"; readonly settings: PostgresSettings };
 
 /** What holds when nothing is said. Those with a Python spelling are the original transport's own defaults. */
 export const defaults = Object.freeze({

@@ -67,6 +67,11 @@ const pathCheck: Check = {
   holds: (value) => stringCheck.holds(value) && value !== "" && !String(value).includes("\0"),
 };
 
+const databaseUrlCheck: Check = {
+  expected: "an address such as postgres://user:password@host/database",
+  holds: (value) => typeof value === "string" && /^postgres(?:ql)?:\/\//.test(value) && URL.canParse(value),
+};
+
 /** An address that is an origin and nothing else: credentials and paths stand elsewhere. */
 export const endpointCheck: Check = {
   expected: "an address such as https://queue.example.com, without user, path or query",
@@ -104,6 +109,7 @@ export const OPTION_SPECS = {
   ],
   memory: [{ name: "name", check: stringCheck }, PROJECT_SPEC, ...LEASE_SPECS],
   sqlite: [{ name: "path", check: pathCheck }, PROJECT_SPEC, ...LEASE_SPECS],
+  postgres: [{ name: "url", check: databaseUrlCheck }, PROJECT_SPEC, ...LEASE_SPECS],
 } as const satisfies Readonly<Record<string, readonly OptionSpec[]>>;
 
 /** Options by our names and in our units, and what is wrong with what was given. */
@@ -145,7 +151,8 @@ function complaint(
   value: unknown,
 ): string {
   const expected = spelling === python ? (pythonExpected ?? check.expected) : check.expected;
-  const got = name === "accessToken" ? `something of type ${typeof value}` : describe(value);
+  const got =
+    name === "accessToken" || name === "url" ? `something of type ${typeof value}` : describe(value);
   return `${spelling} must be ${expected}, got ${got}`;
 }
 

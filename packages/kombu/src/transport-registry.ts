@@ -11,6 +11,8 @@ export async function openTransport(
       return (await import("./transports/memory.js")).openMemoryTransport(settings, context);
     case "sqlite":
       return (await import("./transports/sqlite.js")).openSqliteTransport(settings, context);
+    case "postgres":
+      return (await import("./transports/postgres.js")).openPostgresTransport(settings, context);
     case "appengine":
       return (await import("./transports/appengine.js")).openAppEngineTransport(settings, context);
   }

@@ -1,4 +1,10 @@
-import { type AppEngineSettings, defaults, type LeaseSettings, type TransportSettings } from "./options.js";
+import {
+  type AppEngineSettings,
+  defaults,
+  type LeaseSettings,
+  type PostgresSettings,
+  type TransportSettings,
+} from "./options.js";
 import { HRD_PREFIX } from "./transport-options.js";
 
 /** Settings as one line again, to show: what `Connection.asUri()` gives. `transport-url.ts` reads it. */
@@ -23,7 +29,16 @@ export function formatTransportUrl(
       const path = settings.path.split("/").map(encodeURIComponent).join("/");
       return `sqlite:${path.startsWith("/") ? "//" : ""}${path}${queryOf(settings, projectQuery(settings))}`;
     }
+    case "postgres":
+      return formatPostgres(settings, options.includePassword ?? false);
   }
+}
+
+function formatPostgres(settings: PostgresSettings, includePassword: boolean): string {
+  const address = new URL(settings.url);
+  if (address.password !== "" && !includePassword) address.password = MASK;
+  const query = queryOf(settings, projectQuery(settings));
+  return address.search === "" ? `${address.href}${query}` : `${address.href}${query.replace("?", "&")}`;
 }
 
 function formatAppEngine(settings: AppEngineSettings, includePassword: boolean): string {

@@ -8,7 +8,7 @@ import { OPTION_SPECS, type OptionSpec, optionNamed } from "./transport-options.
 
 /** A transport and its options, still as a program would have given them, and what is wrong with the URL. */
 export interface TransportUrl {
-  readonly transport: "appengine" | "memory" | "sqlite";
+  readonly transport: "appengine" | "memory" | "sqlite" | "postgres";
   readonly transportOptions: Readonly<Record<string, unknown>>;
   readonly complaints: readonly string[];
 }
@@ -30,7 +30,7 @@ interface Parts {
 const URL_PATTERN = /^([a-z][a-z0-9+._-]*):(\/\/([^/?#]*))?([^?#]*)(?:\?([^#]*))?$/i;
 const HOST_PATTERN = /^(\[[0-9a-f:.%]+\]|[^:[\]]*)(?::([0-9]{1,5}))?$/i;
 
-const SCHEMES = ["appengine", "appengine+https", "appengine+http", "memory", "sqlite"] as const;
+const SCHEMES = ["appengine", "appengine+https", "appengine+http", "memory", "sqlite", "postgres"] as const;
 
 /** Reads a connection's URL. Throws `invalid_argument` for what is no URL or no transport of ours; no error shows a password. */
 export function parseTransportUrl(url: string): TransportUrl {
@@ -45,6 +45,9 @@ export function parseTransportUrl(url: string): TransportUrl {
       return readMemory(parts);
     case "sqlite":
       return readSqlite(parts);
+    case "postgres":
+    case "postgresql":
+      return readPostgres(url, parts);
     default:
       throw new KombuError(
         "invalid_argument",
@@ -86,6 +89,19 @@ function readSqlite(parts: Parts): TransportUrl {
   const isBare = user === "" && password === "" && host === "" && port === "";
   const complaints = isBare ? [] : ["expected sqlite:///absolute/path.db or sqlite:relative.db"];
   return withQuery("sqlite", path === "" ? {} : { path }, query, complaints);
+}
+
+/** What is no option of ours in the query belongs to the database's address: `sslmode`, `schema` and what else pg reads. */
+function readPostgres(text: string, { query }: Parts): TransportUrl {
+  if (!URL.canParse(text)) throw notAUrl(text);
+  const address = new URL(text);
+  const ours = new URLSearchParams();
+  for (const [name, value] of query) {
+    if (name !== "url" && optionNamed(name, OPTION_SPECS.postgres) === undefined) continue;
+    address.searchParams.delete(name);
+    ours.append(name, value);
+  }
+  return withQuery("postgres", { url: address.href }, ours, []);
 }
 
 /** Adds the pairs of the query, which are options with a type. */
@@ -160,6 +176,6 @@ function notAUrl(url: string): KombuError {
   const shown = JSON.stringify(url.replace(/\/\/.*@/s, "//**@").slice(0, 100));
   return new KombuError(
     "invalid_argument",
-    `a connection URL looks like appengine://host:port/project?option=value, memory://, or sqlite:///absolute/path.db (at most ${URL_LENGTH_MAX} characters, no #); got ${shown}`,
+    `a connection URL looks like appengine://host:port/project?option=value, memory://, sqlite:///absolute/path.db, or postgres://host/database (at most ${URL_LENGTH_MAX} characters, no #); got ${shown}`,
   );
 }

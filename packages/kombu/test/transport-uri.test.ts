@@ -18,6 +18,8 @@ describe("formatTransportUrl()", () => {
     "memory://a%3Ab?project_name=x",
     "sqlite:///absolute/a%20b.db?polling_interval=0.5",
     "sqlite:relative.db",
+    "postgres://u@h:5433/db?sslmode=require&project_name=x&num_tasks=2",
+    "postgres://h/db?lease_secs=60",
   ])("formatTransportUrl() gives back %s", (url) => {
     expect(formatTransportUrl(resolve(url))).toBe(url);
   });
@@ -31,6 +33,15 @@ describe("formatTransportUrl()", () => {
     const transportOptions = { projectName: "p", accessToken: () => "secret" };
     const withFunction = resolve({ transport: "appengine", transportOptions });
     expect(formatTransportUrl(withFunction, { includePassword: true })).toBe("appengine://127.0.0.1:8085/p");
+  });
+
+  it("formatTransportUrl() masks the password of a database, and settings do not list its address", () => {
+    const url = "postgres://u:s%2Fecret@h/db?schema=s&num_tasks=2";
+    const resolved = resolve(url);
+    expect(formatTransportUrl(resolved)).toBe("postgres://u:**@h/db?schema=s&num_tasks=2");
+    expect(formatTransportUrl(resolved, { includePassword: true })).toBe(url);
+    expect(Reflect.get(resolved.settings, "url")).toBe("postgres://u:s%2Fecret@h/db?schema=s");
+    expect(JSON.stringify(resolved)).not.toContain("ecret");
   });
 
   it("formatTransportUrl() writes what resolveConnection() reads as the same settings", () => {

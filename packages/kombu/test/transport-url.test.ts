@@ -77,6 +77,10 @@ describe("resolveConnection() with a URL", () => {
     ["sqlite:///absolute/path.db", { path: "/absolute/path.db" }],
     ["sqlite:relative.db", { path: "relative.db" }],
     [
+      "postgres://u:p%40@h:5432/db?sslmode=require&num_tasks=3&schema=s&project_name=x",
+      { numTasks: 3, projectName: "x" },
+    ],
+    [
       "sqlite:///a%20b%3F.db?leaseMs=2000&projectName=x",
       { path: "/a b?.db", leaseMs: 2000, projectName: "x" },
     ],
@@ -87,7 +91,7 @@ describe("resolveConnection() with a URL", () => {
   it.each([
     [
       "redis://localhost",
-      'there is no transport "redis"; there are appengine, appengine+https, appengine+http, memory, sqlite',
+      'there is no transport "redis"; there are appengine, appengine+https, appengine+http, memory, sqlite, postgres',
     ],
     ["appengin://h/p", "(did you mean appengine?)"],
     ["sqllite:///a.db", "(did you mean sqlite?)"],
@@ -123,6 +127,8 @@ describe("resolveConnection() with a URL", () => {
     ["memory://u:p@a", "expected memory:// or memory://name"],
     ["sqlite://relative.db", "expected sqlite:///absolute/path.db or sqlite:relative.db"],
     ["sqlite:", "path is missing"],
+    ["postgres://h/db?url=postgres://h", "url does not stand in the query"],
+    ["postgres:h/db", "url must be an address such as postgres://"],
   ])("resolveConnection() refuses %s", (url, message) => {
     expect(complaintAbout(url)).toContain(message);
   });
@@ -133,6 +139,8 @@ describe("resolveConnection() with a URL", () => {
       "appengine://:hunter2@h/p?num_tasks=x",
       "nonsense://:hunter2@h/p",
       "appengine://user:hunter2@h/p",
+      "postgres://user:hunter2@h/db?num_tasks=x",
+      "postgres:user:hunter2@h/db",
       "appengine://:hunter2%zz@h/p",
       "appengine://:hunter2@evil@h:p/p#",
     ]) {

@@ -3,8 +3,11 @@ import { randomFraction, systemClock } from "@pullqueue/core";
 import type { Transport } from "@pullqueue/kombu";
 import { openAppEngineTransport } from "@pullqueue/kombu/transports/appengine";
 import { openMemoryTransport } from "@pullqueue/kombu/transports/memory";
+import { openPostgresTransport } from "@pullqueue/kombu/transports/postgres";
 import { openSqliteTransport } from "@pullqueue/kombu/transports/sqlite";
 import { expect, test } from "vitest";
+import { temporarySchema } from "../src/postgres-schema.js";
+import { isMissing } from "../src/services.js";
 import { temporaryFolder } from "../src/temp.js";
 
 const DOCUMENT = new URL("../../../docs/kombu.md", import.meta.url);
@@ -21,8 +24,9 @@ function matrix(): readonly (readonly string[])[] {
     .filter(([first = ""]) => !/^-+$/.test(first));
 }
 
-test("docs/kombu.md shows what the transports' manifests say", async () => {
+test.skipIf(isMissing("postgres"))("docs/kombu.md shows what the transports' manifests say", async () => {
   using folder = temporaryFolder();
+  await using schema = temporarySchema();
   const context = { clock: systemClock(), random: randomFraction };
   const lease = { leaseMs: 60_000, pollingIntervalMs: 1_000, numTasks: undefined, holdMsMax: undefined };
   const project = { ...lease, projectName: "p" };
@@ -30,6 +34,7 @@ test("docs/kombu.md shows what the transports' manifests say", async () => {
   const transports: Transport[] = [
     await openMemoryTransport({ ...project, name: "capabilities" }, context),
     await openSqliteTransport({ ...project, path: folder.file("queue.db") }, context),
+    await openPostgresTransport({ ...project, url: schema.url }, context),
     await openAppEngineTransport(
       { ...project, ...server, credentialsFile: undefined, accessToken: undefined },
       context,
