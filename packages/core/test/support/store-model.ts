@@ -113,8 +113,13 @@ export class StoreModel {
 
   delete(target: LeaseFence, nowUs: number): Outcome {
     const task = this.#find(target.id);
-    if (task === undefined) return "not_found";
     const fenced = target.retryCount !== undefined || target.leaseEndUs !== undefined;
+    if (task === undefined) {
+      // A late holder must not take a dead letter for done.
+      const letters = this.#settings.deadLetters?.tasks ?? [];
+      const livesOn = letters.some(({ id, deadLetter }) => id === target.id && deadLetter !== undefined);
+      return fenced && livesOn ? "lease_lost" : "not_found";
+    }
     if (fenced && !holds(task, target, nowUs)) return "lease_lost";
     this.#remove(task.id);
     return "ok";
