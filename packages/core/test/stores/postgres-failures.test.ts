@@ -137,6 +137,23 @@ describe.skipIf(isMissing("postgres-programs"))("openPostgresStore() in trouble"
     }
   }, 60_000);
 
+  test("tells its owner of a database that does not write to its disk", async () => {
+    const warnings: string[] = [];
+    const observer = { onWarning: (warning: string) => void warnings.push(warning) };
+    await (await openPostgresStore({ url: database.url, observer })).close();
+    expect(warnings).toEqual([]);
+    await database.query("ALTER SYSTEM SET fsync = off");
+    await database.query("SELECT pg_reload_conf()");
+    await until(
+      async () =>
+        (await count("SELECT count(*) FROM pg_settings WHERE name = 'fsync' AND setting = 'off'")) > 0,
+    );
+    await (await openPostgresStore({ url: database.url, observer })).close();
+    expect(warnings).toEqual([expect.stringContaining("the database has fsync = off")]);
+    await database.query("ALTER SYSTEM RESET fsync");
+    await database.query("SELECT pg_reload_conf()");
+  }, 60_000);
+
   async function end(condition: string): Promise<void> {
     await database.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
