@@ -25,25 +25,29 @@ export async function readBody(input: Readable, signal: AbortSignal): Promise<Ui
   for await (const chunk of chunksOf(input, signal)) {
     chunks.push(chunk);
     bytes += chunk.byteLength;
-    if (bytes > limits.PAYLOAD_BYTES_MAX) throw tooLarge("the body");
+    if (bytes > limits.PAYLOAD_BYTES_MAX) throw tooLarge("the body", limits.PAYLOAD_BYTES_MAX);
   }
   return Buffer.concat(chunks);
 }
 
 /**
  * The lines of a stream without their ends (LF or CRLF), each batch as soon as it has come, so that a pipe that is still
- * written to does not wait. Empty lines are kept: the caller counts. Throws `too_large` for a line longer than a payload,
- * after those before it.
+ * written to does not wait. Empty lines are kept: the caller counts. Throws `too_large` for a line longer than
+ * `lineBytesMax`, by default a payload's limit, after those before it.
  */
-export async function* readLines(input: Readable, signal: AbortSignal): AsyncGenerator<LineBatch> {
+export async function* readLines(
+  input: Readable,
+  signal: AbortSignal,
+  lineBytesMax: number = limits.PAYLOAD_BYTES_MAX,
+): AsyncGenerator<LineBatch> {
   let rest: Buffer = Buffer.alloc(0);
   let firstNumber = 1;
   for await (const chunk of chunksOf(input, signal)) {
     const pieces = splitLines(Buffer.concat([rest, chunk]));
-    const tooLong = pieces.findIndex((piece) => piece.byteLength > limits.PAYLOAD_BYTES_MAX);
+    const tooLong = pieces.findIndex((piece) => piece.byteLength > lineBytesMax);
     const lines = pieces.slice(0, tooLong < 0 ? -1 : tooLong);
     if (lines.length > 0) yield { firstNumber, lines };
-    if (tooLong >= 0) throw tooLarge(`line ${firstNumber + tooLong}`);
+    if (tooLong >= 0) throw tooLarge(`line ${firstNumber + tooLong}`, lineBytesMax);
     firstNumber += lines.length;
     rest = pieces.at(-1) ?? rest;
   }
@@ -83,9 +87,6 @@ function withoutReturn(line: Buffer): Buffer {
   return line.at(-1) === CARRIAGE_RETURN ? line.subarray(0, -1) : line;
 }
 
-function tooLarge(what: string): QueueError {
-  return new QueueError(
-    "too_large",
-    `${what} has more than ${limits.PAYLOAD_BYTES_MAX} bytes, the most of one task`,
-  );
+function tooLarge(what: string, bytesMax: number): QueueError {
+  return new QueueError("too_large", `${what} has more than ${bytesMax} bytes, the most of one task`);
 }

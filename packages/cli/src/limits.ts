@@ -46,3 +46,12 @@ export const LIFE_MS_MAX = 3650 * 24 * 3600 * 1000;
  * that the terminal has sent to both.
  */
 export const SAME_SIGNAL_MS = 500;
+
+/** Longest line of an export, in bytes: a payload in base64 and, generously, a task's other fields in JSON. */
+export const EXPORT_LINE_BYTES_MAX = 2 * limits.PAYLOAD_BYTES_MAX;
+
+/** Payload bytes that an import gathers before it writes them. */
+export const IMPORT_BATCH_BYTES = 8 * limits.PAYLOAD_BYTES_MAX;
+
+/** How often a migration looks whether consumers of the old store have finished what they hold, in milliseconds. */
+export const MIGRATE_LOOK_MS = 500;

@@ -2,8 +2,11 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { type AddCommand, createProgram, type GlobalOptions, type Run, type Terminal } from "./command.js";
 import { addBackup } from "./commands/backup.js";
+import { addExport } from "./commands/export.js";
 import { addGet } from "./commands/get.js";
+import { addImport } from "./commands/import.js";
 import { addList } from "./commands/list.js";
+import { addMigrate } from "./commands/migrate.js";
 import { addPause } from "./commands/pause.js";
 import { addPurge } from "./commands/purge.js";
 import { addPut } from "./commands/put.js";
@@ -32,6 +35,9 @@ const COMMANDS: readonly AddCommand[] = [
   addRedrive,
   addBackup,
   addToken,
+  addExport,
+  addImport,
+  addMigrate,
 ];
 
 /** Runs the command of this process and resolves with its exit code. A second SIGINT or SIGTERM ends the process at once. */

@@ -15,12 +15,21 @@ import {
   checkWait,
   exactLease,
 } from "./argument-rules.js";
+import { checkedTransfer } from "./checked-transfer.js";
 import type { Clock } from "./clock.js";
 import { eachValid } from "./each-valid.js";
 import { isQueueError } from "./errors.js";
 import { Lifecycle } from "./lifecycle.js";
 import { LIST_PROJECTS_MAX, LIST_QUEUES_MAX, LIST_TASKS_MAX, TAG_STATS_MAX } from "./limits.js";
-import type { Arrival, ExactLease, LeaseAnswer, NaiveStore, PauseState, StatsChoice } from "./naive-store.js";
+import {
+  type Arrival,
+  type ExactLease,
+  type LeaseAnswer,
+  type NaiveStore,
+  type NaiveTransfer,
+  type PauseState,
+  statsChoice,
+} from "./naive-store.js";
 import {
   queueNameOf,
   queuePageToken,
@@ -55,18 +64,25 @@ import type {
   TaskPage,
   TaskWithPayload,
 } from "./task.js";
+import type { QueueTransfer, TransferStore } from "./transfer.js";
 import { type Waiter, Waiters } from "./waiters.js";
 
 /**
  * Makes a whole store of a naive one: proves arguments, fills defaults, lets leases wait, obeys signals, guards the life
  * after close. `clock` is the naive store's own.
  */
+export function checkedStore(
+  naive: NaiveStore & { readonly transfer: NaiveTransfer },
+  options: { readonly clock: Clock },
+): TransferStore;
+export function checkedStore(naive: NaiveStore, options: { readonly clock: Clock }): QueueStore & QueueAdmin;
 export function checkedStore(naive: NaiveStore, options: { readonly clock: Clock }): QueueStore & QueueAdmin {
   return new CheckedStore(naive, options.clock);
 }
 
 class CheckedStore implements QueueStore, QueueAdmin {
   readonly supports: StoreManifest;
+  readonly transfer: QueueTransfer | undefined;
   readonly #naive: NaiveStore;
   readonly #clock: Clock;
   readonly #waiters: Waiters;
@@ -85,6 +101,7 @@ class CheckedStore implements QueueStore, QueueAdmin {
       begin: () => this.#waiters.close(closedStore()),
       finish: () => naive.close(),
     });
+    this.transfer = naive.transfer && checkedTransfer(naive.transfer, this.#lifecycle);
   }
 
   insert(queue: QueueKey, tasks: readonly NewTask[], options?: CallOptions) {
@@ -379,8 +396,4 @@ class CheckedStore implements QueueStore, QueueAdmin {
     }
     if (available > 0) this.#waiters.tasksAvailable(queue, available);
   }
-}
-
-function statsChoice(stats: boolean | undefined): StatsChoice {
-  return stats === true ? "with stats" : "without stats";
 }

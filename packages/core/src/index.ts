@@ -1,6 +1,6 @@
 // For users of stores.
 
-export { openStore } from "./open-store.js";
+export { openStore, openTransferStore } from "./open-store.js";
 export { parseStoreAddress, type StoreAddress } from "./store-address.js";
 export { type HttpStore, openHttpStore } from "./stores/http.js";
 export type { HttpStoreOptions } from "./stores/http-options.js";
@@ -100,6 +100,13 @@ export {
   type TaskWithPayload,
 } from "./task.js";
 export { isTraceparent, isTracestate } from "./trace-context.js";
+export type {
+  ExportedTask,
+  QueueTransfer,
+  TaskRecord,
+  TombstoneRecord,
+  TransferStore,
+} from "./transfer.js";
 export { type UndiciClientOptions, undiciClient } from "./undici-client.js";
 export {
   checkQueueName,

@@ -213,6 +213,12 @@ export const SQLITE_CHECKPOINT_PAGES = 4000;
 /** Memory for pages of an SQLite store, in KiB: enough for the indexes of about half a million tasks. */
 export const SQLITE_CACHE_KIB = 64 * 1024;
 
+/** Most tasks in one step of an export or an import. */
+export const TRANSFER_TASKS_MAX = 1000;
+
+/** Payload bytes after which a step of an export ends; one task is always in it. */
+export const TRANSFER_PAYLOAD_BYTES = 8 * MIB;
+
 /** Pages of an SQLite store that a backup copies before it looks up: 4 MiB, a few milliseconds. */
 export const BACKUP_STEP_PAGES = 1024;
 
@@ -297,6 +303,7 @@ assertOrder(
   LEASE_PAYLOAD_BYTES_DEFAULT,
   LEASE_PAYLOAD_BYTES_MAX,
 );
+assertOrder("one step of an export must fit into one batch", TRANSFER_TASKS_MAX, BATCH_ITEMS_MAX);
 assertOrder("one lease must fit into one batch", LEASE_TASKS_MAX, BATCH_ITEMS_MAX);
 assertOrder(
   "a lease answer in base64 must fit into what the client reads",

@@ -12,6 +12,7 @@ import type {
   Task,
   TaskWithPayload,
 } from "./task.js";
+import type { ExportedTask, TaskRecord, TombstoneRecord } from "./transfer.js";
 
 /**
  * What an embedded store has to do itself; `checkedStore` makes a `QueueStore` of it. Arguments are proved and complete,
@@ -70,11 +71,31 @@ export interface NaiveStore {
   /** Removes what time has ended, a chunk for each turn. */
   sweep(): AsyncIterable<SweepChunk>;
 
+  /** Whole queues in and out, where tasks outlive the process. */
+  readonly transfer?: NaiveTransfer | undefined;
+
   close(): Promise<void>;
+}
+
+/** What a store that keeps its tasks does for `QueueTransfer`. "" is before every id. */
+export interface NaiveTransfer {
+  exportTasks(queue: QueueKey, afterId: string): Promise<readonly ExportedTask[]>;
+  exportTombstones(queue: QueueKey, afterId: string): Promise<readonly TombstoneRecord[]>;
+  importTasks(
+    queue: QueueKey,
+    tasks: readonly TaskRecord[],
+  ): Promise<{ readonly added: number; readonly present: number }>;
+  importTombstones(queue: QueueKey, tombstones: readonly TombstoneRecord[]): Promise<void>;
+  removeTasks(queue: QueueKey, tasks: readonly ExportedTask[]): Promise<readonly string[]>;
 }
 
 /** Whether counts are wanted with a queue. */
 export type StatsChoice = "with stats" | "without stats";
+
+/** The same of an option. */
+export function statsChoice(stats: boolean | undefined): StatsChoice {
+  return stats === true ? "with stats" : "without stats";
+}
 
 /** Whether a queue hands out tasks. */
 export type PauseState = "paused" | "running";

@@ -222,6 +222,35 @@ const ADMIN_STATEMENT_TEXTS = {
     FROM unnest($4::bigint[]) AS q (queue_id)
     CROSS JOIN LATERAL (SELECT count(*) AS tasks, count(*) FILTER (WHERE t.retry_count > 0) AS leased
       FROM tasks t WHERE t.queue_id = q.queue_id AND t.eta_us > $1) AS later`,
+  // tasks_by_id. As many as go together in $4 bytes of payload, one at least.
+  exportTasks: `SELECT s.*, now_us() AS now_us FROM (
+      SELECT ${TASK_COLUMNS}, t.payload, sum(t.payload_bytes) OVER (ORDER BY t.id) - t.payload_bytes AS bytes_before
+      FROM (SELECT * FROM tasks t WHERE t.queue_id = $1 AND t.id > $2 ORDER BY t.id LIMIT $3) t) s
+    WHERE s.bytes_before < $4 ORDER BY s.id`,
+  // tombstones' primary key
+  exportTombstones: `SELECT b.id, b.until_us FROM tombstones b
+    WHERE b.queue_id = $1 AND b.id > $2 AND b.until_us > now_us() ORDER BY b.id LIMIT $3`,
+  // tasks_by_id, and tombstones' primary key
+  importTasks: `INSERT INTO tasks (queue_id, id, named, given_back, enqueued_at_us, eta_us, expires_at_us, retry_count,
+      uncounted, payload_bytes, tag, traceparent, tracestate, dead_letter, payload)
+    SELECT $1, v.id, v.named, v.given_back, v.enqueued_at_us, v.eta_us, v.expires_at_us, v.retry_count, v.uncounted,
+      v.payload_bytes, v.tag, v.traceparent, v.tracestate, v.dead_letter,
+      substring($2::bytea FROM v.payload_end - v.payload_bytes + 1 FOR v.payload_bytes)
+    FROM unnest($3::integer[], $4::integer[], $5::text[], $6::boolean[], $7::boolean[], $8::bigint[], $9::bigint[],
+      $10::bigint[], $11::integer[], $12::integer[], $13::text[], $14::text[], $15::text[], $16::text[])
+      AS v (payload_end, payload_bytes, id, named, given_back, enqueued_at_us, eta_us, expires_at_us, retry_count,
+        uncounted, tag, traceparent, tracestate, dead_letter)
+    WHERE NOT EXISTS (
+      SELECT FROM tombstones b WHERE b.queue_id = $1 AND b.id = v.id AND b.until_us > now_us())
+    ON CONFLICT (queue_id, id) DO NOTHING RETURNING payload_bytes`,
+  // tasks_by_id
+  removeUnchanged: `DELETE FROM tasks t
+    USING unnest($2::text[], $3::integer[], $4::bigint[]) AS v (id, retry_count, eta_us)
+    WHERE t.queue_id = $1 AND t.id = v.id AND t.retry_count = v.retry_count AND t.eta_us = v.eta_us
+    RETURNING t.id, t.named, t.payload_bytes`,
+  importTombstones: `INSERT INTO tombstones AS b (queue_id, id, until_us)
+    SELECT $1, v.id, v.until_us FROM unnest($2::text[], $3::bigint[]) AS v (id, until_us)
+    ON CONFLICT (queue_id, id) DO UPDATE SET until_us = greatest(b.until_us, excluded.until_us)`,
   now: "SELECT now_us() AS now_us",
   // What a commit is worth that the operating system has not written, and a page of which half is.
   unsafeSettings: `SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name`,

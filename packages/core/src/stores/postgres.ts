@@ -14,7 +14,7 @@ import type {
   SweepChunk,
   TaskPosition,
 } from "../naive-store.js";
-import type { QueueAdmin, QueueStore, StoreManifest, StoreObserver, StoreOptions } from "../store.js";
+import type { StoreManifest, StoreObserver, StoreOptions } from "../store.js";
 import type {
   ItemResult,
   LeaseExtension,
@@ -28,11 +28,12 @@ import type {
   Task,
   TaskWithPayload,
 } from "../task.js";
+import type { TransferStore } from "../transfer.js";
 import { PostgresChunks } from "./postgres-chunks.js";
 import { DatabaseClock } from "./postgres-clock.js";
 import { PostgresCommits } from "./postgres-commits.js";
 import { PostgresConnections } from "./postgres-connections.js";
-import { translateOpeningError } from "./postgres-errors.js";
+import { translatePostgresError } from "./postgres-errors.js";
 import { PostgresLanes } from "./postgres-lanes.js";
 import { migrate } from "./postgres-migrate.js";
 import { openPool, type PostgresPool, schemaOf } from "./postgres-pool.js";
@@ -43,6 +44,7 @@ import { SCHEMA_STEPS } from "./postgres-schema.js";
 import type { QueueRow, TaskRow } from "./postgres-statements.js";
 import { PostgresSweeper } from "./postgres-sweep.js";
 import { tagStats } from "./postgres-tags.js";
+import { PostgresTransfer } from "./postgres-transfer.js";
 import { PostgresWaiting } from "./postgres-waiting.js";
 import { START } from "./sorted-tasks.js";
 
@@ -62,10 +64,10 @@ export interface PostgresStoreOptions extends StoreOptions {
  * A store in a PostgreSQL database. Whatever has resolved is on its disk. Any number of processes may have the same
  * schema open. The database's clock decides; the option `clock` is for what waits.
  *
- * Errors: `invalid_argument` for an address that the database refuses or a schema that cannot be one of ours, `unavailable` when the database
+ * Errors: `invalid_argument` for an address or a schema that cannot be one of ours, `unavailable` when the database
  * cannot be reached, `not_supported` when the package pg is not installed.
  */
-export async function openPostgresStore(options: PostgresStoreOptions): Promise<QueueStore & QueueAdmin> {
+export async function openPostgresStore(options: PostgresStoreOptions): Promise<TransferStore> {
   if ((options.url === undefined) === (options.pool === undefined)) {
     throw new QueueError(
       "invalid_argument",
@@ -88,7 +90,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
     await reportUnsafeSettings(connections, options.observer);
   } catch (error) {
     await connections.close();
-    throw isQueueError(error) ? error : translateOpeningError(error);
+    throw isQueueError(error) ? error : translatePostgresError(error);
   }
   return checkedStore(new PostgresStore(connections, clock, options), { clock });
 }
@@ -128,6 +130,7 @@ class PostgresStore implements NaiveStore {
   readonly #chunks: PostgresChunks;
   readonly #sweeper: PostgresSweeper;
   readonly #ids: IdSource = idSource();
+  readonly transfer: PostgresTransfer;
   #closing = false;
   #removing: Promise<void> = Promise.resolve();
 
@@ -152,6 +155,7 @@ class PostgresStore implements NaiveStore {
       connectionsMax: options.connectionsMax,
     });
     this.#chunks = new PostgresChunks(connections, this.#commits, retirement, tombstoneMs);
+    this.transfer = new PostgresTransfer(connections, this.#commits, tombstoneMs);
     this.#sweeper = new PostgresSweeper(connections, this.#commits, retirement);
   }
 

@@ -152,6 +152,19 @@ const ADMIN_STATEMENT_TEXTS = {
   lastSerial: "SELECT max(serial) AS serial FROM tasks",
   // tasks_by_id
   tasksAfterId: `SELECT ${TASK_COLUMNS}, moved_at_us FROM tasks WHERE queue_id = ? AND id > ? ORDER BY id LIMIT ?`,
+  listProjects: "SELECT DISTINCT project FROM queues ORDER BY project", // queues' unique index (project, name)
+  // tombstones' primary key
+  tombstonesAfterId: `SELECT id, until_us FROM tombstones
+    WHERE queue_id = ? AND id > ? AND until_us > ? ORDER BY id LIMIT ?`,
+  importTask: `INSERT INTO tasks
+      (queue_id, id, named, tag, enqueued_at_us, eta_us, retry_count, uncounted, payload_bytes, expires_at_us, given_back,
+        traceparent, tracestate, dead_letter)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (queue_id, id) DO NOTHING`,
+  // tasks_by_id
+  removeUnchanged: `DELETE FROM tasks WHERE queue_id = ? AND id = ? AND retry_count = ? AND eta_us = ?
+    RETURNING serial, named, payload_bytes`,
+  importTombstone: `INSERT INTO tombstones (queue_id, id, until_us) VALUES (?, ?, ?)
+    ON CONFLICT (queue_id, id) DO UPDATE SET until_us = max(until_us, excluded.until_us)`,
   // tasks_by_eta, a step for each queue
   queueOfTasksAfter: "SELECT queue_id FROM tasks WHERE queue_id > ? ORDER BY queue_id LIMIT 1",
   queueById: `SELECT ${QUEUE_COLUMNS}, project FROM queues WHERE id = ?`,

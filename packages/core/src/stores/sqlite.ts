@@ -14,7 +14,7 @@ import type {
   SweepChunk,
   TaskPosition,
 } from "../naive-store.js";
-import type { QueueAdmin, QueueStore, StoreManifest, StoreOptions } from "../store.js";
+import type { StoreManifest, StoreOptions } from "../store.js";
 import type {
   ItemResult,
   LeaseExtension,
@@ -28,6 +28,7 @@ import type {
   Task,
   TaskWithPayload,
 } from "../task.js";
+import type { TransferStore } from "../transfer.js";
 import { GroupCommit } from "./group-commit.js";
 import { LeaseBudget, openQueues } from "./lease-budget.js";
 import { START } from "./sorted-tasks.js";
@@ -40,6 +41,7 @@ import { type OpenQueue, queueInfo, SqliteQueues } from "./sqlite-queues.js";
 import type { Statements } from "./sqlite-statements.js";
 import { SqliteTasks } from "./sqlite-tasks.js";
 import { SqliteTransaction } from "./sqlite-transaction.js";
+import { SqliteTransfer } from "./sqlite-transfer.js";
 
 /** Options of an SQLite store: the path of its file, or an open database. */
 export interface SqliteStoreOptions extends StoreOptions {
@@ -56,7 +58,7 @@ export interface SqliteStoreOptions extends StoreOptions {
  * Errors: `invalid_argument` for a path that cannot be one of ours, `unavailable` when the file cannot be opened,
  * `not_supported` when the package better-sqlite3 is not installed.
  */
-export async function openSqliteStore(options: SqliteStoreOptions): Promise<QueueStore & QueueAdmin> {
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<TransferStore> {
   if ((options.path === undefined) === (options.database === undefined)) {
     throw new QueueError(
       "invalid_argument",
@@ -102,6 +104,7 @@ class SqliteStore implements NaiveStore {
   readonly #tasks: SqliteTasks;
   readonly #jobs: SqliteJobs;
   readonly #budget = new LeaseBudget();
+  readonly transfer: SqliteTransfer;
   readonly #closeDatabase: () => void;
   #clearing: Promise<void>;
   #closing = false;
@@ -124,6 +127,13 @@ class SqliteStore implements NaiveStore {
     const moves = new SqliteMoves({ statements, queues: this.#queues, ids, tombstoneMs });
     this.#tasks = new SqliteTasks(statements, ids, moves);
     this.#jobs = new SqliteJobs({ commits: this.#commits, statements, queues: this.#queues, moves, clock });
+    this.transfer = new SqliteTransfer({
+      commits: this.#commits,
+      statements,
+      queues: this.#queues,
+      moves,
+      clock,
+    });
     this.#clearing = this.#clearDeletedQueues();
   }
 

@@ -1,0 +1,77 @@
+import {
+  checkAtLeast,
+  checkBatch,
+  checkBatchPayload,
+  checkNewTask,
+  checkQueueKey,
+  checkTaskId,
+} from "./argument-rules.js";
+import type { Lifecycle } from "./lifecycle.js";
+import type { NaiveTransfer } from "./naive-store.js";
+import type { QueueTransfer, TaskRecord, TombstoneRecord } from "./transfer.js";
+
+/** Makes a whole `QueueTransfer` of a naive one, as `checkedStore` does of a store; both share one life. */
+export function checkedTransfer(naive: NaiveTransfer, lifecycle: Lifecycle): QueueTransfer {
+  return {
+    exportTasks: (queue, options) =>
+      lifecycle.run(options, async () => {
+        checkQueueKey(queue);
+        return naive.exportTasks(queue, checkedAfter(options?.afterId));
+      }),
+    exportTombstones: (queue, options) =>
+      lifecycle.run(options, async () => {
+        checkQueueKey(queue);
+        return naive.exportTombstones(queue, checkedAfter(options?.afterId));
+      }),
+    importTasks: (queue, tasks, options) =>
+      lifecycle.run(options, async () => {
+        checkQueueKey(queue);
+        checkBatch("tasks", tasks);
+        checkBatchPayload(tasks);
+        for (const task of tasks) checkTaskRecord(task);
+        return naive.importTasks(queue, tasks);
+      }),
+    removeTasks: (queue, tasks, options) =>
+      lifecycle.run(options, async () => {
+        checkQueueKey(queue);
+        checkBatch("tasks", tasks);
+        return naive.removeTasks(queue, tasks);
+      }),
+    importTombstones: (queue, tombstones, options) =>
+      lifecycle.run(options, async () => {
+        checkQueueKey(queue);
+        checkBatch("tombstones", tombstones);
+        for (const tombstone of tombstones) checkTombstone(tombstone);
+        await naive.importTombstones(queue, tombstones);
+      }),
+  };
+}
+
+/** The start of a page; "" is before every id. */
+function checkedAfter(afterId: string | undefined): string {
+  if (afterId === undefined || afterId === "") return "";
+  checkTaskId(afterId);
+  return afterId;
+}
+
+function checkTaskRecord(task: TaskRecord): void {
+  const { payload, tag, traceparent, tracestate } = task;
+  checkNewTask({ payload, tag, traceparent, tracestate }, undefined);
+  checkTaskId(task.id);
+  checkAtLeast("enqueuedAt", task.enqueuedAtUs, 0);
+  checkAtLeast("eta", task.etaUs, 0);
+  checkAtLeast("retryCount", task.retryCount, 0);
+  checkAtLeast("uncounted", task.uncounted, 0);
+  checkAtLeast("expiresAt", task.expiresAtUs, 0);
+  const { deadLetter } = task;
+  if (deadLetter === undefined) return;
+  checkQueueKey({ project: task.queue.project, queue: deadLetter.queue });
+  checkTaskId(deadLetter.id);
+  checkAtLeast("deadLetter.retryCount", deadLetter.retryCount, 0);
+  checkAtLeast("deadLetter.at", deadLetter.atUs, 0);
+}
+
+function checkTombstone({ id, untilUs }: TombstoneRecord): void {
+  checkTaskId(id);
+  checkAtLeast("until", untilUs, 0);
+}
