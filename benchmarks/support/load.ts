@@ -29,6 +29,8 @@ export interface LoadFigures {
   readonly drainedPerSecond: number;
   readonly publishing: Cores;
   readonly draining: Cores;
+  /** What the database logged for one task from its insert to its delete, in bytes. */
+  readonly logBytesPerTask: number | undefined;
 }
 
 /** Busy cores of each part. */
@@ -54,15 +56,18 @@ export async function measureLoad(store: StoreToMeasure, load: Load): Promise<Lo
     await Promise.all(callers.map((caller) => publish(caller, 1)));
     await drain(callers, load.batch);
     readCores(meters);
+    const logBefore = await store.logBytes();
     const publishing = await timed(() => publishFor(callers, load));
     const publishingCores = readCores(meters);
     const draining = await timed(() => drain(callers, load.batch));
     const drainingCores = readCores(meters);
+    const logAfter = await store.logBytes();
     return {
       publishedPerSecond: publishing.perSecond,
       drainedPerSecond: draining.perSecond,
       publishing: publishingCores,
       draining: drainingCores,
+      logBytesPerTask: logAfter === undefined ? undefined : (logAfter - logBefore!) / publishing.count,
     };
   } finally {
     await Promise.all(callers.map((caller) => caller.close()));
@@ -104,10 +109,12 @@ async function drain(callers: readonly HttpStore[], batch: number): Promise<numb
   return sum(await Promise.all(counts));
 }
 
-async function timed(work: () => Promise<number>): Promise<{ readonly perSecond: number }> {
+async function timed(
+  work: () => Promise<number>,
+): Promise<{ readonly count: number; readonly perSecond: number }> {
   const startMs = performance.now();
   const count = await work();
-  return { perSecond: count / ((performance.now() - startMs) / 1000) };
+  return { count, perSecond: count / ((performance.now() - startMs) / 1000) };
 }
 
 function readCores(meters: Readonly<Record<keyof Cores, CpuMeter>>): Cores {
@@ -122,16 +129,19 @@ function sum(counts: readonly number[]): number {
   return counts.reduce((total, count) => total + count, 0);
 }
 
-/** The figures as columns of a table. */
+/** The figures as columns of a table. Processor time for a task is what stays alike on a machine that others use too. */
 export function loadColumns(figures: LoadFigures): Readonly<Record<string, number | string>> {
+  const { publishedPerSecond, drainedPerSecond, publishing, draining, logBytesPerTask } = figures;
   return {
-    "published/s": Math.round(figures.publishedPerSecond),
-    "cores of clients, servers, database": coresShown(figures.publishing),
-    "drained/s": Math.round(figures.drainedPerSecond),
-    "cores of the same": coresShown(figures.draining),
+    "published/s": Math.round(publishedPerSecond),
+    "µs of clients, servers, database": microseconds(publishing, publishedPerSecond),
+    "drained/s": Math.round(drainedPerSecond),
+    "µs of the same": microseconds(draining, drainedPerSecond),
+    ...(logBytesPerTask === undefined ? {} : { "bytes logged for a task": Math.round(logBytesPerTask) }),
   };
 }
 
-function coresShown({ clients, servers, database }: Cores): string {
-  return [clients, servers, database].map((cores) => cores.toFixed(2)).join(", ");
+/** Processor time for one task. */
+function microseconds({ clients, servers, database }: Cores, perSecond: number): string {
+  return [clients, servers, database].map((cores) => ((cores * 1e6) / perSecond).toFixed(0)).join(", ");
 }

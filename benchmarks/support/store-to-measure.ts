@@ -6,6 +6,8 @@ export interface StoreToMeasure extends AsyncDisposable {
   readonly address: string;
   /** The database's main process; undefined where there is none, or it is not ours. */
   readonly databasePid: number | undefined;
+  /** What the database wrote to its log so far, in bytes; undefined where nobody says. */
+  logBytes(): Promise<number | undefined>;
 }
 
 /** A PostgreSQL as somebody would set it up who has a few gigabytes of memory; everything else is as it comes. */
@@ -17,9 +19,14 @@ export async function storeToMeasure(kind: string): Promise<StoreToMeasure> {
     const postgres = await startPostgresInstance({ settings: POSTGRES_SETTINGS });
     const [row] = await postgres.query("SELECT pg_read_file('postmaster.pid') AS text");
     const databasePid = Number.parseInt(String(row?.text), 10);
+    const logBytes = async () => {
+      const [position] = await postgres.query("SELECT pg_current_wal_lsn() - '0/0' AS bytes");
+      return Number(position?.bytes);
+    };
     return {
       address: postgres.url,
       databasePid,
+      logBytes,
       [Symbol.asyncDispose]: () => postgres[Symbol.asyncDispose](),
     };
   }
@@ -28,8 +35,10 @@ export async function storeToMeasure(kind: string): Promise<StoreToMeasure> {
     return {
       address: `sqlite:${folder.file("queue.db")}`,
       databasePid: undefined,
+      logBytes: async () => undefined,
       [Symbol.asyncDispose]: async () => folder[Symbol.dispose](),
     };
   }
-  return { address: kind, databasePid: undefined, [Symbol.asyncDispose]: async () => {} };
+  const nothing = async () => undefined;
+  return { address: kind, databasePid: undefined, logBytes: nothing, [Symbol.asyncDispose]: nothing };
 }

@@ -125,6 +125,12 @@ export const KEYS_STALE_MS = 43_200_000;
 /** Longest life of a token that a service account signs for itself, in milliseconds. Google's rule. */
 export const SERVICE_ACCOUNT_TOKEN_MS = 3_600_000;
 
+/** How long a verified signature counts, in milliseconds: a key that was withdrawn at its issuer counts for as much longer. */
+export const VERIFIED_CACHE_MS = 60_000;
+
+/** Most signed tokens that are kept. One takes a few hundred bytes. */
+export const VERIFIED_CACHE_TOKENS_MAX = 10_000;
+
 /** How long the answer about an opaque token counts, in milliseconds: one that was revoked at its issuer counts for as long. */
 export const ONLINE_CACHE_MS = 60_000;
 

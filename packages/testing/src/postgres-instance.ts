@@ -1,5 +1,6 @@
-import { chownSync, readdirSync, readFileSync } from "node:fs";
+import { chownSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { randomFraction } from "@pullqueue/core";
 import pg from "pg";
 import { type Child, startChild } from "./child.js";
@@ -9,6 +10,9 @@ import { temporaryFolder } from "./temp.js";
 /** How PostgreSQL is told to stop: `fast` ends its sessions, `immediate` leaves a recovery to the next start. */
 export type StopManner = "fast" | "immediate";
 
+/** A standby shows what it has, and waits for a primary that may never come. */
+export type PostgresRole = "primary" | "standby";
+
 /**
  * A PostgreSQL of one test's own, in a temporary folder: it can be stopped, restarted and killed, which nobody may do to
  * one that others use. Its port stays the same over restarts.
@@ -17,8 +21,11 @@ export interface PostgresInstance extends AsyncDisposable {
   /** `postgres://postgres@127.0.0.1:PORT/postgres`; no password is asked for. */
   readonly url: string;
   readonly port: number;
-  /** Resolves when it takes connections; recovery is over by then. Nothing happens when it runs. */
-  start(): Promise<void>;
+  /**
+   * Resolves when it takes connections; recovery is over by then. Nothing happens when it runs. A standby takes no writes
+   * until somebody calls `pg_promote()`. Default: `primary`.
+   */
+  start(role?: PostgresRole): Promise<void>;
   /** Resolves when its processes have ended. Nothing happens when it is stopped. Default: `fast`. */
   stop(manner?: StopManner): Promise<void>;
   /** `kill -9` to its main process, as when the machine runs out of memory; the others notice and end. */
@@ -82,7 +89,8 @@ export async function startPostgresInstance({
     const instance: PostgresInstance = {
       url,
       port,
-      start: async () => {
+      start: async (role = "primary") => {
+        if (running === undefined && role === "standby") writeFileSync(join(data, "standby.signal"), "");
         running ??= await startAgain(() =>
           startPostgres(data, { ...OWN_SETTINGS, port, ...settings }, account),
         );
@@ -146,7 +154,7 @@ async function startPostgres(
   const command = ["-c", 'exec "$0" "$@" 2>&1', programOf("postgres"), "-D", data, ...parameters];
   const child = startChild("/bin/sh", command, childOptions(account));
   try {
-    await child.line(/database system is ready to accept connections/, START_MS);
+    await child.line(/database system is ready to accept (?:read-only )?connections/, START_MS);
     return child;
   } catch (error) {
     await child.stop();

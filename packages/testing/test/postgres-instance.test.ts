@@ -21,6 +21,16 @@ describe.skipIf(isMissing("postgres-programs"))("startPostgresInstance()", { tim
     expect(await postgres.query("SELECT n FROM kept ORDER BY n")).toEqual([{ n: 0 }, { n: 1 }, { n: 2 }]);
   });
 
+  test("a standby takes no writes until it is promoted", async () => {
+    await using postgres = await startPostgresInstance();
+    await postgres.stop();
+    await postgres.start("standby");
+    const write = () => postgres.query("CREATE TABLE written (n int)");
+    await expect(write()).rejects.toMatchObject({ code: "25006" });
+    await postgres.query("SELECT pg_promote()");
+    expect(await write()).toEqual([]);
+  });
+
   test("terminateSessions() ends others' sessions", async () => {
     await using postgres = await startPostgresInstance();
     const client = new pg.Client({ connectionString: postgres.url });

@@ -172,10 +172,13 @@ export class PostgresConnections {
 
   async #translated<T>(work: () => Promise<T>): Promise<T> {
     for (let tries = 1; ; tries++) {
+      const startedMs = performance.now();
       try {
         return await work();
       } catch (error) {
-        const again = isTransient(error) ? POSTGRES_TRIES : isConnectionLost(error) ? 2 : 1;
+        // A connection that was merely old breaks at once. One that was silent for long has taken its caller's time already.
+        const isQuick = performance.now() - startedMs < POSTGRES_LOCK_TIMEOUT_MS;
+        const again = isTransient(error) ? POSTGRES_TRIES : isConnectionLost(error) && isQuick ? 2 : 1;
         if (tries >= again) throw translated(error);
         await this.#pause(tries);
       }

@@ -5,10 +5,14 @@ const RETRY_AFTER_MS = 1000;
 
 const AGAIN = "try again, and look at the database if it lasts";
 
+const NO_WRITES =
+  "the database takes no writes (a standby, or a failover under way); connect to the primary, or try again";
+
 /** What PostgreSQL's states mean for a caller. https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const SENTENCES: Readonly<Record<string, string>> = {
-  "25006":
-    "the database takes no writes (a standby, or a failover under way); connect to the primary, or try again",
+  // What a standby says to a transaction that is to write, and to a look at a table without a log.
+  "0A000": NO_WRITES,
+  "25006": NO_WRITES,
   "28000": "the database refused to let us in; check user and password of its address, and pg_hba.conf",
   "28P01": "the database refused the password; check user and password of its address",
   "3D000": "the database does not exist; create it, or name another in the address",
@@ -45,6 +49,16 @@ export function isConnectionLost(error: unknown): boolean {
   const code = codeOf(error);
   if (code === undefined) return LOST.test(messageOf(error));
   return SOCKET_CODES.test(code) || code.startsWith("08") || /^57P0[1235]$/.test(code);
+}
+
+/** States that an address is to blame for; trying again changes nothing. */
+const WRONG_ADDRESS = new Set(["28000", "28P01", "3D000", "42501"]);
+
+/** The same while a store is opened: what is wrong with its address is then its caller's mistake, `invalid_argument`. */
+export function translateOpeningError(error: unknown): QueueError {
+  const translated = translatePostgresError(error);
+  if (!WRONG_ADDRESS.has(codeOf(error) ?? "")) return translated;
+  return new QueueError("invalid_argument", translated.message, { cause: error, location: "store" });
 }
 
 /** An error of PostgreSQL or of its client as ours: without SQL, addresses or passwords. */

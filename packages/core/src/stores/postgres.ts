@@ -33,7 +33,7 @@ import { PostgresChunks } from "./postgres-chunks.js";
 import { DatabaseClock } from "./postgres-clock.js";
 import { PostgresCommits } from "./postgres-commits.js";
 import { PostgresConnections } from "./postgres-connections.js";
-import { translatePostgresError } from "./postgres-errors.js";
+import { translateOpeningError } from "./postgres-errors.js";
 import { PostgresLanes } from "./postgres-lanes.js";
 import { migrate } from "./postgres-migrate.js";
 import { openPool, type PostgresPool, schemaOf } from "./postgres-pool.js";
@@ -64,7 +64,7 @@ export interface PostgresStoreOptions extends StoreOptions {
  * A store in a PostgreSQL database. Whatever has resolved is on its disk. Any number of processes may have the same
  * schema open. The database's clock decides; the option `clock` is for what waits.
  *
- * Errors: `invalid_argument` for an address or a schema that cannot be one of ours, `unavailable` when the database
+ * Errors: `invalid_argument` for an address that the database refuses or a schema that cannot be one of ours, `unavailable` when the database
  * cannot be reached, `not_supported` when the package pg is not installed.
  */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<TransferStore> {
@@ -90,7 +90,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
     await reportUnsafeSettings(connections, options.observer);
   } catch (error) {
     await connections.close();
-    throw isQueueError(error) ? error : translatePostgresError(error);
+    throw isQueueError(error) ? error : translateOpeningError(error);
   }
   return checkedStore(new PostgresStore(connections, clock, options), { clock });
 }

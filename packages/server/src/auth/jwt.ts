@@ -6,6 +6,7 @@ import type { Claims } from "./claims.js";
 import type { KeySet } from "./key-set.js";
 import type { Principal } from "./principal.js";
 import type { TokenShape } from "./token-shape.js";
+import { VerifiedTokens } from "./verified-tokens.js";
 
 /** Tokens that an issuer signed (RFC 7519). Nobody is asked: the signature says all. */
 
@@ -26,6 +27,7 @@ export class JwtVerifier implements TokenVerifier {
   readonly #keys: KeySet;
   readonly #clock: Clock;
   readonly #principalOf: (claims: Claims) => Principal;
+  readonly #verified = new VerifiedTokens();
 
   constructor(options: {
     readonly name: string;
@@ -45,19 +47,18 @@ export class JwtVerifier implements TokenVerifier {
     return shape.kind === "jwt" && this.#rules.issuers.some((issuer) => issuer === shape.issuer);
   }
 
-  async verify(token: string): Promise<Principal> {
-    const { payload } = await verifyJwt(
-      token,
-      (header, input) => this.#keys.find(header, input),
-      this.#rules,
-      this.#clock,
-    );
-    return this.#principalOf(payload);
+  verify(token: string): Promise<Principal> {
+    return this.#verified.get(token, this.#clock.nowUs(), async () => {
+      const find: JWTVerifyGetKey = (header, input) => this.#keys.find(header, input);
+      const { payload } = await verifyJwt(token, find, this.#rules, this.#clock);
+      return { principal: this.#principalOf(payload), exp: payload.exp };
+    });
   }
 
   /** Reads keys again that are in a file. */
   async refresh(): Promise<void> {
     await this.#keys.refresh?.();
+    this.#verified.forget();
   }
 }
 

@@ -1,6 +1,7 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { dirname, resolve } from "node:path";
 import { type Clock, parseProject, QueueError } from "@pullqueue/core";
+import type { JWTPayload } from "jose";
 import { parse } from "yaml";
 import { Complaints } from "../complaints.js";
 import { readTextFile } from "../config.js";
@@ -13,6 +14,7 @@ import { verifyJwt } from "./jwt.js";
 import { type Principal, ROLES, type Role } from "./principal.js";
 import { FULL_SCOPE } from "./scopes.js";
 import type { TokenShape } from "./token-shape.js";
+import { VerifiedTokens } from "./verified-tokens.js";
 
 /**
  * Service accounts that the operator lists: each signs its own tokens (iss = sub = its address, audience = this server), and
@@ -43,6 +45,7 @@ export class ServiceAccounts implements TokenVerifier {
   readonly #clockToleranceMs: number;
   readonly #clock: Clock;
   readonly #log: Log | undefined;
+  readonly #verified = new VerifiedTokens();
   #accounts: ReadonlyMap<string, ServiceAccount> = new Map();
 
   /** Call `open` before use. `audience` is this server's public address, without a slash at its end; with one counts as well. */
@@ -63,6 +66,7 @@ export class ServiceAccounts implements TokenVerifier {
   /** Reads the list and the keys that it names. Rejects with `invalid_argument` and every complaint. */
   async open(): Promise<this> {
     this.#accounts = await readAccounts(this.#path);
+    this.#verified.forget();
     return this;
   }
 
@@ -70,21 +74,14 @@ export class ServiceAccounts implements TokenVerifier {
     return shape.kind === "jwt" && shape.issuer !== undefined && this.#accounts.has(shape.issuer);
   }
 
-  async verify(token: string): Promise<Principal> {
-    const issuer = issuerOf(token);
-    const account = this.#accounts.get(issuer);
-    if (account === undefined) throw invalidCredentials("the token's issuer is not listed any more");
-    const { iat, exp = 0, sub, scope } = await this.#verifyByAny(token, issuer, account.keys);
-    const lifeMs = iat === undefined ? Number.POSITIVE_INFINITY : (exp - iat) * 1000;
-    if (lifeMs > SERVICE_ACCOUNT_TOKEN_MS + this.#clockToleranceMs) {
-      throw invalidCredentials(
-        "a token of a service account holds for an hour at most, from its iat to its exp",
-      );
-    }
-    if (sub !== issuer)
-      throw invalidCredentials("a service account's token must have its address as iss and as sub");
-    // A token may be good for less than its account.
-    return typeof scope === "string" ? { ...account.principal, scopes: scope.split(" ") } : account.principal;
+  verify(token: string): Promise<Principal> {
+    return this.#verified.get(token, this.#clock.nowUs(), async () => {
+      const issuer = issuerOf(token);
+      const account = this.#accounts.get(issuer);
+      if (account === undefined) throw invalidCredentials("the token's issuer is not listed any more");
+      const payload = await this.#verifyByAny(token, issuer, account.keys);
+      return { principal: this.#principalOf(account, payload), exp: payload.exp };
+    });
   }
 
   /** Reads list and keys again; never rejects, and what cannot be used changes nothing. */
@@ -95,6 +92,20 @@ export class ServiceAccounts implements TokenVerifier {
         "the service accounts from before go on to count",
       );
     });
+  }
+
+  #principalOf({ principal }: ServiceAccount, { iss, iat, exp = 0, sub, scope }: JWTPayload): Principal {
+    const lifeMs = iat === undefined ? Number.POSITIVE_INFINITY : (exp - iat) * 1000;
+    if (lifeMs > SERVICE_ACCOUNT_TOKEN_MS + this.#clockToleranceMs) {
+      throw invalidCredentials(
+        "a token of a service account holds for an hour at most, from its iat to its exp",
+      );
+    }
+    if (sub !== iss) {
+      throw invalidCredentials("a service account's token must have its address as iss and as sub");
+    }
+    // A token may be good for less than its account.
+    return typeof scope === "string" ? { ...principal, scopes: scope.split(" ") } : principal;
   }
 
   async #verifyByAny(token: string, issuer: string, keys: readonly KeyObject[]) {

@@ -7,7 +7,7 @@ import { JwtVerifier } from "../../src/auth/jwt.js";
 import { RemoteKeySet } from "../../src/auth/key-set.js";
 import { googleVerifier } from "../../src/auth/open-authentication.js";
 import { shapeOf } from "../../src/auth/token-shape.js";
-import { KEYS_AGE_MS, KEYS_COOL_DOWN_MS, KEYS_STALE_MS } from "../../src/limits.js";
+import { KEYS_AGE_MS, KEYS_COOL_DOWN_MS, KEYS_STALE_MS, VERIFIED_CACHE_MS } from "../../src/limits.js";
 import { startAnsweringServer } from "./answering-server.js";
 import { SCOPES } from "./support.js";
 
@@ -114,6 +114,20 @@ describe("JwtVerifier", () => {
     ]) {
       await expect(verifier.verify(forged)).rejects.toMatchObject({ code: "unauthenticated" });
     }
+  });
+
+  test("JwtVerifier verifies a token once a minute, and not past its end", async () => {
+    const { verifier, clock, answer } = await openVerifier();
+    const now = Math.floor(clock.nowUs() / 1_000_000);
+    const [short, long] = [await sign(clock), await sign(clock, { exp: now + 3_600 })];
+    for (const token of [short, long]) await verifier.verify(token);
+    clock.advance(VERIFIED_CACHE_MS - 1);
+    answer.json = await jwks("two");
+    await verifier.verify(long);
+    clock.advance(31_000);
+    await expect(verifier.verify(short)).rejects.toThrow(/has expired/);
+    clock.advance(KEYS_AGE_MS);
+    await expect(verifier.verify(long)).rejects.toThrow(/no key that its issuer has/);
   });
 
   test("JwtVerifier takes the configured algorithms alone, whatever its keys could do", async () => {

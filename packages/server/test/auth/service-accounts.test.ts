@@ -100,6 +100,9 @@ describe("ServiceAccounts", () => {
     await one.write("list.json", "[");
     await one.verifier.refresh();
     await one.verifier.verify(await sign(one.clock));
+    await one.write("list.json", JSON.stringify([{ key: "other", email: EMAIL }]));
+    await one.verifier.refresh();
+    await expect(one.verifier.verify(await sign(one.clock))).rejects.toThrow(/signature/);
   });
 
   test("ServiceAccounts.open() tells everything that is wrong with a list, and quotes no key", async () => {
