@@ -60,11 +60,13 @@ function readRequest(part: Buffer, start: number): Omit<BatchedCall, "contentId"
   if (requestLine === undefined) throw wrong("there must be a request behind the part's headers");
   const [, method = "", target = ""] = REQUEST_LINE.exec(requestLine.text) ?? [];
   if (!METHOD.test(method)) {
-    throw wrong(`the request line must be METHOD /path HTTP/1.1, got ${quote(requestLine.text)}`);
+    throw wrong(
+      `the request line must be METHOD /path HTTP/1.1, got ${quote(withoutQuery(requestLine.text))}`,
+    );
   }
   if (!/^\/[\x21-\x7e]*$/.test(target)) {
     throw wrong(
-      `the request line must name a path and a query, without scheme and host, got ${quote(target)}`,
+      `the request line must name a path and a query, without scheme and host, got ${quote(withoutQuery(target))}`,
     );
   }
   const { headers, end } = readHeaders(part, requestLine.end);
@@ -84,10 +86,11 @@ function readHeaders(part: Buffer, start: number): { readonly headers: Headers; 
     if (folded.length > BATCH_HEADERS_MAX) throw wrong(`there must be at most ${BATCH_HEADERS_MAX} headers`);
   }
   const headers = new Headers();
-  for (const line of folded) {
+  for (const [index, line] of folded.entries()) {
     const [, name, value = ""] = HEADER_LINE.exec(line) ?? [];
+    // Not quoted: it may hold a token, and complaints reach the log.
     if (name === undefined || !HEADER_VALUE.test(value)) {
-      throw wrong(`a header must be Name: value, got ${quote(line)}`);
+      throw wrong(`a header must be Name: value, and header ${index + 1} of ${folded.length} is not`);
     }
     headers.append(name, value);
   }
@@ -108,6 +111,11 @@ function nextLine(bytes: Buffer, start: number): Line | undefined {
   if (end - start > HEADER_BYTES_MAX) throw wrong(`a line must have at most ${HEADER_BYTES_MAX} bytes`);
   const text = bytes.toString("latin1", start, end);
   return { text: text.endsWith("\r") ? text.slice(0, -1) : text, end: end + 1 };
+}
+
+/** What of a request line may be shown: a query may hold a token. */
+function withoutQuery(text: string): string {
+  return text.replace(/\?.*$/s, "?…");
 }
 
 function wrong(message: string): QueueError {

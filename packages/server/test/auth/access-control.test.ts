@@ -84,16 +84,30 @@ describe("createHandler() with authentication", () => {
       format: "json",
       stream: { write: (line) => void lines.push(line) },
     });
-    const { callAs, call, authentication } = await openGuardedApi({ log });
+    const { callAs, call, authentication, handler } = await openGuardedApi({ log });
     await callAs(USER, "GET", QUEUE);
     const token = authentication.tokenFor(WRITER);
     await call("GET", `${QUEUE}?access_token=${token}`);
     await call("GET", `${QUEUE}?access_token=${token}%ZZ`);
     await call("GET", `/nowhere?oauth_token=${token}`);
     await call("GET", `${QUEUE}?access_token=s3cret-${token}`);
-    expect(lines).toHaveLength(5);
+    for (const head of [
+      `GET ${QUEUE}?access_token=${token}`,
+      `GET /a?access_token=${token} HTTP/9`,
+      `GET /a HTTP/1.1\r\nAuthorization Bearer ${token}`,
+      `GET /a HTTP/1.1\r\nAuthorization: Bearer \u0001${token}`,
+    ]) {
+      const part = `--b\r\nContent-Type: application/http\r\n\r\n${head}\r\n\r\n\r\n--b--`;
+      const headers = { "content-type": "multipart/mixed; boundary=b" };
+      const answer = await handler(new Request(`${ORIGIN}/batch`, { method: "POST", headers, body: part }));
+      expect([answer.status, await answer.text()]).toEqual([
+        400,
+        expect.not.stringContaining(token.slice(0, 20)),
+      ]);
+    }
+    expect(lines).toHaveLength(9);
     expect(lines[0]).toContain('"caller":"user@example.com"');
-    expect(lines.join("")).not.toContain(token.slice(0, 40));
+    expect(lines.join("")).not.toContain(token.slice(0, 20));
   });
 
   test("createHandler() lets nobody but an administrator bring queues into being", async () => {

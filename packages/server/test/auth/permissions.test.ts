@@ -60,8 +60,9 @@ describe.each(Object.keys(METHODS) as RouteName[])("%s", (name) => {
       const { callAs } = await openGuardedApi({ closing: AbortSignal.abort() });
       const { method, path } = requestOf(name);
       const who = principal({ ...CALLERS[caller], role, scopes: SCOPE_SETS[scope] });
-      const { status, text } = await callAs(who, method, path, method === "GET" ? undefined : {});
+      const { status, text, headers } = await callAs(who, method, path, method === "GET" ? undefined : {});
       const reason = status === 403 ? JSON.parse(text).error.errors[0].reason : undefined;
+      expect(headers.get("www-authenticate")?.startsWith("Bearer realm=") ?? false).toBe(status === 403);
       expect([status === 401, reason], `${role}, scope ${scope}, ${caller}: ${text}`).toEqual([
         false,
         expectedReason(name, role, scope, caller),
