@@ -46,8 +46,8 @@ export function principalOf(claims: Claims, { names, scopes, admins }: ClaimRule
   };
 }
 
-/** Scopes as RFC 8693 and others write them: a text with spaces, or a list. */
-function scopesOf(claim: unknown): readonly string[] | undefined {
+/** Scopes as RFC 8693 and others write them: a text with spaces, or a list; undefined when nothing is said of them. Throws `unauthenticated` for other forms. */
+export function scopesOf(claim: unknown): readonly string[] | undefined {
   if (claim === undefined) return undefined;
   if (typeof claim === "string") return claim.split(" ").filter((scope) => scope !== "");
   if (isTexts(claim)) return claim;

@@ -10,6 +10,7 @@ import { SERVICE_ACCOUNT_TOKEN_MS } from "../limits.js";
 import type { Log } from "../log.js";
 import type { TokenVerifier } from "./authenticate.js";
 import { invalidCredentials } from "./bearer.js";
+import { scopesOf } from "./claims.js";
 import { verifyJwt } from "./jwt.js";
 import { type Principal, ROLES, type Role } from "./principal.js";
 import { FULL_SCOPE } from "./scopes.js";
@@ -95,8 +96,9 @@ export class ServiceAccounts implements TokenVerifier {
   }
 
   #principalOf({ principal }: ServiceAccount, { iss, iat, exp = 0, sub, scope }: JWTPayload): Principal {
-    const lifeMs = iat === undefined ? Number.POSITIVE_INFINITY : (exp - iat) * 1000;
-    if (lifeMs > SERVICE_ACCOUNT_TOKEN_MS + this.#clockToleranceMs) {
+    // One of the future would otherwise hold from now until an hour after its iat.
+    const sinceMs = Math.min((iat ?? 0) * 1000, this.#clock.nowUs() / 1000);
+    if (exp * 1000 - sinceMs > SERVICE_ACCOUNT_TOKEN_MS + this.#clockToleranceMs) {
       throw invalidCredentials(
         "a token of a service account holds for an hour at most, from its iat to its exp",
       );
@@ -105,7 +107,7 @@ export class ServiceAccounts implements TokenVerifier {
       throw invalidCredentials("a service account's token must have its address as iss and as sub");
     }
     // A token may be good for less than its account.
-    return typeof scope === "string" ? { ...principal, scopes: scope.split(" ") } : principal;
+    return { ...principal, scopes: scopesOf(scope) ?? principal.scopes };
   }
 
   async #verifyByAny(token: string, issuer: string, keys: readonly KeyObject[]) {

@@ -69,6 +69,8 @@ describe("ServiceAccounts", () => {
         await sign(clock, { scope: SCOPES.consumer, role: "monitor" }, key),
       );
       expect([narrowed.scopes, narrowed.role]).toEqual([[SCOPES.consumer], "admin"]);
+      const listed = await sign(clock, { scope: [SCOPES.consumer] }, key);
+      expect(await verifier.verify(listed)).toMatchObject({ scopes: [SCOPES.consumer] });
     },
   );
 
@@ -78,6 +80,9 @@ describe("ServiceAccounts", () => {
     [{ iat: undefined }, /an hour at most/],
     [{ iat: 1 }, /an hour at most/],
     [{ exp: 1 }, /has expired/],
+    // Ten years ahead, for an hour.
+    [{ iat: 2_082_758_400, exp: 2_082_762_000 }, /an hour at most/],
+    [{ scope: { of: "nothing" } }, /neither a text nor a list/],
   ] as const)("ServiceAccounts refuses the claims %j", async (claims, message) => {
     const { verifier, clock } = await open([{ key: "k" }], { k: accountJson });
     const token = await sign(clock, claims as unknown as JWTPayload);
