@@ -20,6 +20,7 @@ export {
 export { discoveryDocument } from "./discovery.js";
 export { createHandler, type HandlerOptions, type RequestHandler } from "./handler.js";
 export { createLog, LOG_FORMATS, LOG_LEVELS, type Log, type LogFormat, type LogLevel } from "./log.js";
+export { OPTION_GROUPS } from "./option-groups.js";
 export type { ServeOption } from "./option-readers.js";
 export { parseQueueYaml, type QueueFile } from "./queue-yaml.js";
 export { type RunningServer, type StartOptions, startServer } from "./start-server.js";

@@ -3,6 +3,8 @@ import { manualClock } from "@pullqueue/core";
 import { openMemoryStore } from "@pullqueue/core/stores/memory";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { AUTH_OPTIONS } from "../src/auth/auth-options.js";
+import { CONFIG_FILE_OPTION, SERVE_OPTIONS } from "../src/config-options.js";
 import { ServerMetrics } from "../src/metrics/server-metrics.js";
 
 const document = (name: string) => readFileSync(new URL(`../../../docs/${name}`, import.meta.url), "utf8");
@@ -23,6 +25,15 @@ describe("docs/operations.md", () => {
     const rows = document("operations.md").matchAll(/^\| `((?:pullqueue|process|nodejs)_\w+)` +\| (\w+)/gm);
     const documented = [...rows].map(([, name, type]) => [name, type]);
     expect(documented.sort()).toEqual([...(await metricTypes())].sort());
+  });
+
+  test("docs/operations.md has a row for each option that is not in docs/security.md, with its default", () => {
+    const rows = document("operations.md").matchAll(/^\| `(--[\w-]+)` +\| (?:`(.*?)`)? +\|/gm);
+    const options = Object.entries(SERVE_OPTIONS).filter(([name]) => !Object.hasOwn(AUTH_OPTIONS, name));
+    const expected = options.map(([, { flag, default: preset }]) => [flag, preset && String(preset)]);
+    expect([...rows].map(([, flag, preset]) => [flag, preset]).sort()).toEqual(
+      [[CONFIG_FILE_OPTION.flag, undefined], ...expected].sort(),
+    );
   });
 });
 

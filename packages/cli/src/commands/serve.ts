@@ -3,9 +3,11 @@ import { QueueError } from "@pullqueue/core";
 import {
   CONFIG_FILE_OPTION,
   loadConfig,
+  OPTION_GROUPS,
   type RunningServer,
   SERVE_OPTIONS,
   type ServeOption,
+  type ServeOptionName,
   startServer,
 } from "@pullqueue/server";
 import { type Command, Option } from "commander";
@@ -16,7 +18,8 @@ const HELP = `
 Prints "pullqueue listening on http://127.0.0.1:PORT" on standard output when it is ready; everything else goes to
 standard error. SIGTERM and SIGINT end it: it answers what it has accepted, closes the store and exits with ${EXIT.done}.
 SIGHUP reads certificates, tokens and keys again.
-Flags go before environment variables, these before the file of --config, where options are called port, logLevel and so on.
+Flags go before environment variables, these before the file of --config. Names follow from each other:
+--log-level is PULLQUEUE_LOG_LEVEL in the environment and logLevel in the file.
 ${examples(
   ["pullqueue serve", "tasks in .pullqueue/queue.db, queues on first use"],
   ["pullqueue serve --store memory: --port 0", "nothing is kept; a free port"],
@@ -31,19 +34,20 @@ export const addServe: AddCommand = (program, run) => {
     .description("serve queues over HTTP until stopped")
     // Those of clients would confuse here; the two that matter follow.
     .configureHelp({ showGlobalOptions: false });
-  const options: readonly ServeOption<unknown>[] = Object.values(SERVE_OPTIONS);
-  for (const { flag, value, description, variable, default: preset, secret } of options) {
-    if (secret === true) continue;
-    const presetText = preset === undefined ? "" : `; default ${preset === "" ? "nothing" : String(preset)}`;
-    serve.addOption(new Option(`${flag} <${value}>`, `${description} (${variable}${presetText})`));
-  }
-  const { flag, value, description, variable } = CONFIG_FILE_OPTION;
+  const { flag, value, description } = CONFIG_FILE_OPTION;
   serve
-    .addOption(new Option(`${flag} <${value}>`, `${description} (${variable})`))
+    .optionsGroup("Options:")
+    .addOption(new Option(`${flag} <${value}>`, description))
     .option("--json", "errors as JSON")
+    .helpOption("-h, --help", "show this help");
+  for (const [heading, names] of Object.entries(OPTION_GROUPS)) {
+    serve.optionsGroup(`${heading}:`);
+    for (const option of flagsOf(names)) serve.addOption(option);
+  }
+  serve
     .addHelpText(
       "after",
-      `\nVariables without a flag, because others can read a command line:\n${secretsOf(options)}`,
+      `\nVariables without a flag, because others can read a command line:\n${secretsOf(Object.values(SERVE_OPTIONS))}`,
     )
     .addHelpText("after", HELP)
     .action((_options: unknown, command: Command) =>
@@ -51,9 +55,22 @@ export const addServe: AddCommand = (program, run) => {
     );
 };
 
+/** The options as flags; those that are secret have none. */
+function flagsOf(names: readonly ServeOptionName[]): readonly Option[] {
+  const options: readonly ServeOption<unknown>[] = names.map((name) => SERVE_OPTIONS[name]);
+  return options
+    .filter(({ secret }) => secret !== true)
+    .map(({ flag, value, description, default: preset }) => {
+      const presetText =
+        preset === undefined ? "" : ` (default ${preset === "" ? "nothing" : String(preset)})`;
+      return new Option(`${flag} <${value}>`, `${description}${presetText}`);
+    });
+}
+
 function secretsOf(options: readonly ServeOption<unknown>[]): string {
   const secrets = options.filter(({ secret }) => secret === true);
-  return secrets.map(({ variable, description }) => `  ${variable}  ${description}`).join("\n");
+  const width = Math.max(...secrets.map(({ variable }) => variable.length));
+  return secrets.map(({ variable, description }) => `  ${variable.padEnd(width)}  ${description}`).join("\n");
 }
 
 async function serveUntilStopped(
