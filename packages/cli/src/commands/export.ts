@@ -12,7 +12,7 @@ import {
   type QueueChoice,
 } from "../transfer/export.js";
 import type { EndRecord } from "../transfer/records.js";
-import { collect, projectOf, storeOption } from "../transfer/store-options.js";
+import { projectOf, queueOption, storeOption } from "../transfer/store-options.js";
 
 interface ExportOptions {
   readonly store: string;
@@ -29,7 +29,7 @@ export const addExport: AddCommand = (program, run) => {
     .argument("[file]", "where to; must not exist yet. Standard output when absent")
     .addOption(storeOption("the store to read"))
     .option("--project <id>", "only the queues of this project")
-    .option("--queue <name>", "only this queue; may be given again", collect, [])
+    .addOption(queueOption())
     .option("--resume", "go on with a file whose export was interrupted")
     .option("--json", "the counts, and errors too, as one JSON value a line")
     .configureHelp({ showGlobalOptions: false })

@@ -11,7 +11,7 @@ import { EXIT, type ExitCode } from "../exit-codes.js";
 import { printable } from "../table.js";
 import { chosenQueues, type QueueChoice } from "../transfer/export.js";
 import { type MigrationCounts, migrateQueue } from "../transfer/migrate.js";
-import { collect, projectOf } from "../transfer/store-options.js";
+import { projectOf, queueOption } from "../transfer/store-options.js";
 
 interface MigrateOptions {
   readonly from: string;
@@ -31,7 +31,7 @@ export const addMigrate: AddCommand = (program, run) => {
     )
     .addOption(new Option("--to <address>", "the new one; made when it is not there").makeOptionMandatory())
     .option("--project <id>", "only the queues of this project")
-    .option("--queue <name>", "only this queue; may be given again", collect, [])
+    .addOption(queueOption())
     .option("--leave-paused", "do not let the new queues hand out tasks at the end")
     .option("--json", "the counts, and errors too, as one JSON value a line")
     .configureHelp({ showGlobalOptions: false })

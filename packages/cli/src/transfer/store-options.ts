@@ -11,9 +11,11 @@ export function storeOption(description: string): Option {
   ).makeOptionMandatory();
 }
 
-/** For an option that may be given several times. */
-export function collect(value: string, previous: readonly string[]): readonly string[] {
-  return [...previous, value];
+/** `--queue`, which may be given several times; an empty list is all of them. */
+export function queueOption(): Option {
+  return new Option("--queue <name>", "only this queue; may be given again")
+    .argParser((name: string, before: readonly string[]) => [...before, name])
+    .default([], "all");
 }
 
 /** A project without its prefix. */
