@@ -1,4 +1,4 @@
-import { isQueueError, manualClock, systemClock } from "@pullqueue/core";
+import { isQueueError, manualClock, QueueError, systemClock } from "@pullqueue/core";
 import { describe, expect, test } from "vitest";
 import { type Claims, principalOf } from "../../src/auth/claims.js";
 import { introspection } from "../../src/auth/introspection.js";
@@ -7,6 +7,7 @@ import { tokeninfo } from "../../src/auth/tokeninfo.js";
 import {
   AUTH_ANSWER_BYTES_MAX,
   ONLINE_CACHE_MS,
+  ONLINE_CACHE_TOKENS_MAX,
   ONLINE_QUESTIONS_MAX,
   ONLINE_REFUSALS_MS,
 } from "../../src/limits.js";
@@ -137,6 +138,28 @@ describe("OnlineTokens", () => {
     answer.json = ACTIVE;
     clock.advance(ONLINE_REFUSALS_MS);
     expect(await refusalOf(verify("a"))).toBe("none");
+  });
+
+  test("OnlineTokens keeps so many tokens and no more, and made-up ones push no good one out", async () => {
+    const asked = new Map<string, number>();
+    const verifier = new OnlineTokens({
+      name: "tokens",
+      accepts: () => true,
+      async ask(token) {
+        asked.set(token, (asked.get(token) ?? 0) + 1);
+        if (token.startsWith("made-up")) throw new QueueError("unauthenticated", "not known");
+        return { principal: read({ email: "a@b" }), expiresAtUs: undefined };
+      },
+      clock: manualClock(),
+    });
+    for (let n = 0; n < ONLINE_CACHE_TOKENS_MAX; n++) await verifier.verify(`good-${n}`);
+    for (let n = 0; n <= ONLINE_CACHE_TOKENS_MAX; n++) await refusalOf(verifier.verify(`made-up-${n}`));
+    await verifier.verify("good-0");
+    await refusalOf(verifier.verify("made-up-0"));
+    await verifier.verify("one-more");
+    await verifier.verify("good-0");
+    const timesAsked = ["good-0", "good-1", "made-up-0"].map((token) => asked.get(token));
+    expect(timesAsked).toEqual([2, 1, 2]);
   });
 
   test("OnlineTokens asks about so many tokens at once and no more", async () => {
