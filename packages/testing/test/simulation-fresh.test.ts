@@ -1,9 +1,9 @@
 import { describe, test } from "vitest";
 import { freshSeed } from "../src/prng.js";
-import { expectLawful, groupsOfSeeds } from "./support/lawful.js";
+import { expectLawful, groupsOfSeeds, inCi } from "./support/lawful.js";
 
 /** How many worlds that nobody has seen before. */
-const COUNT = 100;
+const COUNT = inCi() ? 100 : 25;
 
 /** Seeds of each test, and how long it may take, in milliseconds. */
 const GROUP = 25;

@@ -192,7 +192,7 @@ export const fenceCases: Cases = {
       if (!sut.store.supports.managesLife) return;
       await sut.store.putQueue(QUEUE, queueSettings({ maxLeases: 1, deadLetterQueue: OTHER_QUEUE.queue }));
       const { id, retryCount } = await held(sut);
-      await sut.advance(LONG_MS);
+      await sut.advance(HELD_MS);
       assert.deepEqual(await lease(sut.store), []);
       assert.equal((await look(sut.store, id)) ?? "moved", "moved");
       assert.equal(await deleteOutcome(sut, { id, retryCount }), "lease_lost");

@@ -9,7 +9,8 @@ import { postgresUnderTest } from "../support/postgres.js";
 afterAll(dropSchemas);
 
 describe.skipIf(isMissing("postgres"))("openPostgresStore() on the database's own clock", () => {
-  storeSuite({ describe, test, factory: postgresUnderTest });
+  // Time passes here as it does outside: cases wait for their leases side by side, each in a schema of its own.
+  storeSuite({ describe, test: test.concurrent, factory: postgresUnderTest });
 });
 
 describe("DatabaseClock", () => {

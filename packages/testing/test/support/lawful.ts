@@ -19,3 +19,8 @@ export function groupsOfSeeds(first: number, count: number, size: number): reado
     Array.from({ length: Math.min(size, count - group * size) }, (_, index) => first + group * size + index),
   );
 }
+
+/** Whether nobody waits for the tests in front of a terminal, as where nothing may be left out. */
+export function inCi(): boolean {
+  return process.env.REQUIRE_SERVICES === "1";
+}
