@@ -196,6 +196,11 @@ export function checkAtLeast(name: string, value: number | undefined, min: numbe
   if (value !== undefined) checkInteger(name, value, min, Number.MAX_SAFE_INTEGER);
 }
 
+/** How often a task was leased, or how many of its leases do not count. */
+export function checkLeaseCount(name: string, value: number): void {
+  checkInteger(name, value, 0, MAX_LEASES_MAX);
+}
+
 /** The settings of a queue. */
 export function checkSettings(settings: QueueSettings, queue: QueueKey): void {
   checkObject("taskqueue", "a queue's settings", settings);

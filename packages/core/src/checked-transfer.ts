@@ -2,6 +2,7 @@ import {
   checkAtLeast,
   checkBatch,
   checkBatchPayload,
+  checkLeaseCount,
   checkNewTask,
   checkQueueKey,
   checkTaskId,
@@ -37,6 +38,13 @@ export function checkedTransfer(naive: NaiveTransfer, lifecycle: Lifecycle): Que
         checkBatch("tasks", tasks);
         return naive.removeTasks(queue, tasks);
       }),
+    withdrawTasks: (queue, ids, options) =>
+      lifecycle.run(options, async () => {
+        checkQueueKey(queue);
+        checkBatch("ids", ids);
+        for (const id of ids) checkTaskId(id);
+        await naive.withdrawTasks(queue, ids);
+      }),
     importTombstones: (queue, tombstones, options) =>
       lifecycle.run(options, async () => {
         checkQueueKey(queue);
@@ -60,14 +68,14 @@ function checkTaskRecord(task: TaskRecord): void {
   checkTaskId(task.id);
   checkAtLeast("enqueuedAt", task.enqueuedAtUs, 0);
   checkAtLeast("eta", task.etaUs, 0);
-  checkAtLeast("retryCount", task.retryCount, 0);
-  checkAtLeast("uncounted", task.uncounted, 0);
+  checkLeaseCount("retryCount", task.retryCount);
+  checkLeaseCount("uncounted", task.uncounted);
   checkAtLeast("expiresAt", task.expiresAtUs, 0);
   const { deadLetter } = task;
   if (deadLetter === undefined) return;
   checkQueueKey({ project: task.queue.project, queue: deadLetter.queue });
   checkTaskId(deadLetter.id);
-  checkAtLeast("deadLetter.retryCount", deadLetter.retryCount, 0);
+  checkLeaseCount("deadLetter.retryCount", deadLetter.retryCount);
   checkAtLeast("deadLetter.at", deadLetter.atUs, 0);
 }
 

@@ -84,7 +84,7 @@ export const LIST_PROJECTS_MAX = 10_000;
 /** Most queues of one store, so that names on first use cannot fill it. Google: 100 active ones. */
 export const QUEUES_MAX_DEFAULT = 10_000;
 
-/** Largest `task_retry_limit` (`maxLeases`): a 32-bit integer on the wire. */
+/** Largest `task_retry_limit` (`maxLeases`), and so the largest count of leases: a 32-bit integer on the wire and in PostgreSQL. */
 export const MAX_LEASES_MAX = 2_147_483_647;
 
 /** Most leases a second that a queue can be limited to: above what one process answers, so that a larger number is a mistake. */

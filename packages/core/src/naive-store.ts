@@ -87,6 +87,7 @@ export interface NaiveTransfer {
   ): Promise<{ readonly added: number; readonly present: number }>;
   importTombstones(queue: QueueKey, tombstones: readonly TombstoneRecord[]): Promise<void>;
   removeTasks(queue: QueueKey, tasks: readonly ExportedTask[]): Promise<readonly string[]>;
+  withdrawTasks(queue: QueueKey, ids: readonly string[]): Promise<void>;
 }
 
 /** Whether counts are wanted with a queue. */

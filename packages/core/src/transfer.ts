@@ -41,6 +41,12 @@ export interface QueueTransfer {
     options?: CallOptions,
   ): Promise<readonly string[]>;
 
+  /**
+   * Takes back tasks that were imported too early, whatever has become of them. Leaves no tombstones, so that the same ids
+   * can be imported later. Ids that are not there are passed over. Fails with `not_found`.
+   */
+  withdrawTasks(queue: QueueKey, ids: readonly string[], options?: CallOptions): Promise<void>;
+
   /** Takes tombstones, likewise; the later end of two counts. */
   importTombstones(
     queue: QueueKey,

@@ -10,7 +10,7 @@ import { type AddCommand, examples, type Invocation } from "../command.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { printable } from "../table.js";
 import { chosenQueues, type QueueChoice } from "../transfer/export.js";
-import { type MigrationCounts, migrateQueue } from "../transfer/migrate.js";
+import { checkDifferent, type MigrationCounts, migrateQueue } from "../transfer/migrate.js";
 import { projectOf, queueOption } from "../transfer/store-options.js";
 
 interface MigrateOptions {
@@ -55,13 +55,13 @@ ${examples([
 
 async function migrate(options: MigrateOptions, invocation: Invocation): Promise<ExitCode> {
   const { signal } = invocation;
-  checkAddresses(options);
   const choice: QueueChoice = { project: projectOf(options.project), queues: options.queue };
   if (options.queue.length > 0 && choice.project === undefined) {
     throw new QueueError("invalid_argument", "--queue needs --project: queues are named within one");
   }
   await using from = await openTransferStore(options.from, { createQueues: false });
   await using to = await openTransferStore(options.to);
+  await checkDifferent(from, to, signal);
   const moved: QueueKey[] = [];
   for await (const info of chosenQueues(from, choice, signal)) {
     await migrateOne(from, to, info, invocation);
@@ -98,9 +98,4 @@ async function migrateOne(
 
 function describe({ moved, leased }: MigrationCounts): string {
   return leased === 0 ? `${moved} tasks moved` : `${moved} tasks moved, ${leased} are leased and waited for`;
-}
-
-function checkAddresses({ from, to }: MigrateOptions): void {
-  if (from !== to) return;
-  throw new QueueError("invalid_argument", "--from and --to are the same store");
 }

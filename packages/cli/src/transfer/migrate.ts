@@ -1,4 +1,14 @@
-import type { Clock, ExportedTask, QueueInfo, QueueKey, TransferStore } from "@pullqueue/core";
+import {
+  type Clock,
+  DEFAULT_QUEUE_SETTINGS,
+  type ExportedTask,
+  isQueueError,
+  newIdempotencyKey,
+  QueueError,
+  type QueueInfo,
+  type QueueKey,
+  type TransferStore,
+} from "@pullqueue/core";
 import { MIGRATE_LOOK_MS } from "../limits.js";
 import { pages } from "./export.js";
 
@@ -15,6 +25,28 @@ export interface MigrationOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly onProgress: (counts: MigrationCounts) => void;
+}
+
+/**
+ * Throws `invalid_argument` when both are one store under two addresses: what is there already is removed from the old
+ * one, so all would be lost. A queue that is made in the new one for a moment must not be seen in the old one.
+ */
+export async function checkDifferent(
+  from: TransferStore,
+  to: TransferStore,
+  signal: AbortSignal,
+): Promise<void> {
+  const probe: QueueKey = { project: "pullqueue-migrate", queue: newIdempotencyKey() };
+  await to.putQueue(probe, DEFAULT_QUEUE_SETTINGS, { signal });
+  try {
+    await from.getQueue(probe, { signal });
+  } catch (error) {
+    if (isQueueError(error, "not_found")) return;
+    throw error;
+  } finally {
+    await to.deleteQueue(probe);
+  }
+  throw new QueueError("invalid_argument", "--from and --to are the same store");
 }
 
 /**
@@ -68,8 +100,8 @@ async function moveTasks(
   // From here on each of them is in both: not interrupted, so that as few as possible stay so.
   const changed = await from.transfer.removeTasks(queue, tasks);
   // A lease that was under way when the queue was paused has taken some: they stay where their holders look for them.
-  const copies = changed.map((id) => ({ id }));
-  if (copies.length > 0) await to.delete(queue, copies);
+  // Their names stay free in the new store, where a later turn brings those that were given back.
+  if (changed.length > 0) await to.transfer.withdrawTasks(queue, changed);
   return tasks.length - changed.length;
 }
 

@@ -272,9 +272,19 @@ describe("migrate", () => {
     expect((await after.peek(jobs, { limit: 10 })).tasks).toHaveLength(2);
   });
 
-  test("migrate refuses one store twice", async () => {
-    expect((await pullqueue(["migrate", "--from", source, "--to", source])).stderr).toContain(
-      "the same store",
-    );
+  test("migrate refuses one store twice, under another address too, and changes nothing in it", async () => {
+    await using store = await openStore(source);
+    await store.insert(jobs, [{ payload: bytes("a") }]);
+    for (const to of [source, source.replace("source.db", "./source.db")]) {
+      expect(await pullqueue(["migrate", "--from", source, "--to", to])).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining("the same store"),
+      });
+    }
+    expect(await store.getQueue(jobs, { stats: true })).toMatchObject({
+      paused: false,
+      stats: { totalTasks: 1 },
+    });
+    expect(await store.listProjects?.()).toEqual([jobs.project]);
   });
 });

@@ -27,6 +27,7 @@ import { sweepCases } from "./sweep-cases.js";
 import { tagCases } from "./tag-cases.js";
 import { tagStatsCases } from "./tag-stats-cases.js";
 import { traceCases } from "./trace-cases.js";
+import { transferCases } from "./transfer-cases.js";
 import { waitCases } from "./wait-cases.js";
 import { waitingCrowdCases } from "./waiting-crowd-cases.js";
 
@@ -73,6 +74,7 @@ const CONTENTS: Readonly<Record<string, Cases>> = {
   "the rate of leases": leaseRateCases,
   "what a queue may hold": storageLimitCases,
   "trace context": traceCases,
+  "moving queues between stores": transferCases,
   "wrong arguments": refusalCases,
   lifecycle: lifecycleCases,
   concurrency: concurrencyCases,
@@ -116,6 +118,7 @@ const NEEDS: Readonly<Record<Need, string>> = {
   leasesManyQueues: "leases of several queues (supports.leasesManyQueues)",
   managesLife: "pauses, dead letters, retention and limits of queues (supports.managesLife)",
   sweeps: "a sweep of its own (supports.sweeps)",
+  transfers: "moves of whole queues between stores (transfer)",
   twoHandles: "a second handle on its data (another)",
   manualClock: "a clock that can be turned exactly (manualClock)",
 };
@@ -129,6 +132,7 @@ async function firstMissing(sut: StoreUnderTest, needs: readonly Need[]): Promis
 
 async function meets(sut: StoreUnderTest, need: Need): Promise<boolean> {
   if (need === "manualClock") return sut.manualClock;
+  if (need === "transfers") return "transfer" in sut.store && sut.store.transfer !== undefined;
   if (need === "twoHandles") return (await sut.another()) !== sut.store;
   return sut.store.supports[need];
 }

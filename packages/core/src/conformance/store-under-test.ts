@@ -28,6 +28,7 @@ export type Need =
   | "leasesManyQueues"
   | "managesLife"
   | "sweeps"
+  | "transfers"
   | "twoHandles"
   | "manualClock";
 

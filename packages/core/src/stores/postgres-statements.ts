@@ -248,6 +248,9 @@ const ADMIN_STATEMENT_TEXTS = {
     USING unnest($2::text[], $3::integer[], $4::bigint[]) AS v (id, retry_count, eta_us)
     WHERE t.queue_id = $1 AND t.id = v.id AND t.retry_count = v.retry_count AND t.eta_us = v.eta_us
     RETURNING t.id, t.named, t.payload_bytes`,
+  // tasks_by_id
+  withdrawTasks: "DELETE FROM tasks WHERE queue_id = $1 AND id = ANY($2::text[]) RETURNING payload_bytes",
+  // tombstones' primary key
   importTombstones: `INSERT INTO tombstones AS b (queue_id, id, until_us)
     SELECT $1, v.id, v.until_us FROM unnest($2::text[], $3::bigint[]) AS v (id, until_us)
     ON CONFLICT (queue_id, id) DO UPDATE SET until_us = greatest(b.until_us, excluded.until_us)`,
@@ -287,12 +290,12 @@ const ADMIN_STATEMENT_TEXTS = {
   expiredTasks: `SELECT t.ctid AS place_of_row, ${TASK_COLUMNS} FROM tasks t JOIN queues q ON q.id = t.queue_id
     WHERE t.expires_at_us <= $1 AND NOT (t.retry_count > 0 AND t.eta_us > $1)
     ORDER BY t.expires_at_us LIMIT $2 FOR UPDATE OF t SKIP LOCKED`,
-  // tombstones_by_end
+  // tombstones_by_end. The time is asked for once (a subselect), because an index is no help with what may change by the row.
   forgetTombstones: `DELETE FROM tombstones WHERE ctid = ANY(ARRAY(
-    SELECT ctid FROM tombstones WHERE until_us <= now_us() ORDER BY until_us LIMIT $1 FOR UPDATE SKIP LOCKED))`,
+    SELECT ctid FROM tombstones WHERE until_us <= (SELECT now_us()) ORDER BY until_us LIMIT $1 FOR UPDATE SKIP LOCKED))`,
   // insert_keys_by_end
   forgetKeys: `DELETE FROM insert_keys WHERE ctid = ANY(ARRAY(
-    SELECT ctid FROM insert_keys WHERE until_minute < now_us() / 60000000 ORDER BY until_minute LIMIT $1
+    SELECT ctid FROM insert_keys WHERE until_minute < (SELECT now_us() / 60000000) ORDER BY until_minute LIMIT $1
     FOR UPDATE SKIP LOCKED))`,
   // lease_counts_by_step
   forgetLeases: `DELETE FROM lease_counts WHERE ctid = ANY(ARRAY(

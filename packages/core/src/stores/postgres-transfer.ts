@@ -95,6 +95,15 @@ export class PostgresTransfer implements NaiveTransfer {
     });
   }
 
+  async withdrawTasks(key: QueueKey, ids: readonly string[]): Promise<void> {
+    const queue = await knownQueue(this.#connections, key);
+    await this.#commits.transact(1, async (transaction) => {
+      type Gone = { readonly payload_bytes: number };
+      const gone = await transaction.statement<Gone>("withdrawTasks", [queue.id, ids]);
+      for (const { payload_bytes } of gone) transaction.addTasks(queue.id, -1, -payload_bytes);
+    });
+  }
+
   async importTombstones(key: QueueKey, tombstones: readonly TombstoneRecord[]): Promise<void> {
     const queue = await knownQueue(this.#connections, key);
     const last = new Map(tombstones.map((tombstone) => [tombstone.id, tombstone]));

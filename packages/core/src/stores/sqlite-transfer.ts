@@ -92,6 +92,18 @@ export class SqliteTransfer implements NaiveTransfer {
     });
   }
 
+  withdrawTasks(key: QueueKey, ids: readonly string[]): Promise<void> {
+    return this.#commits.run((transaction) => {
+      const queue = this.#queues.known(key);
+      for (const id of ids) {
+        const row = this.#statements.deleteTask.get(queue.id, id) as RemovedRow | undefined;
+        if (row === undefined) continue;
+        this.#statements.deletePayload.run(row.serial);
+        transaction.addTasks(queue.id, -1, -row.payload_bytes);
+      }
+    });
+  }
+
   importTombstones(queue: QueueKey, tombstones: readonly TombstoneRecord[]): Promise<void> {
     return this.#commits.run(() => {
       const { id: queueId } = this.#queues.known(queue);

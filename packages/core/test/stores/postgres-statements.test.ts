@@ -2,7 +2,7 @@ import { isMissing } from "@pullqueue/testing";
 import { type TemporarySchema, temporarySchema } from "@pullqueue/testing/postgres-schema";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openPostgresStore } from "../../src/stores/postgres.js";
-import { STATEMENT_TEXTS } from "../../src/stores/postgres-statements.js";
+import { STATEMENT_TEXTS, STATEMENTS } from "../../src/stores/postgres-statements.js";
 
 /** Enough rows that reading all of a table would show in a plan, and in the time. */
 const ROWS = 20_000;
@@ -65,4 +65,15 @@ describe.skipIf(isMissing("postgres"))("STATEMENT_TEXTS", () => {
       expect(plan).toMatch(/Limit[^\n]*\n(?:[^\n]*LockRows[^\n]*\n)?[^\n]*Index Scan using tasks_by/);
     },
   );
+
+  test.each([
+    ["forgetTombstones", "tombstones_by_end"],
+    ["forgetKeys", "insert_keys_by_end"],
+    ["forgetLeases", "lease_counts_by_step"],
+    ["expiredTasks", "tasks_by_expiry"],
+  ] as const)("%s stops at what time has not ended, by %s", async (name, index) => {
+    expect(await planOf(name, STATEMENTS[name])).toMatch(
+      new RegExp(`Index(?: Only)? Scan using ${index} on [^\\n]*\\n\\s*Index Cond`),
+    );
+  });
 });

@@ -3,20 +3,25 @@ import { storeSuite } from "../../src/conformance/index.js";
 import type { StoreFactory } from "../../src/conformance/store-under-test.js";
 import type { QueueAdmin, QueueStore } from "../../src/store.js";
 import type { QueueSettings } from "../../src/task.js";
+import type { TransferStore } from "../../src/transfer.js";
 import { memoryUnderTest } from "./store-under-test.js";
 
 /** A store that breaks one promise: what it does, the sentence of the case that notices, and how it is broken. */
 export type Mutant = readonly [what: string, sentence: string, breakage: Breakage];
 
-/** Methods that take the place of the inner store's. */
-export type Breakage = (inner: Store) => Partial<Store>;
+/** Members that take the place of the inner store's. */
+export type Breakage = (inner: Store) => Partial<TransferStore>;
 
 type Store = QueueStore & QueueAdmin;
 
 /** Runs the case on the broken store, and fails unless the case does. */
-export async function expectNoticed(sentence: string, breakage: Breakage): Promise<void> {
+export async function expectNoticed(
+  sentence: string,
+  breakage: Breakage,
+  underTest: StoreFactory = memoryUnderTest,
+): Promise<void> {
   const factory: StoreFactory = async () => {
-    const sut = await memoryUnderTest();
+    const sut = await underTest();
     const store = broken(sut.store, breakage);
     return { ...sut, store, another: async () => store };
   };
