@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { QueueError, type QueueInfo, type QueueKey, type TransferStore } from "@pullqueue/core";
+import { limits, QueueError, type QueueInfo, type QueueKey, type TransferStore } from "@pullqueue/core";
 import { isoTime } from "../time.js";
 import { type ExportPosition, findPosition, queueId } from "./export-position.js";
 import { type EndRecord, endLine, headerLine, queueLine, taskLine, tombstoneLine } from "./records.js";
@@ -135,7 +135,7 @@ export async function* chosenQueues(
   { project, queues }: QueueChoice,
   signal: AbortSignal,
 ): AsyncGenerator<QueueInfo> {
-  const projects = project === undefined ? await store.listProjects({ signal }) : [project];
+  const projects = project === undefined ? await allProjects(store, signal) : [project];
   for (const name of projects) {
     if (queues.length > 0) {
       for (const queue of queues) yield await store.getQueue({ project: name, queue }, { signal });
@@ -151,6 +151,16 @@ export async function* chosenQueues(
       pageToken = page.nextPageToken;
     } while (pageToken !== undefined);
   }
+}
+
+/** Throws where there may be more than a store lists, because nobody would miss those that are left out. */
+async function allProjects(store: TransferStore, signal: AbortSignal): Promise<readonly string[]> {
+  const projects = await store.listProjects({ signal });
+  if (projects.length < limits.LIST_PROJECTS_MAX) return projects;
+  throw new QueueError(
+    "invalid_argument",
+    `the store has ${limits.LIST_PROJECTS_MAX} projects or more, which is more than can be listed; name one after the other with --project`,
+  );
 }
 
 /** Pages of things with ids, until one is empty. */

@@ -17,6 +17,8 @@ export class PostgresListener {
   #client: PostgresClient | undefined;
   #connecting: Promise<void> | undefined;
   #wanted = false;
+  /** The connection broke, and what was said since then was not heard. */
+  #missed = false;
   #closed = false;
   #pauseMs = PAUSE_MS_MIN;
   #cancelTimer = () => {};
@@ -49,7 +51,8 @@ export class PostgresListener {
   }
 
   async #connect(): Promise<void> {
-    if (this.#client !== undefined || this.#closed) return;
+    // A client that has not said LISTEN yet hears nothing: who starts meanwhile waits for it too.
+    if ((this.#client !== undefined && this.#connecting === undefined) || this.#closed) return;
     this.#connecting ??= this.#listen().finally(() => {
       this.#connecting = undefined;
     });
@@ -68,6 +71,8 @@ export class PostgresListener {
       this.#client = client;
       await client.query({ text: `LISTEN "${this.#connections.schema}"` });
       this.#pauseMs = PAUSE_MS_MIN;
+      if (this.#missed) this.#heard(undefined);
+      this.#missed = false;
     } catch {
       // Who waits looks by itself meanwhile.
       this.#letGo();
@@ -77,17 +82,15 @@ export class PostgresListener {
 
   #lost(client: PostgresClient): void {
     if (this.#client !== client) return;
+    this.#missed = true;
     this.#letGo();
     this.#again();
   }
 
   #again(): void {
     if (!this.#wanted || this.#closed) return;
-    this.#cancelTimer = this.#clock.timer(this.#pauseMs, () => {
-      void this.#connect().then(() => {
-        if (this.#client !== undefined) this.#heard(undefined);
-      });
-    });
+    this.#cancelTimer();
+    this.#cancelTimer = this.#clock.timer(this.#pauseMs, () => void this.#connect());
     this.#pauseMs = Math.min(this.#pauseMs * 2, POSTGRES_LISTEN_PAUSE_MS_MAX);
   }
 

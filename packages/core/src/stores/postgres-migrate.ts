@@ -6,6 +6,8 @@ import type { PostgresClient, PostgresPool, PostgresRow } from "./postgres-pool.
 /** Brings a schema up to date, each process waiting for the other's transaction. Throws PostgreSQL's own errors. */
 export async function migrate(pool: PostgresPool, schema: string, steps: readonly string[]): Promise<void> {
   const client = await pool.connect();
+  // One that breaks tells of it by the statement under way; without a listener the process would end.
+  client.on("error", () => {});
   let broken = true;
   try {
     if ((await versionOf(client, schema)) !== steps.length) await applySteps(client, schema, steps);

@@ -1,5 +1,6 @@
 import { isMissing } from "@pullqueue/testing";
 import { type PostgresInstance, startPostgresInstance } from "@pullqueue/testing/postgres-instance";
+import pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { openPostgresStore } from "../../src/stores/postgres.js";
 import { translatePostgresError } from "../../src/stores/postgres-errors.js";
@@ -152,6 +153,24 @@ describe.skipIf(isMissing("postgres-programs"))("openPostgresStore() in trouble"
     expect(warnings).toEqual([expect.stringContaining("the database has fsync = off")]);
     await database.query("ALTER SYSTEM RESET fsync");
     await database.query("SELECT pg_reload_conf()");
+  }, 60_000);
+
+  test("fails to open, and the process lives, when the database is killed while it waits to make the schema", async () => {
+    const holder = new pg.Client({ connectionString: database.url });
+    holder.on("error", () => {});
+    await holder.connect();
+    try {
+      await holder.query("SELECT pg_advisory_lock(hashtextextended('pullqueue schema held', 0))");
+      const opening = openPostgresStore({ url: database.url, schema: "held" });
+      const failed = expect(opening).rejects.toMatchObject({ code: "unavailable" });
+      await until(
+        async () => (await count("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory'")) > 0,
+      );
+      await database.kill9();
+      await failed;
+    } finally {
+      await holder.end();
+    }
   }, 60_000);
 
   async function end(condition: string): Promise<void> {
