@@ -86,8 +86,7 @@ export class PostgresConnections {
   async borrow(): Promise<PostgresClient> {
     const connecting = this.#pool.connect();
     this.#tell();
-    const client = await connecting;
-    this.#tell();
+    const client = await connecting.finally(() => this.#tell());
     if (this.#ready.has(client)) return client;
     // One that breaks while it is lent tells of it by the statement under way; without a listener the process would end.
     client.on("error", () => {});

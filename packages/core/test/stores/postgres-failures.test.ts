@@ -33,6 +33,16 @@ describe.skipIf(isMissing("postgres-programs"))("openPostgresStore() in trouble"
 
   const open = (url = database.url) => openPostgresStore({ url, connectionsMax: 5 });
 
+  test("tells of its connections when they could not be had, too", async () => {
+    const told: object[] = [];
+    const observer = { onPool: (pool: object) => void told.push(pool) };
+    await using store = await openPostgresStore({ url: database.url, observer });
+    await database.stop();
+    await expect(store.getQueue(queue)).rejects.toMatchObject({ code: "unavailable" });
+    expect(told).toContainEqual({ total: 1, idle: 0, waiting: 0 });
+    expect(told.at(-1)).toEqual({ total: 0, idle: 0, waiting: 0 });
+  }, 60_000);
+
   test("is unavailable while the database is away, keeps what it stored, and goes on by itself", async () => {
     await using store = await open();
     await store.deleteQueue(queue).catch(() => {});
