@@ -1,4 +1,5 @@
-import { createReadStream, ReadStream } from "node:fs";
+import { constants, createReadStream, ReadStream } from "node:fs";
+import { access } from "node:fs/promises";
 import { addAbortSignal, type Readable } from "node:stream";
 import { limits, QueueError } from "@pullqueue/core";
 
@@ -16,6 +17,15 @@ const CARRIAGE_RETURN = 0x0d;
 /** Opens a file for reading. What is wrong with it is said when it is read. */
 export function openFile(path: string): Readable {
   return createReadStream(path);
+}
+
+/** Says what is wrong with a file before anything is done for it: `invalid_argument` when it cannot be read. */
+export async function checkReadable(path: string): Promise<void> {
+  try {
+    await access(path, constants.R_OK);
+  } catch (error) {
+    throw unreadable(`the file ${path}`, error);
+  }
 }
 
 /** All bytes of a stream. Throws `too_large` as soon as they are more than a payload may have. */
@@ -71,9 +81,13 @@ async function* chunksOf(input: Readable, signal: AbortSignal): AsyncGenerator<B
     for await (const chunk of addAbortSignal(signal, input)) yield Buffer.from(chunk as Uint8Array);
   } catch (error) {
     signal.throwIfAborted();
-    const { code = "unknown error" } = error as NodeJS.ErrnoException;
-    throw new QueueError("invalid_argument", `${nameOf(input)} cannot be read (${code})`, { cause: error });
+    throw unreadable(nameOf(input), error);
   }
+}
+
+function unreadable(name: string, error: unknown): QueueError {
+  const { code = "unknown error" } = error as NodeJS.ErrnoException;
+  return new QueueError("invalid_argument", `${name} cannot be read (${code})`, { cause: error });
 }
 
 /** Standard input has no path, also when it is a file. */

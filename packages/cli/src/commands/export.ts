@@ -1,4 +1,4 @@
-import { openTransferStore, QueueError, systemClock } from "@pullqueue/core";
+import { QueueError, systemClock } from "@pullqueue/core";
 import type { Command } from "commander";
 import { type AddCommand, examples, type Invocation } from "../command.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
@@ -12,6 +12,7 @@ import {
   type QueueChoice,
 } from "../transfer/export.js";
 import type { EndRecord } from "../transfer/records.js";
+import { openSourceStore } from "../transfer/source-store.js";
 import { projectOf, queueOption, storeOption } from "../transfer/store-options.js";
 
 interface ExportOptions {
@@ -62,7 +63,7 @@ async function exportQueues(
   if (options.resume === true && file === undefined) {
     throw new QueueError("invalid_argument", "--resume needs the file to go on with");
   }
-  await using store = await openTransferStore(options.store, { createQueues: false });
+  await using store = await openSourceStore(options.store);
   const progress = output.progress();
   const onProgress: ExportProgress = ({ tasks }, queue) =>
     progress.update(`${tasks} tasks written, now those of ${printable(queue.queue)}`);

@@ -3,7 +3,7 @@ import { openTransferStore } from "@pullqueue/core";
 import type { Command } from "commander";
 import { type AddCommand, examples, type Invocation } from "../command.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
-import { openFile, readLines } from "../input.js";
+import { checkReadable, openFile, readLines } from "../input.js";
 import { EXPORT_LINE_BYTES_MAX } from "../limits.js";
 import { importFrom } from "../transfer/import.js";
 import { storeOption } from "../transfer/store-options.js";
@@ -41,6 +41,8 @@ ${examples(
 
 async function importQueues(file: string, options: ImportOptions, invocation: Invocation): Promise<ExitCode> {
   const { output, signal, stdin } = invocation;
+  // Before the store, which comes into being by being opened.
+  if (file !== "-") await checkReadable(file);
   await using store = await openTransferStore(options.store);
   const progress = output.progress();
   try {

@@ -11,6 +11,7 @@ import { EXIT, type ExitCode } from "../exit-codes.js";
 import { printable } from "../table.js";
 import { chosenQueues, type QueueChoice } from "../transfer/export.js";
 import { checkDifferent, type MigrationCounts, migrateQueue } from "../transfer/migrate.js";
+import { openSourceStore } from "../transfer/source-store.js";
 import { projectOf, queueOption } from "../transfer/store-options.js";
 
 interface MigrateOptions {
@@ -59,7 +60,7 @@ async function migrate(options: MigrateOptions, invocation: Invocation): Promise
   if (options.queue.length > 0 && choice.project === undefined) {
     throw new QueueError("invalid_argument", "--queue needs --project: queues are named within one");
   }
-  await using from = await openTransferStore(options.from, { createQueues: false });
+  await using from = await openSourceStore(options.from);
   await using to = await openTransferStore(options.to);
   await checkDifferent(from, to, signal);
   const moved: QueueKey[] = [];
@@ -68,8 +69,9 @@ async function migrate(options: MigrateOptions, invocation: Invocation): Promise
     moved.push(info.key);
   }
   if (options.leavePaused !== true) for (const key of moved) await to.resumeQueue(key, { signal });
-  if (moved.length === 0) invocation.output.note("there are no queues to move");
-  return EXIT.done;
+  if (moved.length > 0) return EXIT.done;
+  invocation.output.note("there are no queues to move; are --from, --project and --queue what you mean?");
+  return EXIT.nothing;
 }
 
 async function migrateOne(

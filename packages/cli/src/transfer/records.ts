@@ -199,7 +199,11 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new QueueError("invalid_argument", "the line is no JSON", { cause });
+    throw new QueueError(
+      "invalid_argument",
+      "the line is no JSON: it is damaged, or the export was interrupted there; export --resume finishes such a file",
+      { cause },
+    );
   }
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import {
   DEFAULT_QUEUE_SETTINGS,
   openStore,
@@ -153,6 +153,32 @@ describe("export and import", () => {
     expect(await refused(header, queue, '{"kind":"what"}')).toContain("line 3: kind must be queue, task");
   });
 
+  test("export refuses a path where no store is, and makes none there", async () => {
+    const typo = folder.file("typo.db");
+    const outcome = await pullqueue(["export", "--store", `sqlite:${typo}`]);
+    expect(outcome).toMatchObject({ code: 2, stdout: "" });
+    expect(outcome.stderr).toMatch(/there is no store at .*typo\.db.*look at the path/);
+    expect(existsSync(typo)).toBe(false);
+  });
+
+  test("import that comes to half a line says how to finish the file", async () => {
+    await using before = await openStore(source);
+    await fill(before);
+    const file = folder.file("half.jsonl");
+    await pullqueue(["export", file, "--store", source]);
+    truncateSync(file, statSync(file).size - 70);
+    const outcome = await pullqueue(["import", file, "--store", target]);
+    expect(outcome.code).toBe(2);
+    expect(outcome.stderr).toMatch(/line \d+: .*export --resume/);
+  });
+
+  test("import makes no store when its file cannot be read", async () => {
+    const outcome = await pullqueue(["import", folder.file("none.jsonl"), "--store", target]);
+    expect(outcome.code).toBe(2);
+    expect(outcome.stderr).toMatch(/cannot be read/);
+    expect(existsSync(folder.file("target.db"))).toBe(false);
+  });
+
   test("export replaces nothing, and --resume takes no other file", async () => {
     await (await openStore(source)).close();
     const file = folder.file("notes.txt");
@@ -270,6 +296,22 @@ describe("migrate", () => {
     );
     await using after = await openStore(target);
     expect((await after.peek(jobs, { limit: 10 })).tasks).toHaveLength(2);
+  });
+
+  test("migrate from a path where no store is makes neither store", async () => {
+    const outcome = await pullqueue(["migrate", "--from", source, "--to", target]);
+    expect(outcome.code).toBe(2);
+    expect(outcome.stderr).toMatch(/there is no store at .*source\.db/);
+    expect(existsSync(folder.file("source.db"))).toBe(false);
+    expect(existsSync(folder.file("target.db"))).toBe(false);
+  });
+
+  test("migrate that finds no queues ends with the code for nothing there", async () => {
+    await using before = await openStore(source);
+    await fill(before);
+    const outcome = await pullqueue(["migrate", "--from", source, "--to", target, "--project", "mistyped"]);
+    expect(outcome).toMatchObject({ code: 3, stdout: "" });
+    expect(outcome.stderr).toMatch(/no queues to move/);
   });
 
   test("migrate refuses one store twice, under another address too, and changes nothing in it", async () => {
