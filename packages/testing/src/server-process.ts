@@ -3,7 +3,7 @@ import { type Child, type ChildExit, startChild } from "./child.js";
 
 /** A server in a process of its own, as an operator would run it. */
 export interface ServerProcess extends AsyncDisposable {
-  /** `http://127.0.0.1:PORT`, without a slash at the end. */
+  /** `http://127.0.0.1:PORT`, or with https, without a slash at the end. */
   readonly url: string;
   readonly pid: number;
   /** What it wrote to standard error so far. */
@@ -26,7 +26,7 @@ export interface ServerProcessOptions {
 }
 
 /** The line that `pullqueue serve`, and every other server of our tests, prints when it is ready. */
-const READY_LINE = /^pullqueue listening on (http:\/\/127\.0\.0\.1:\d+)$/;
+const READY_LINE = /^pullqueue listening on (https?:\/\/127\.0\.0\.1:\d+)$/;
 
 /** How long a server may take to be ready, in milliseconds: Node, its modules and a file to recover, on a busy machine. */
 export const READY_MS = 30_000;
