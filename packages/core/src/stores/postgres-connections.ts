@@ -1,5 +1,5 @@
 import { systemClock } from "../clock.js";
-import type { QueueError } from "../errors.js";
+import { isQueueError, type QueueError } from "../errors.js";
 import { randomFraction } from "../ids.js";
 import {
   POSTGRES_IDLE_TRANSACTION_MS,
@@ -192,8 +192,8 @@ export class PostgresConnections {
       state = "sound";
       return result;
     } catch (error) {
-      // An answer with an SQLSTATE leaves the connection as it was.
-      if (hasState(error) && !isConnectionLost(error)) state = "sound";
+      // An answer with an SQLSTATE leaves the connection as it was; a complaint of ours has been rolled back.
+      if (isQueueError(error) || (hasState(error) && !isConnectionLost(error))) state = "sound";
       throw error;
     } finally {
       this.giveBack(client, state);

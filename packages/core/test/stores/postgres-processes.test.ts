@@ -3,9 +3,11 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { isMissing } from "@pullqueue/testing";
 import { temporarySchema } from "@pullqueue/testing/postgres-schema";
+import pg from "pg";
 import { describe, expect, test } from "vitest";
 import { type Clock, systemClock } from "../../src/clock.js";
 import { openPostgresStore } from "../../src/stores/postgres.js";
+import { DEFAULT_QUEUE_SETTINGS } from "../../src/task.js";
 
 const run = promisify(execFile);
 const consumer = fileURLToPath(new URL("../support/consume-postgres.ts", import.meta.url));
@@ -14,6 +16,13 @@ const payload = new Uint8Array(100);
 const lease = { maxTasks: 1, leaseMs: 60_000 };
 const BATCHES = 200;
 const BATCH = 5;
+
+/** The address without what only our stores understand. */
+function databaseOf(storeUrl: string): string {
+  const url = new URL(storeUrl);
+  url.searchParams.delete("schema");
+  return url.href;
+}
 
 /** A schema with the stores that were opened in it, which are closed first. */
 function openedSchema() {
@@ -76,6 +85,25 @@ describe.skipIf(isMissing("postgres"))("openPostgresStore() in several processes
     await other.pauseQueue(queue);
     await other.insert(queue, [{ payload, id: "paused" }]);
     expect(await waiting(() => other.resumeQueue(queue))).toMatchObject({ id: "paused" });
+  }, 60_000);
+
+  test("a refused call keeps its connection for the next one", async () => {
+    await using schema = openedSchema();
+    const pool = new pg.Pool({ connectionString: databaseOf(schema.url), max: 1 });
+    let connected = 0;
+    pool.on("connect", () => {
+      connected += 1;
+    });
+    {
+      await using store = await openPostgresStore({ pool, schema: schema.name, queuesMax: 1 });
+      const { settings } = await store.putQueue(queue, DEFAULT_QUEUE_SETTINGS);
+      for (const name of ["a", "b", "c"]) {
+        const refused = store.putQueue({ project: "p", queue: name }, settings);
+        await expect(refused).rejects.toMatchObject({ code: "resource_exhausted" });
+      }
+    }
+    expect(connected).toBe(1);
+    await pool.end();
   }, 60_000);
 
   test("ten stores that start at once make one schema", async () => {
