@@ -80,9 +80,11 @@ export async function runCommand(parameters: readonly string[], terminal: Termin
   try {
     const program = createProgram(terminal, version());
     for (const add of COMMANDS) add(program, run);
-    program.hook("preSubcommand", (_, command) => {
-      current = command;
-    });
+    for (const parent of [program, ...program.commands]) {
+      parent.hook("preSubcommand", (_, command) => {
+        current = command;
+      });
+    }
     await program.parseAsync(parameters, { from: "user" });
     return exitCode;
   } catch (error) {

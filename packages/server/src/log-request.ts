@@ -26,7 +26,9 @@ export function logRequest(
       ...(traceId === undefined ? {} : { traceId }),
       method: request.method,
       path: splitUrl(request.url).pathname,
-      ...(record.queue === undefined ? {} : { project: record.queue.project, queue: record.queue.queue }),
+      ...(record.queue === undefined ? {} : { project: record.queue.project }),
+      // A path such as that of the list of queues names none.
+      ...(record.queue?.queue ? { queue: record.queue.queue } : {}),
       ...(record.caller ? { caller: record.caller } : {}),
       status,
       ms: Math.round(elapsedMs * 10) / 10,

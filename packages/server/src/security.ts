@@ -31,19 +31,23 @@ export async function openSecurity(
     authentication,
     reloads: tls !== undefined || authentication !== undefined,
     async reload(server) {
-      if (tls !== undefined) await reloadTls(server as TlsServer, config, log);
+      const isTaken = tls === undefined || (await reloadTls(server as TlsServer, config, log));
       if (authentication !== undefined) await refreshAuthentication(authentication);
-      log.info("certificates, tokens and keys were read again");
+      // The last line must not sound as if all were well.
+      if (isTaken) log.info("certificates, tokens and keys were read again");
     },
   } satisfies Security);
 }
 
-async function reloadTls(server: TlsServer, config: ServerConfig, log: Log): Promise<void> {
+/** Whether the server has the files of now. */
+async function reloadTls(server: TlsServer, config: ServerConfig, log: Log): Promise<boolean> {
   try {
     const files = await readTls(config);
     // Connections that are there keep the certificate by which they were made.
     if (files !== undefined) server.setSecureContext(files);
+    return true;
   } catch (error) {
     log.error({ reason: QueueError.from(error).message }, "the certificate from before stays in use");
+    return false;
   }
 }

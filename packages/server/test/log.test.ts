@@ -32,6 +32,13 @@ test("each request is one line with method, path, status, time, id, project and 
   ]);
 });
 
+test("a request to no queue has no queue in its line", async () => {
+  const { log, entries } = openLog("debug");
+  await openApi({ log }).call("GET", "s~p/taskqueues");
+  expect(entries()).toMatchObject([{ project: "p", status: 200 }]);
+  expect(entries()[0]).not.toHaveProperty("queue");
+});
+
 test("each call of a batch has a line and an id of its own, and the batch's id beside it", async () => {
   const { log, entries } = openLog("debug");
   const { handler } = openApi({ log });

@@ -91,6 +91,7 @@ test("reload() keeps the certificate from before when the new one cannot be used
   expect((await health(server.port, new Agent())).slice(0, 2)).toEqual([200, "pullqueue tests"]);
   const errors = lines.map((line) => JSON.parse(line)).filter(({ level }) => level === 50);
   expect(errors).toHaveLength(2);
+  expect(lines.join("")).not.toContain("were read again");
   expect(errors[0].reason).toMatch(/must be a certificate and its private key/);
   expect(errors.map(JSON.stringify as never).join("")).not.toContain(
     (await readFile(files.tlsKey, "utf8")).slice(40, 80),

@@ -12,6 +12,14 @@ function tokensFile(): string {
 const FULL = "https://www.googleapis.com/auth/taskqueue";
 
 describe("token", () => {
+  test("token create without its option names its own help", async () => {
+    const outcome = await pullqueue(["token", "create"]);
+    expect(outcome).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("pullqueue token create --help"),
+    });
+  });
+
   test("token create prints the token alone, and list and revoke know it by its id", async () => {
     const file = tokensFile();
     const common = ["--tokens-file", file];
