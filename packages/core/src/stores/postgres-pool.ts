@@ -48,6 +48,18 @@ const SCHEMA_DEFAULT = "pullqueue";
 /** Names of schemas that need no quoting and that no other name is folded into. */
 const SCHEMA_PATTERN = /^[a-z_][a-z0-9_]{0,62}$/;
 
+/**
+ * What an address may say after `?`: ours, those of libpq that make sense here or that hosts of databases put into theirs, and pg's.
+ * https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+ */
+const ADDRESS_PARAMETERS: ReadonlySet<string> = new Set(
+  `schema application_name fallback_application_name options user password host hostaddr port dbname database
+  sslmode ssl sslcert sslkey sslpassword sslrootcert sslcrl sslcompression sslsni sslnegotiation uselibpqcompat gssencmode krbsrvname
+  require_auth channel_binding target_session_attrs load_balance_hosts client_encoding connect_timeout keepalives keepalives_idle
+  keepalives_interval keepalives_count tcp_user_timeout statement_timeout lock_timeout idle_in_transaction_session_timeout
+  pgbouncer pool_mode`.split(/\s+/),
+);
+
 /** Where the tables are: the option, else `?schema=` of the URL, else `pullqueue`. Throws `invalid_argument`. */
 export function schemaOf(url: string | undefined, option: string | undefined): string {
   const schema =
@@ -91,11 +103,20 @@ export async function openPool(url: string, connectionsMax: number | undefined):
 
 /** Its message shows nothing of the URL, which may hold a password. */
 function parseUrl(url: string): URL {
+  let address: URL;
   try {
-    return new URL(url);
+    address = new URL(url);
   } catch (cause) {
     throw badUrl(cause);
   }
+  // As libpq does: with a mistyped `schema` a server would go on in another one, and find nothing there.
+  const unknown = [...address.searchParams.keys()].find((name) => !ADDRESS_PARAMETERS.has(name));
+  if (unknown === undefined) return address;
+  throw new QueueError(
+    "invalid_argument",
+    `the address of a PostgreSQL store has the parameter ${JSON.stringify(unknown)}, which means nothing; expected schema, sslmode, sslrootcert, application_name or another of libpq's`,
+    { location: "store" },
+  );
 }
 
 function badUrl(cause: unknown): QueueError {
