@@ -69,7 +69,10 @@ export async function migrateQueue(
     counts.leased = 0;
     for await (const tasks of pages((afterId) => from.transfer.exportTasks(queue, { signal, afterId }))) {
       const free = tasks.filter((task) => !task.isHeld);
-      counts.leased += tasks.length - free.length;
+      const held = tasks.filter((task) => task.isHeld).map(({ id }) => id);
+      counts.leased += held.length;
+      // An interrupted run may have left copies of them: whoever finishes them here could not finish those.
+      if (held.length > 0) await to.transfer.withdrawTasks(queue, held, { signal });
       counts.moved += await moveTasks(from, to, queue, free, signal);
       onProgress(counts);
     }

@@ -42,3 +42,21 @@ test("migrateQueue() keeps a named task that was leased while it was copied, and
   expect(await to.transfer.exportTasks(queue)).toMatchObject([{ id: "named", retryCount: 1 }]);
   expect(await from.transfer.exportTasks(queue)).toEqual([]);
 });
+
+test("migrateQueue() takes back what an earlier run had copied of tasks that are held now", async () => {
+  using folder = temporaryFolder();
+  await using from = await openTransferStore(`sqlite:${folder.file("from.db")}`);
+  await using to = await openTransferStore(`sqlite:${folder.file("to.db")}`);
+  await from.insert(queue, [{ payload: new Uint8Array([1]) }]);
+  await to.putQueue(queue, (await from.getQueue(queue)).settings);
+  await to.transfer.importTasks(queue, await from.transfer.exportTasks(queue));
+  const [held] = await from.lease([queue], lease);
+  await migrateQueue(from, to, await from.getQueue(queue), {
+    clock: systemClock(),
+    signal: new AbortController().signal,
+    onProgress: ({ leased }) => {
+      if (leased > 0) void from.delete(queue, [{ id: held!.id, retryCount: 1 }]);
+    },
+  });
+  expect(await to.transfer.exportTasks(queue)).toEqual([]);
+});

@@ -10,7 +10,7 @@ import { openPostgresStore } from "../../src/stores/postgres.js";
 import { DEFAULT_QUEUE_SETTINGS } from "../../src/task.js";
 
 const run = promisify(execFile);
-const consumer = fileURLToPath(new URL("../support/consume-postgres.ts", import.meta.url));
+const consumer = fileURLToPath(new URL("../support/consume.ts", import.meta.url));
 const queue = { project: "p", queue: "q" };
 const payload = new Uint8Array(100);
 const lease = { maxTasks: 1, leaseMs: 60_000 };

@@ -8,7 +8,7 @@ import { expect, test } from "vitest";
 import { openSqliteStore } from "../../src/stores/sqlite.js";
 
 const run = promisify(execFile);
-const consumer = fileURLToPath(new URL("../support/consume-sqlite.ts", import.meta.url));
+const consumer = fileURLToPath(new URL("../support/consume.ts", import.meta.url));
 const queue = { project: "p", queue: "q" };
 const BATCHES = 200;
 const BATCH = 5;
@@ -17,7 +17,9 @@ test("openSqliteStore() lets processes share a file: every task is taken once, a
   const folder = await mkdtemp(join(tmpdir(), "pullqueue-"));
   const path = join(folder, "tasks.db");
   const store = await openSqliteStore({ path });
-  const consumers = [1, 2].map(() => run(process.execPath, ["--import", "tsx", consumer, path]));
+  const consumers = [1, 2].map(() =>
+    run(process.execPath, ["--import", "tsx", consumer, `sqlite://${path}`]),
+  );
   const inserted: string[] = [];
   for (let batch = 0; batch < BATCHES; batch++) {
     const tasks = Array.from({ length: BATCH }, () => ({ payload: new Uint8Array(100) }));

@@ -1,8 +1,8 @@
-import { openPostgresStore } from "../../src/stores/postgres.js";
+import { openStore } from "../../src/open-store.js";
 
-/** A process that leases and deletes from the schema at the URL in its first argument until it has waited in vain; prints the ids. */
+/** A process that leases and deletes from the store at the address in its first argument until it has waited in vain; prints the ids. */
 const queue = { project: "p", queue: "q" };
-await using store = await openPostgresStore({ url: process.argv[2], connectionsMax: 5 });
+await using store = await openStore(process.argv[2]!);
 const ids: string[] = [];
 
 async function consume(): Promise<void> {
