@@ -35,7 +35,9 @@ export function failureOf(error: unknown, commandName: string): Failure | undefi
     const { code, message, cause } = error;
     // What is wrong with a credentials file is behind the store's "no token".
     if (code === "unauthenticated" && isKombuError(cause)) return failureOf(cause, commandName);
-    return { exitCode: exitCodeOf(code), code, message };
+    const hint =
+      code === "unauthenticated" ? " (the command takes a token from --token-file or PULLQUEUE_TOKEN)" : "";
+    return { exitCode: exitCodeOf(code), code, message: `${message}${hint}` };
   }
   if (error instanceof Error && "syscall" in error && "code" in error) {
     return { exitCode: EXIT.failed, code: String(error.code), message: error.message };

@@ -23,6 +23,11 @@ describe("failureOf()", () => {
     expect(failureOf(new CommanderError(0, "commander.helpDisplayed", ""), "pullqueue")).toBeUndefined();
   });
 
+  test("failureOf() of a call without a token says where the command takes one", () => {
+    const failure = failureOf(new QueueError("unauthenticated", "Login Required"), "pullqueue get");
+    expect(failure?.message).toMatch(/^Login Required.*--token-file/);
+  });
+
   test("failureOf() of a mistake of ours shows where it is", () => {
     const failure = failureOf(new TypeError("oops"), "pullqueue");
     expect(failure).toMatchObject({ exitCode: EXIT.failed, code: "internal" });

@@ -109,6 +109,8 @@ function parseUrl(url: string): URL {
   } catch (cause) {
     throw badUrl(cause);
   }
+  // A password with a bare "?" would have its rest here.
+  if (address.search.includes("@")) throw badUrl(undefined);
   // As libpq does: with a mistyped `schema` a server would go on in another one, and find nothing there.
   const unknown = [...address.searchParams.keys()].find((name) => !ADDRESS_PARAMETERS.has(name));
   if (unknown === undefined) return address;
