@@ -201,8 +201,9 @@ async function unlessEnded<T>(
   try {
     return await wait(either.signal);
   } catch (error) {
-    if (!caller.aborted && ended?.aborted === true && ended.reason === error) return nothing;
-    if (!caller.aborted && closing.aborted && closing.reason === error) {
+    // Also of one that hangs up as soon as it has cancelled: its own reason is another.
+    if (ended?.aborted === true && ended.reason === error) return nothing;
+    if (closing.aborted && closing.reason === error) {
       throw new QueueError("closed", "the server is closing; ask again, it or another may be back soon");
     }
     throw error;

@@ -210,6 +210,26 @@ describe("a lease that waits", () => {
   });
 });
 
+test("tasks.lease that was cancelled has not failed because its client hangs up right afterwards", async () => {
+  const client = new AbortController();
+  const { store } = openApi();
+  Object.assign(store, {
+    lease: (...[, , { signal } = {}]: Parameters<typeof store.lease>) =>
+      new Promise((_, reject) => {
+        signal?.addEventListener("abort", () => {
+          client.abort();
+          reject(signal.reason);
+        });
+      }),
+  });
+  const api = openApi({ store });
+  const url = `${ORIGIN}${BASE_PATH}${LEASE}?numTasks=1&leaseSecs=9&waitMs=55000&callId=mine`;
+  const answer = api.handler(new Request(url, { method: "POST", signal: client.signal }));
+  await new Promise(setImmediate);
+  await api.call("POST", "p/taskqueues:cancelLease?callId=mine");
+  expect((await answer).status).toBe(200);
+});
+
 test("tasks.lease gives tasks back, uncounted, when its client goes while the store is leasing", async () => {
   const client = new AbortController();
   const { store, insert, lease } = openApi();
