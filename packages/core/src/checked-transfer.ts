@@ -9,6 +9,7 @@ import {
 } from "./argument-rules.js";
 import type { Lifecycle } from "./lifecycle.js";
 import type { NaiveTransfer } from "./naive-store.js";
+import type { QueueKey } from "./task.js";
 import type { QueueTransfer, TaskRecord, TombstoneRecord } from "./transfer.js";
 
 /** Makes a whole `QueueTransfer` of a naive one, as `checkedStore` does of a store; both share one life. */
@@ -30,7 +31,7 @@ export function checkedTransfer(naive: NaiveTransfer, lifecycle: Lifecycle): Que
         checkBatch("tasks", tasks);
         checkBatchPayload(tasks);
         for (const task of tasks) checkTaskRecord(task);
-        return naive.importTasks(queue, tasks);
+        return importAll(naive, queue, tasks);
       }),
     removeTasks: (queue, tasks, options) =>
       lifecycle.run(options, async () => {
@@ -53,6 +54,29 @@ export function checkedTransfer(naive: NaiveTransfer, lifecycle: Lifecycle): Que
         await naive.importTombstones(queue, tombstones);
       }),
   };
+}
+
+/**
+ * A task whose id another one has here gets the next id that is free, or that holds it since an earlier import: always
+ * the same, so that importing it again adds nothing.
+ */
+async function importAll(naive: NaiveTransfer, queue: QueueKey, tasks: readonly TaskRecord[]) {
+  let { added, present, clashes } = await naive.importTasks(queue, tasks);
+  while (clashes.length > 0) {
+    const renamed = clashes.map((task) => ({ ...task, id: nextId(task.id) }));
+    const again = await naive.importTasks(queue, renamed);
+    added += again.added;
+    present += again.present - clashes.length;
+    clashes = again.clashes;
+  }
+  return { added, present };
+}
+
+/** The id that a store would make next; a store's ids are 16 hexadecimal digits. */
+function nextId(id: string): string {
+  return BigInt.asUintN(64, BigInt(`0x${id}`) + 1n)
+    .toString(16)
+    .padStart(16, "0");
 }
 
 /** The start of a page; "" is before every id. */

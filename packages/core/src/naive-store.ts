@@ -81,13 +81,19 @@ export interface NaiveStore {
 export interface NaiveTransfer {
   exportTasks(queue: QueueKey, afterId: string): Promise<readonly ExportedTask[]>;
   exportTombstones(queue: QueueKey, afterId: string): Promise<readonly TombstoneRecord[]>;
-  importTasks(
-    queue: QueueKey,
-    tasks: readonly TaskRecord[],
-  ): Promise<{ readonly added: number; readonly present: number }>;
+  importTasks(queue: QueueKey, tasks: readonly TaskRecord[]): Promise<ImportResult>;
   importTombstones(queue: QueueKey, tombstones: readonly TombstoneRecord[]): Promise<void>;
   removeTasks(queue: QueueKey, tasks: readonly ExportedTask[]): Promise<readonly string[]>;
   withdrawTasks(queue: QueueKey, ids: readonly string[]): Promise<void>;
+}
+
+/** What became of tasks that were to be imported. */
+export interface ImportResult {
+  readonly added: number;
+  /** Those whose id was there; `clashes` are among them. */
+  readonly present: number;
+  /** Those whose id, which a store had made, another task has here: two stores may make the same in one microsecond. */
+  readonly clashes: readonly TaskRecord[];
 }
 
 /** Whether counts are wanted with a queue. */

@@ -115,6 +115,22 @@ export const transferCases: Cases = {
     },
   ),
 
+  "importTasks() keeps two tasks apart whose stores had made the same id for them, however often it is called":
+    moving(async (sut) => {
+      const transfer = transferOf(sut);
+      await fill(sut);
+      const task = (await transfer.exportTasks(QUEUE)).find(({ named }) => !named);
+      const other = { ...task!, payload: new Uint8Array([1, 2, 3]) };
+      const third = { ...other, payload: new Uint8Array([4]) };
+      await transfer.importTasks(OTHER_QUEUE, [task!]);
+      assert.deepEqual(await transfer.importTasks(OTHER_QUEUE, [other]), { added: 1, present: 0 });
+      assert.deepEqual(await transfer.importTasks(OTHER_QUEUE, [third]), { added: 1, present: 0 });
+      for (const again of [task!, other, third]) {
+        assert.deepEqual(await transfer.importTasks(OTHER_QUEUE, [again]), { added: 0, present: 1 });
+      }
+      assert.equal((await transfer.exportTasks(OTHER_QUEUE)).length, 3);
+    }),
+
   "removeTasks() removes what is as it was exported, and gives the ids of the others": moving(async (sut) => {
     const { store } = sut;
     const [leased, deleted, kept] = await insertAll(store, [{}, {}, { id: "zz" }]);

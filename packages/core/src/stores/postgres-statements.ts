@@ -242,7 +242,10 @@ const ADMIN_STATEMENT_TEXTS = {
         uncounted, tag, traceparent, tracestate, dead_letter)
     WHERE NOT EXISTS (
       SELECT FROM tombstones b WHERE b.queue_id = $1 AND b.id = v.id AND b.until_us > now_us())
-    ON CONFLICT (queue_id, id) DO NOTHING RETURNING payload_bytes`,
+    ON CONFLICT (queue_id, id) DO NOTHING RETURNING id, payload_bytes`,
+  // tasks_by_id
+  presentTasks: `SELECT t.id, t.enqueued_at_us, t.payload FROM tasks t
+    WHERE t.queue_id = $1 AND t.id = ANY($2::text[])`,
   // tasks_by_id
   removeUnchanged: `DELETE FROM tasks t
     USING unnest($2::text[], $3::integer[], $4::bigint[]) AS v (id, retry_count, eta_us)

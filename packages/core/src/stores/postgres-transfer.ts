@@ -1,13 +1,15 @@
 import { TRANSFER_PAYLOAD_BYTES, TRANSFER_TASKS_MAX } from "../limits.js";
-import type { NaiveTransfer } from "../naive-store.js";
+import type { ImportResult, NaiveTransfer } from "../naive-store.js";
 import type { QueueKey } from "../task.js";
 import type { ExportedTask, TaskRecord, TombstoneRecord } from "../transfer.js";
+import { isAnother, isMadeId } from "./import-rules.js";
 import { isHeld } from "./lease-rules.js";
 import type { PostgresCommits } from "./postgres-commits.js";
 import type { PostgresConnections } from "./postgres-connections.js";
 import { knownQueue } from "./postgres-queues.js";
 import { columnsOf, taskOf } from "./postgres-rows.js";
 import type { TaskRow } from "./postgres-statements.js";
+import type { PostgresTransaction } from "./postgres-transaction.js";
 
 type ExportedRow = TaskRow & {
   readonly named: boolean;
@@ -59,19 +61,19 @@ export class PostgresTransfer implements NaiveTransfer {
     return rows.map(({ id, until_us }) => ({ id, untilUs: until_us }));
   }
 
-  async importTasks(
-    key: QueueKey,
-    tasks: readonly TaskRecord[],
-  ): Promise<{ readonly added: number; readonly present: number }> {
+  async importTasks(key: QueueKey, tasks: readonly TaskRecord[]): Promise<ImportResult> {
     const queue = await knownQueue(this.#connections, key);
     return this.#commits.transact(1, async (transaction) => {
-      const rows = await transaction.statement<{ readonly payload_bytes: number }>(
+      const rows = await transaction.statement<{ readonly id: string; readonly payload_bytes: number }>(
         "importTasks",
         valuesOf(queue.id, tasks),
       );
       for (const { payload_bytes } of rows) transaction.addTasks(queue.id, 1, payload_bytes);
       transaction.arrived(key);
-      return { added: rows.length, present: tasks.length - rows.length };
+      const added = new Set(rows.map(({ id }) => id));
+      const present = tasks.filter(({ id }) => !added.has(id));
+      const clashes = await clashesOf(transaction, queue.id, present);
+      return { added: rows.length, present: tasks.length - rows.length, clashes };
     });
   }
 
@@ -114,6 +116,22 @@ export class PostgresTransfer implements NaiveTransfer {
     );
     await this.#commits.transact(1, ({ statement }) => statement("importTombstones", [queue.id, ...columns]));
   }
+}
+
+/** Those whose id, which a store had made, another task has. */
+async function clashesOf(
+  transaction: PostgresTransaction,
+  queueId: number,
+  tasks: readonly TaskRecord[],
+): Promise<readonly TaskRecord[]> {
+  const made = new Map(tasks.filter(({ id }) => isMadeId(id)).map((task) => [task.id, task]));
+  if (made.size === 0) return [];
+  type Row = Pick<TaskRow, "id" | "enqueued_at_us"> & { readonly payload: Uint8Array };
+  const rows = await transaction.statement<Row>("presentTasks", [queueId, [...made.keys()]]);
+  return rows.flatMap(({ id, enqueued_at_us, payload }) => {
+    const task = made.get(id)!;
+    return isAnother(task, enqueued_at_us, payload) ? [task] : [];
+  });
 }
 
 /** Payloads as one block of bytes with their ends in it, as for an insert. */

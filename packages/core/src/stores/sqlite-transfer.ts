@@ -1,9 +1,10 @@
 import type { Clock } from "../clock.js";
 import { TRANSFER_PAYLOAD_BYTES, TRANSFER_TASKS_MAX } from "../limits.js";
-import type { NaiveTransfer } from "../naive-store.js";
+import type { ImportResult, NaiveTransfer } from "../naive-store.js";
 import type { QueueKey } from "../task.js";
 import type { ExportedTask, TaskRecord, TombstoneRecord } from "../transfer.js";
 import type { GroupCommit } from "./group-commit.js";
+import { isAnother, isMadeId } from "./import-rules.js";
 import { isHeld } from "./lease-rules.js";
 import { translated } from "./sqlite-database.js";
 import type { SqliteMoves } from "./sqlite-moves.js";
@@ -67,14 +68,12 @@ export class SqliteTransfer implements NaiveTransfer {
     });
   }
 
-  importTasks(
-    queue: QueueKey,
-    tasks: readonly TaskRecord[],
-  ): Promise<{ readonly added: number; readonly present: number }> {
+  importTasks(queue: QueueKey, tasks: readonly TaskRecord[]): Promise<ImportResult> {
     return this.#commits.run((transaction) => {
       const { id: queueId } = this.#queues.known(queue);
-      const added = tasks.filter((task) => this.#import(transaction, queueId, task)).length;
-      return { added, present: tasks.length - added };
+      const present = tasks.filter((task) => !this.#import(transaction, queueId, task));
+      const clashes = present.filter((task) => this.#clashes(queueId, task));
+      return { added: tasks.length - present.length, present: present.length, clashes };
     });
   }
 
@@ -126,6 +125,16 @@ export class SqliteTransfer implements NaiveTransfer {
       expiresAtUs: row.expires_at_us ?? undefined,
       isHeld: isHeld(task, nowUs),
     };
+  }
+
+  /** Whether another task has the id that a store had made for this one. */
+  #clashes(queueId: number, task: TaskRecord): boolean {
+    const row = this.#statements.findTask.get(queueId, task.id) as TaskRow | undefined;
+    if (row === undefined || !isMadeId(task.id)) return false;
+    const found = this.#statements.readPayload.get(row.serial) as
+      | { readonly payload: Uint8Array }
+      | undefined;
+    return isAnother(task, row.enqueued_at_us, found?.payload);
   }
 
   #import(transaction: SqliteTransaction, queueId: number, task: TaskRecord): boolean {
