@@ -50,7 +50,7 @@ const EXIT_CODES = `
 Exit codes:
   ${EXIT.done}  done
   ${EXIT.failed}  failed; standard error says why
-  ${EXIT.usage}  wrong usage, or refused by the server
+  ${EXIT.usage}  wrong usage: arguments that the command or the server cannot take
   ${EXIT.nothing}  nothing there: no task to get, no such queue`;
 
 const EXAMPLES = examples(

@@ -34,7 +34,8 @@ export async function openSecurity(
       const isTaken = tls === undefined || (await reloadTls(server as TlsServer, config, log));
       if (authentication !== undefined) await refreshAuthentication(authentication);
       // The last line must not sound as if all were well.
-      if (isTaken) log.info("certificates, tokens and keys were read again");
+      if (isTaken)
+        log.info("looked at certificates, tokens and keys again; what cannot be used was logged before this");
     },
   } satisfies Security);
 }

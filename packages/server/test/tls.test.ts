@@ -79,7 +79,7 @@ test("reload() takes over a new certificate for new connections, and keeps those
   const [status, , after] = await health(server.port, kept);
   expect([status, after === before]).toEqual([200, true]);
   expect((await health(server.port, new Agent())).slice(0, 2)).toEqual([200, "pullqueue test 2"]);
-  expect(lines.join("")).toContain("were read again");
+  expect(lines.join("")).toContain("keys again");
 });
 
 test("reload() keeps the certificate from before when the new one cannot be used, and logs an error", async () => {
@@ -91,7 +91,7 @@ test("reload() keeps the certificate from before when the new one cannot be used
   expect((await health(server.port, new Agent())).slice(0, 2)).toEqual([200, "pullqueue tests"]);
   const errors = lines.map((line) => JSON.parse(line)).filter(({ level }) => level === 50);
   expect(errors).toHaveLength(2);
-  expect(lines.join("")).not.toContain("were read again");
+  expect(lines.join("")).not.toContain("keys again");
   expect(errors[0].reason).toMatch(/must be a certificate and its private key/);
   expect(errors.map(JSON.stringify as never).join("")).not.toContain(
     (await readFile(files.tlsKey, "utf8")).slice(40, 80),

@@ -116,10 +116,10 @@ describe("pullqueue serve --auth tokens", { timeout: TEST_MS }, () => {
 
   test("SIGHUP reads the tokens again and does not end the server", async () => {
     process.kill(server.pid, "SIGHUP");
-    for (let n = 0; n < ATTEMPTS_MAX && !server.stderr().includes("were read again"); n++) {
+    for (let n = 0; n < ATTEMPTS_MAX && !server.stderr().includes("keys again"); n++) {
       await fetch(`${server.url}/healthz`);
     }
-    expect(server.stderr()).toContain("were read again");
+    expect(server.stderr()).toContain("keys again");
   });
 
   test("a kombu connection sends its token, and is told what is wrong with another", async () => {
