@@ -40,7 +40,7 @@ const TASK_COLUMNS = `t.queue_id, t.id, t.named, t.given_back, t.tag, t.enqueued
   t.retry_count, t.uncounted, t.payload_bytes, t.traceparent, t.tracestate, t.dead_letter`;
 
 /** The fence in the statement: the retry count and the end of the lease, either may be null. $1 is now. */
-const HOLDS_LEASE = `t.retry_count > 0 AND t.eta_us > $1
+const HOLDS_LEASE = `t.retry_count > 0 AND NOT t.given_back AND t.eta_us > $1
   AND t.retry_count = coalesce(v.retry_count, t.retry_count) AND t.eta_us = coalesce(v.lease_end_us, t.eta_us)`;
 
 /**
