@@ -6,6 +6,7 @@ import { ServerGroup } from "../src/cluster/server-group.js";
 import { startPostgresInstance } from "../src/postgres-instance.js";
 import { freshSeed } from "../src/prng.js";
 import { isMissing } from "../src/services.js";
+import { temporaryFolder } from "../src/temp.js";
 
 /** `CLUSTER_SEED=7 CLUSTER_DISTURBANCES=500` repeats a seed, or runs for longer. Nine: each kind once. */
 const SEED = Number(process.env.CLUSTER_SEED ?? freshSeed());
@@ -47,4 +48,15 @@ describe("three servers and twenty clients", { timeout: (DISTURBANCES + 4) * DIS
       expect(result.disturbances).toHaveLength(DISTURBANCES);
     },
   );
+
+  test("on one SQLite file nothing is lost, held twice or handed out again", async () => {
+    using folder = temporaryFolder();
+    await using group = await ServerGroup.start(`sqlite:${folder.file("queue.db")}`, SERVERS);
+    const result = await runOn(group, {
+      seed: SEED,
+      count: Math.ceil(DISTURBANCES / 3),
+      disturbances: (context) => serverDisturbances(group, context),
+    });
+    expect(result.complaints, `${replay(SEED)}\n${group.stderr()}`).toEqual([]);
+  });
 });

@@ -11,6 +11,9 @@ export interface Disturbance {
 /** How many answers come between two disturbances, and while one lasts. */
 const ANSWERS = { low: 40, high: 400 };
 
+/** How many failures show that a server which hangs keeps the others from answering: as many as there are clients. */
+const FAILURES = 20;
+
 /** What goes wrong with servers. `while others` answer, so that it lasts as long as work goes on. */
 export function serverDisturbances(
   group: ServerGroup,
@@ -41,7 +44,8 @@ export function serverDisturbances(
       async disturb() {
         const index = any();
         group.suspend(index);
-        await whileOthersWork();
+        // It may have stopped with the lock of an SQLite file in its hand: then the others are refused until it goes on.
+        await progress.more(chance.integer(ANSWERS.low, ANSWERS.high), signal, FAILURES);
         group.resume(index);
       },
     },

@@ -75,6 +75,9 @@ export async function consumeUntil(
       await message.ack();
       ledger.settled(delivery);
       progress.answered();
+    } catch (error) {
+      if (isPassing(error)) ledger.unclear(delivery);
+      throw error;
     } finally {
       ledger.ended(delivery);
     }

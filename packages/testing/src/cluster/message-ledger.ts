@@ -11,6 +11,8 @@ interface Entry {
   published: boolean;
   /** The lease under which it was acknowledged. */
   acknowledgedUnder: number | undefined;
+  /** The latest lease whose acknowledgement nobody answered: the broker may have taken it. */
+  unclearUnder: number | undefined;
   /** Handlers that are at work on it. */
   readonly inHand: Set<SeenDelivery>;
   readonly seen: Set<number>;
@@ -26,10 +28,10 @@ export class MessageLedger {
     return this.#complaints;
   }
 
-  /** How many messages were published for certain, and not acknowledged yet. */
+  /** How many messages were published for certain, and are there for certain: no acknowledgement was taken, or may have been. */
   get outstanding(): number {
     return [...this.#entries.values()].filter(
-      (entry) => entry.published && entry.acknowledgedUnder === undefined,
+      (entry) => entry.published && entry.acknowledgedUnder === undefined && entry.unclearUnder === undefined,
     ).length;
   }
 
@@ -43,6 +45,7 @@ export class MessageLedger {
     this.#entries.set(key, {
       published: false,
       acknowledgedUnder: undefined,
+      unclearUnder: undefined,
       inHand: new Set(),
       seen: new Set(),
     });
@@ -71,6 +74,8 @@ export class MessageLedger {
         this.#complaints.push(`${key}: leases ${other.retryCount} and ${retryCount} are held at once`);
       }
     }
+    // It came again, so the broker had not taken it.
+    if (retryCount > (entry.unclearUnder ?? retryCount)) entry.unclearUnder = undefined;
     entry.seen.add(retryCount);
     entry.inHand.add(delivery);
   }
@@ -78,6 +83,13 @@ export class MessageLedger {
   /** Its handler has ended. */
   ended(delivery: SeenDelivery): void {
     this.#entries.get(delivery.key)?.inHand.delete(delivery);
+  }
+
+  /** Nobody answered its acknowledgement. */
+  unclear({ key, retryCount }: SeenDelivery): void {
+    const entry = this.#entries.get(key)!;
+    // A later delivery has shown already that it was not taken.
+    if ([...entry.seen].every((other) => other <= retryCount)) entry.unclearUnder = retryCount;
   }
 
   /** The broker took its acknowledgement. */

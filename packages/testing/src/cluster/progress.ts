@@ -1,7 +1,8 @@
-/** Counts what was answered, so that whoever disturbs a test waits for work and not for time. */
+/** Counts what was answered and what failed, so that whoever disturbs a test waits for work and not for time. */
 export class Progress {
   #answers = 0;
-  readonly #waiting = new Set<{ readonly at: number; readonly resolve: () => void }>();
+  #failures = 0;
+  readonly #waiting = new Set<Waiting>();
 
   /** How many there were. */
   get answers(): number {
@@ -11,21 +12,43 @@ export class Progress {
   /** Somebody was answered. */
   answered(): void {
     this.#answers += 1;
-    for (const { at, resolve } of this.#waiting) if (at <= this.#answers) resolve();
+    this.#look();
   }
 
-  /** Resolves after so many more answers, or when the signal says that nobody is to wait any more. */
-  async more(count: number, signal: AbortSignal): Promise<void> {
+  /** Somebody was told that it did not work. */
+  failed(): void {
+    this.#failures += 1;
+    this.#look();
+  }
+
+  /**
+   * Resolves after so many more answers, or so many more failures where nothing can be answered, or when the signal says
+   * that nobody is to wait any more.
+   */
+  async more(count: number, signal: AbortSignal, failures = Number.POSITIVE_INFINITY): Promise<void> {
     if (signal.aborted) return;
     let resolve = () => {};
     const done = new Promise<void>((fulfil) => {
       resolve = fulfil;
     });
-    const waiting = { at: this.#answers + count, resolve };
+    const waiting = { answers: this.#answers + count, failures: this.#failures + failures, resolve };
     this.#waiting.add(waiting);
     signal.addEventListener("abort", resolve);
     await done;
     this.#waiting.delete(waiting);
     signal.removeEventListener("abort", resolve);
   }
+
+  #look(): void {
+    for (const { answers, failures, resolve } of this.#waiting) {
+      if (answers <= this.#answers || failures <= this.#failures) resolve();
+    }
+  }
+}
+
+/** Somebody who waits, and what for. */
+interface Waiting {
+  readonly answers: number;
+  readonly failures: number;
+  readonly resolve: () => void;
 }

@@ -54,6 +54,7 @@ export async function runScenario(options: ScenarioOptions): Promise<ScenarioRes
   const onFailure = (error: unknown) => {
     const text = String(error);
     failures.set(text, (failures.get(text) ?? 0) + 1);
+    progress.failed();
   };
   const shared = { progress, onFailure };
   const queue = { project: "cluster", queue: "tasks" };

@@ -33,6 +33,20 @@ describe("MessageLedger", () => {
     expect(ledger.outstanding).toBe(1);
   });
 
+  test("a message whose acknowledgement nobody answered may be gone, until it comes again", () => {
+    const ledger = withMessage();
+    ledger.began(delivery(1));
+    ledger.unclear(delivery(1));
+    ledger.ended(delivery(1));
+    expect(ledger.outstanding).toBe(0);
+    ledger.began(delivery(2, AbortSignal.abort()));
+    expect(ledger.outstanding).toBe(1);
+    // An answer that stays away says nothing once the message has come again.
+    ledger.unclear(delivery(1));
+    expect(ledger.outstanding).toBe(1);
+    expect(ledger.complaints).toEqual([]);
+  });
+
   test("began() complains about two holders at once", () => {
     const ledger = withMessage();
     ledger.began(delivery(1));
