@@ -14,12 +14,19 @@ export function expiryUs(settings: Pick<QueueSettings, "retentionMs">, nowUs: nu
   return settings.retentionMs === undefined ? undefined : nowUs + settings.retentionMs * 1000;
 }
 
-/** Whether somebody holds a task. A task that was never leased is nobody's, however far its eta. */
-export function isHeld(
-  task: { readonly etaUs: number; readonly retryCount: number },
-  nowUs: number,
-): boolean {
-  return task.retryCount > 0 && task.etaUs > nowUs;
+/** What says whether somebody holds a task. */
+interface Holding {
+  readonly etaUs: number;
+  readonly retryCount: number;
+  readonly givenBack: boolean;
+}
+
+/**
+ * Whether somebody holds a task. One that was never leased, or was given back, is nobody's, however far its eta: the clock
+ * of whoever gave it back may be ahead of the one that asks.
+ */
+export function isHeld({ etaUs, retryCount, givenBack }: Holding, nowUs: number): boolean {
+  return retryCount > 0 && !givenBack && etaUs > nowUs;
 }
 
 /** What is noted of a task that moves to a dead-letter queue. */
@@ -40,11 +47,7 @@ export function arrivalsOf(moved: readonly Task[]): readonly Arrival[] {
 }
 
 /** Whether a task is held by the lease that a fence names: by retry count; the end is only asked for where nothing better was given. */
-export function holdsLease(
-  task: { readonly etaUs: number; readonly retryCount: number },
-  fence: LeaseFence,
-  nowUs: number,
-): boolean {
+export function holdsLease(task: Holding, fence: LeaseFence, nowUs: number): boolean {
   if (!isHeld(task, nowUs)) return false;
   if (fence.retryCount !== undefined) return task.retryCount === fence.retryCount;
   return fence.leaseEndUs === undefined || task.etaUs === fence.leaseEndUs;

@@ -96,7 +96,9 @@ export class PostgresChunks {
     const letters = rows.flatMap((row) => {
       const { deadLetter, etaUs, retryCount } = taskOf(queue.key, row);
       const stays =
-        deadLetter === undefined || row.serial > lastSerial || isHeld({ etaUs, retryCount }, nowUs);
+        deadLetter === undefined ||
+        row.serial > lastSerial ||
+        isHeld({ etaUs, retryCount, givenBack: row.given_back }, nowUs);
       return stays ? [] : [{ row, origin: { project: queue.key.project, queue: deadLetter.queue } }];
     });
     const keys = new Map(letters.map(({ origin }) => [nameOfQueue(origin), origin]));

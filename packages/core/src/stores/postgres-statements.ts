@@ -291,7 +291,7 @@ const ADMIN_STATEMENT_TEXTS = {
 
   // tasks_by_expiry; who holds a task keeps it
   expiredTasks: `SELECT t.ctid AS place_of_row, ${TASK_COLUMNS} FROM tasks t JOIN queues q ON q.id = t.queue_id
-    WHERE t.expires_at_us <= $1 AND NOT (t.retry_count > 0 AND t.eta_us > $1)
+    WHERE t.expires_at_us <= $1 AND NOT (t.retry_count > 0 AND NOT t.given_back AND t.eta_us > $1)
     ORDER BY t.expires_at_us LIMIT $2 FOR UPDATE OF t SKIP LOCKED`,
   // tombstones_by_end. The time is asked for once (a subselect), because an index is no help with what may change by the row.
   forgetTombstones: `DELETE FROM tombstones WHERE ctid = ANY(ARRAY(

@@ -47,7 +47,7 @@ export class PostgresTransfer implements NaiveTransfer {
         named: row.named,
         givenBack: row.given_back,
         expiresAtUs: row.expires_at_us ?? undefined,
-        isHeld: isHeld(task, row.now_us),
+        isHeld: isHeld({ ...task, givenBack: row.given_back }, row.now_us),
       };
     });
   }

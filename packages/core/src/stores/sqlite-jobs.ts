@@ -8,6 +8,7 @@ import { START } from "./sorted-tasks.js";
 import { translated } from "./sqlite-database.js";
 import type { SqliteMoves, WalkedRow } from "./sqlite-moves.js";
 import type { OpenQueue, SqliteQueues } from "./sqlite-queues.js";
+import { holdingOf } from "./sqlite-rows.js";
 import type { QueueRow, Statements, TaskRow } from "./sqlite-statements.js";
 import { keyGeneration, type SqliteTransaction } from "./sqlite-transaction.js";
 
@@ -150,7 +151,7 @@ export class SqliteJobs {
   ): { readonly chunk: SweepChunk; readonly last: ExpiryPosition | undefined } {
     const { nowUs } = transaction;
     const rows = this.#expiredAfter(after, nowUs, SWEEP_CHUNK_ROWS);
-    const free = rows.filter((row) => !isHeld({ etaUs: row.eta_us, retryCount: row.retry_count }, nowUs));
+    const free = rows.filter((row) => !isHeld(holdingOf(row), nowUs));
     let expiredTasks = 0;
     const moved = free.flatMap((row) => {
       const queue = this.#statements.queueById.get(row.queue_id) as

@@ -2,7 +2,7 @@ import type { IdSource } from "../ids.js";
 import type { DeadLetter, Task } from "../task.js";
 import { deadLetterOf, expiryUs, isHeld } from "./lease-rules.js";
 import type { OpenQueue, SqliteQueues } from "./sqlite-queues.js";
-import { deadLetterOfRow, taskOf } from "./sqlite-rows.js";
+import { deadLetterOfRow, holdingOf, taskOf } from "./sqlite-rows.js";
 import type { QueueRow, RemovedRow, Statements, TaskRow } from "./sqlite-statements.js";
 import type { SqliteTransaction } from "./sqlite-transaction.js";
 
@@ -66,8 +66,7 @@ export class SqliteMoves {
   /** Moves a dead letter that nobody holds to where it came from, if that is still there. */
   sendBack(transaction: SqliteTransaction, queue: OpenQueue, row: TaskRow): Task | undefined {
     const deadLetter = deadLetterOfRow(row);
-    const { eta_us: etaUs, retry_count: retryCount } = row;
-    if (deadLetter === undefined || isHeld({ etaUs, retryCount }, transaction.nowUs)) return undefined;
+    if (deadLetter === undefined || isHeld(holdingOf(row), transaction.nowUs)) return undefined;
     const key = { project: queue.key.project, queue: deadLetter.queue };
     const origin = this.#queues.find(key);
     if (origin === undefined) return undefined;

@@ -65,3 +65,8 @@ function addRarities(task: TaskDraft, row: SeenColumns): void {
   if (row.tracestate !== null) task.tracestate = row.tracestate;
   if (row.dead_letter !== null) task.deadLetter = deadLetterOfRow(row);
 }
+
+/** What of a row says whether somebody holds it. */
+export function holdingOf(row: Pick<TaskRow, "eta_us" | "retry_count" | "given_back">) {
+  return { etaUs: row.eta_us, retryCount: row.retry_count, givenBack: row.given_back === 1 };
+}

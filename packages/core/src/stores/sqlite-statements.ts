@@ -83,12 +83,12 @@ export const STATEMENT_TEXTS = {
 
   // tasks_by_id; the fence is in the statement: the retry count and the end of the lease, either may be null
   extendLease: `UPDATE tasks SET eta_us = ?, uncounted = uncounted + ?, given_back = ?
-    WHERE queue_id = ? AND id = ? AND retry_count > 0
+    WHERE queue_id = ? AND id = ? AND retry_count > 0 AND given_back = 0
       AND retry_count = coalesce(?, retry_count) AND eta_us = coalesce(?, eta_us) AND eta_us > ?
     RETURNING ${TASK_COLUMNS}`,
   // tasks_by_id; the same fence
   deleteLease: `DELETE FROM tasks
-    WHERE queue_id = ? AND id = ? AND retry_count > 0
+    WHERE queue_id = ? AND id = ? AND retry_count > 0 AND given_back = 0
       AND retry_count = coalesce(?, retry_count) AND eta_us = coalesce(?, eta_us) AND eta_us > ?
     RETURNING serial, named, payload_bytes`,
   deleteTask: "DELETE FROM tasks WHERE queue_id = ? AND id = ? RETURNING serial, named, payload_bytes", // tasks_by_id

@@ -9,7 +9,7 @@ import { isHeld } from "./lease-rules.js";
 import { translated } from "./sqlite-database.js";
 import type { SqliteMoves } from "./sqlite-moves.js";
 import type { SqliteQueues } from "./sqlite-queues.js";
-import { taskOf } from "./sqlite-rows.js";
+import { holdingOf, taskOf } from "./sqlite-rows.js";
 import type { RemovedRow, Statements, TaskRow } from "./sqlite-statements.js";
 import type { SqliteTransaction } from "./sqlite-transaction.js";
 
@@ -123,7 +123,7 @@ export class SqliteTransfer implements NaiveTransfer {
       named: row.named === 1,
       givenBack: row.given_back === 1,
       expiresAtUs: row.expires_at_us ?? undefined,
-      isHeld: isHeld(task, nowUs),
+      isHeld: isHeld(holdingOf(row), nowUs),
     };
   }
 

@@ -87,6 +87,23 @@ describe.skipIf(isMissing("postgres"))("openPostgresStore() in several processes
     expect(await waiting(() => other.resumeQueue(queue))).toMatchObject({ id: "paused" });
   }, 60_000);
 
+  test("a task that was given back is nobody's, also by a clock that is behind", async () => {
+    await using schema = openedSchema();
+    const store = await schema.open();
+    await store.insert(queue, [{ payload }]);
+    const [held] = await store.lease([queue], { maxTasks: 1, leaseMs: 60_000 });
+    const fence = { id: held!.id, retryCount: held!.retryCount };
+    const release = { ...fence, leaseMs: 0, uncounted: true };
+    expect(await store.extend(queue, [release])).toMatchObject([{ ok: true, value: { uncounted: 1 } }]);
+    // A transaction that waited for the release has read its time before it.
+    await schema.sql(`CREATE OR REPLACE FUNCTION now_us() RETURNS bigint LANGUAGE sql VOLATILE PARALLEL SAFE
+      AS 'SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - 60000000'`);
+    expect(await store.extend(queue, [release])).toMatchObject([
+      { ok: false, error: { code: "lease_lost" } },
+    ]);
+    expect(await store.delete(queue, [fence])).toMatchObject([{ ok: false, error: { code: "lease_lost" } }]);
+  });
+
   test("a refused call keeps its connection for the next one", async () => {
     await using schema = openedSchema();
     const pool = new pg.Pool({ connectionString: databaseOf(schema.url), max: 1 });

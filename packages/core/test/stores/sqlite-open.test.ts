@@ -57,3 +57,15 @@ test("openSqliteStore() lets leases end that a clock handed out before it was se
   clock.advance(lease.leaseMs + 10_000); // Leases are counted in steps of ten seconds.
   expect(await store.lease([queue], lease)).toMatchObject([{ retryCount: 2 }]);
 });
+
+test("openSqliteStore() takes a task that was given back for nobody's, also where another process's clock is behind", async () => {
+  await using ahead = await openSqliteStore({ path, clock: manualClock(2_000_000_000_000_000) });
+  await using behind = await openSqliteStore({ path, clock: manualClock(1_999_999_999_000_000) });
+  await ahead.insert(queue, [{ payload }]);
+  const [held] = await ahead.lease([queue], lease);
+  const fence = { id: held!.id, retryCount: held!.retryCount };
+  const release = { ...fence, leaseMs: 0, uncounted: true };
+  expect(await ahead.extend(queue, [release])).toMatchObject([{ ok: true, value: { uncounted: 1 } }]);
+  expect(await behind.extend(queue, [release])).toMatchObject([{ ok: false, error: { code: "lease_lost" } }]);
+  expect(await behind.delete(queue, [fence])).toMatchObject([{ ok: false, error: { code: "lease_lost" } }]);
+});
