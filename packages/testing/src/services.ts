@@ -8,6 +8,15 @@ const SERVICES = {
     command: ["/usr/bin/python3", "-c", "import googleapiclient.discovery"],
     debianPackage: "python3-googleapi",
   },
+  "python3-google-auth": {
+    command: ["/usr/bin/python3", "-c", "import google.oauth2.credentials"],
+    debianPackage: "python3-google-auth",
+  },
+  "python3-oauth2client": {
+    command: ["/usr/bin/python3", "-c", "import oauth2client.file"],
+    debianPackage: "python3-oauth2client",
+  },
+  chromium: { command: ["chromium", "--version"], debianPackage: "chromium" },
   // The database that tests share, each in a schema of its own: at PULLQUEUE_TEST_POSTGRES, or Debian's.
   postgres: {
     command: [

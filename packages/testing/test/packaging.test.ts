@@ -11,7 +11,7 @@ import { temporaryFolder } from "../src/temp.js";
 /** What anybody gets who installs our packages. Needs the build, npm, and packages that npm has in its cache or can fetch. */
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
-const FOLDERS = ["core", "kombu", "server", "cli"] as const;
+const FOLDERS = ["core", "auth", "kombu", "server", "cli"] as const;
 
 /** Packing and installing: npm reads and writes some hundred files, perhaps over a network. */
 const INSTALL_MS = 180_000;

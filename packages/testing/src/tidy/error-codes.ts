@@ -16,6 +16,7 @@ const ERRORS_DOCUMENT = "docs/errors.md";
 const ERROR_CLASSES: Readonly<Record<string, string>> = {
   QueueError: "QUEUE_ERROR_CODES",
   KombuError: "KOMBU_ERROR_CODES",
+  AuthError: "AUTH_ERROR_CODES",
 };
 
 /** docs/errors.md has one section for each error code of each class, under the class's heading, and no other. */

@@ -1,0 +1,2 @@
+export { AUTH_ERROR_CODES, AuthError, type AuthErrorCode, isAuthError } from "./errors.js";
+export { IDENTITY_SCOPES, TASKQUEUE_SCOPE } from "./scopes.js";

@@ -1,0 +1,164 @@
+import type { Clock } from "./clock.js";
+import { AuthError } from "./errors.js";
+import { ANSWER_BYTES_MAX, ENDPOINT_TIMEOUT_MS, QUOTE_LENGTH_MAX } from "./limits.js";
+import { isConfidential } from "./loopback.js";
+
+/** What is asked of an authorization server's token endpoint (RFC 6749), and of its revocation endpoint (RFC 7009). */
+export interface TokenRequest {
+  readonly tokenUri: string;
+  /** The parameters of the grant, without those of the client. */
+  readonly form: Readonly<Record<string, string>>;
+  /** Who asks. Left out for assertions, which say so themselves. */
+  readonly client?: OAuthClient;
+  readonly clock: Clock;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** An application as an authorization server knows it. Public ones have no secret. */
+export interface OAuthClient {
+  readonly clientId: string;
+  readonly clientSecret?: string | undefined;
+}
+
+/** What came. */
+export interface TokenAnswer {
+  readonly status: number;
+  readonly fields: Readonly<Record<string, unknown>>;
+  /** The server's clock by its Date header, in milliseconds since the epoch, where it sent one. */
+  readonly serverMs: number | undefined;
+}
+
+/** An error by OAuth's own words; `error` is `invalid_grant` and the like. */
+export interface Refusal {
+  readonly error: string;
+  /** What the server said of it: one line without anything that was sent. */
+  readonly description: string;
+}
+
+/**
+ * Posts a form and reads a JSON object, whatever the status; redirects are not followed, because they would carry secrets to where nobody
+ * meant them to go. A client with a secret sends it in the body, as Google's clients do, and once more in the header where the server
+ * knows no other way (RFC 6749, 2.3.1). Rejects with the signal's reason, `not_permitted` for plain HTTP to another machine, `timeout`
+ * or `unavailable`.
+ */
+export async function postForm(request: TokenRequest): Promise<TokenAnswer> {
+  const { client, form } = request;
+  if (client === undefined) return post(request, form);
+  const { clientId, clientSecret } = client;
+  if (clientSecret === undefined) return post(request, { ...form, client_id: clientId });
+  const answer = await post(request, { ...form, client_id: clientId, client_secret: clientSecret });
+  if (answer.fields.error !== "invalid_client") return answer;
+  return post(request, form, `Basic ${basicPair(clientId, clientSecret)}`);
+}
+
+/** Why the server refused; undefined when it did not. */
+export function refusalOf({ status, fields }: TokenAnswer, sent: TokenRequest): Refusal | undefined {
+  if (status >= 200 && status < 300 && fields.error === undefined) return undefined;
+  const error = typeof fields.error === "string" ? fields.error : `status ${status}`;
+  const description = typeof fields.error_description === "string" ? fields.error_description : "";
+  return { error: harmless(error, sent), description: harmless(description, sent) };
+}
+
+async function post(
+  { tokenUri, clock, signal }: TokenRequest,
+  form: Readonly<Record<string, string>>,
+  authorization?: string,
+): Promise<TokenAnswer> {
+  const { origin } = endpointUrl(tokenUri);
+  const late = new AbortController();
+  const cancel = clock.timer(
+    ENDPOINT_TIMEOUT_MS,
+    () =>
+      late.abort(new AuthError("timeout", `${origin} gave no answer within ${ENDPOINT_TIMEOUT_MS / 1000} s`)),
+    { keepAlive: true },
+  );
+  const forward = () => late.abort(signal?.reason);
+  signal?.addEventListener("abort", forward, { once: true });
+  if (signal?.aborted === true) forward();
+  try {
+    const response = await fetch(tokenUri, {
+      method: "POST",
+      headers: { accept: "application/json", ...(authorization === undefined ? {} : { authorization }) },
+      body: new URLSearchParams(form),
+      redirect: "error",
+      signal: late.signal,
+    });
+    const date = Date.parse(response.headers.get("date") ?? "");
+    return {
+      status: response.status,
+      fields: await jsonOf(response, origin),
+      serverMs: Number.isNaN(date) ? undefined : date,
+    };
+  } catch (cause) {
+    if (late.signal.aborted) throw late.signal.reason;
+    if (cause instanceof AuthError) throw cause;
+    throw new AuthError("unavailable", `${origin} cannot be reached: ${reasonOf(cause)}`);
+  } finally {
+    cancel();
+    signal?.removeEventListener("abort", forward);
+  }
+}
+
+function endpointUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    throw new AuthError("invalid_file", `the address of a token endpoint must be an https URL`);
+  }
+  if (isConfidential(url)) return url;
+  throw new AuthError(
+    "not_permitted",
+    `secrets are sent over https or to this machine alone, and the token endpoint is ${url.origin}`,
+  );
+}
+
+async function jsonOf(response: Response, origin: string): Promise<Readonly<Record<string, unknown>>> {
+  const text = await boundedText(response, origin);
+  // A revocation is answered with nothing (RFC 7009, 2.2).
+  if (text.trim() === "" && response.ok) return {};
+  try {
+    const json: unknown = JSON.parse(text);
+    if (typeof json === "object" && json !== null && !Array.isArray(json)) {
+      return json as Readonly<Record<string, unknown>>;
+    }
+  } catch {
+    // The sentence below says it, without quoting what may be a secret.
+  }
+  throw new AuthError(
+    "unavailable",
+    `${origin} answered with status ${response.status} and no JSON object; is it the token endpoint?`,
+  );
+}
+
+async function boundedText(response: Response, origin: string): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > ANSWER_BYTES_MAX)
+      throw new AuthError("unavailable", `${origin} answered with more than ${ANSWER_BYTES_MAX} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+/** RFC 6749, 2.3.1: both halves are form-encoded before they are joined. */
+function basicPair(clientId: string, clientSecret: string): string {
+  const encode = (text: string) => new URLSearchParams({ "": text }).toString().slice(1);
+  return Buffer.from(`${encode(clientId)}:${encode(clientSecret)}`).toString("base64");
+}
+
+/** Somebody else's text in one line of ours: short, visible, and without whatever secret it repeats. */
+function harmless(text: string, { form, client }: TokenRequest): string {
+  const secrets = [...Object.values(form), client?.clientSecret ?? ""].filter((secret) => secret.length >= 8);
+  const cleared = secrets.reduce((rest, secret) => rest.replaceAll(secret, "…"), text);
+  return cleared.replace(/[^\x20-\x7e\u00a1-\uffff]+/g, " ").slice(0, QUOTE_LENGTH_MAX);
+}
+
+/** undici hides what happened one or two causes deep. */
+function reasonOf(error: unknown): string {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if ("code" in cause && typeof cause.code === "string") return cause.code;
+    if (cause.cause === undefined) return cause.message;
+  }
+  return "unknown error";
+}
