@@ -35,11 +35,20 @@ export interface HttpClient {
   close(): Promise<void>;
 }
 
-/** Gives a current access token. Whatever can sign in can be one; `packages/auth` makes them from credential files. */
+/** What a token source is told. */
+export interface TokenQuery {
+  /** Ends the asking. */
+  readonly signal?: AbortSignal;
+  /** A token that the server has just refused, so that a cached one is not given again. */
+  readonly rejected?: string;
+  /** The server has just refused a call that was sent without a token. */
+  readonly demanded?: boolean;
+}
+
+/**
+ * Gives a current access token, or undefined to send a call without one. What it throws is the cause of the call's error. Whatever can
+ * sign in can be one; `packages/auth` makes them from credential files. Whoever made it closes it.
+ */
 export interface TokenSource {
-  /** `rejected` is a token that the server has just refused, so that a cached one is not given again. */
-  getAccessToken(options: {
-    readonly signal?: AbortSignal | undefined;
-    readonly rejected?: string;
-  }): Promise<string>;
+  getAccessToken(query: TokenQuery): Promise<string | undefined>;
 }

@@ -24,7 +24,7 @@ export {
   type QueueErrorDetails,
 } from "./errors.js";
 export { handlerClient } from "./handler-client.js";
-export type { HttpClient, HttpRequest, HttpResponse, TokenSource } from "./http-client.js";
+export type { HttpClient, HttpRequest, HttpResponse, TokenQuery, TokenSource } from "./http-client.js";
 export { errorFromWire, errorToWire, type WireError, type WireErrorOverride } from "./http-status.js";
 export {
   type IdSource,

@@ -1,6 +1,6 @@
 import { abortable, followSignals, pause } from "../abortable.js";
 import { isQueueError, QueueError } from "../errors.js";
-import type { HttpRequest, HttpResponse } from "../http-client.js";
+import type { HttpRequest, HttpResponse, TokenQuery } from "../http-client.js";
 import { errorFromWire } from "../http-status.js";
 import { CLIENT_BACKOFF_MS_MAX, CLIENT_BACKOFF_MS_MIN, CLIENT_WAIT_MARGIN_MS } from "../limits.js";
 import { projectWithPrefix } from "../names.js";
@@ -136,31 +136,37 @@ export class HttpCalls {
     const onSent = () => {
       sent = true;
     };
-    let response: HttpResponse;
     try {
-      response = await this.#send({ ...request, onSent });
+      const response = await this.#send({ ...request, onSent });
+      return "error" in response ? response : readResponse(response, call.read);
     } catch (error) {
       request.signal?.throwIfAborted();
       // A client's own errors say what to expect of the next attempt; others are defects.
       if (!isQueueError(error)) throw error;
       if (error.code === "unavailable") this.#onConnectionLost();
-      return { error, passing: error.code === "unavailable" || error.code === "timeout", perhapsDone: sent };
+      return { error, passing: isPassing(error), perhapsDone: sent };
     }
-    return readResponse(response, call.read);
   }
 
-  /** Sends with a token; one that the server refuses is replaced once. */
-  async #send(request: HttpRequest): Promise<HttpResponse> {
+  /** Sends with a token, if the source gives one; one that the server refuses, or demands, is had once more. */
+  async #send(request: HttpRequest): Promise<HttpResponse | Failure> {
     if (this.#settings.tokens === undefined) return this.#observed(request, headersFor(request));
-    const token = await this.#token(request);
-    const response = await this.#observed(request, headersFor(request, token));
+    const first = await this.#token(request);
+    if ("error" in first) return first;
+    const response = await this.#observed(request, headersFor(request, first.token));
     if (response.status !== 401) return response;
-    const other = await this.#token(request, token);
-    return other === token ? response : this.#observed(request, headersFor(request, other));
+    const { token } = first;
+    const other = await this.#token(request, token === undefined ? { demanded: true } : { rejected: token });
+    if ("error" in other) return other;
+    const isNew = other.token !== undefined && other.token !== token;
+    return isNew ? this.#observed(request, headersFor(request, other.token)) : response;
   }
 
   /** A token source may be anybody's: it gets as much time as a server, and this is the door where it throws. */
-  async #token({ timeoutMs, signal }: HttpRequest, rejected?: string): Promise<string> {
+  async #token(
+    { timeoutMs, signal }: HttpRequest,
+    why: Omit<TokenQuery, "signal"> = {},
+  ): Promise<{ readonly token: string | undefined } | Failure> {
     const { clock, tokens } = this.#settings;
     const longestMs = Math.min(timeoutMs, this.#settings.timeoutMs);
     const late = new AbortController();
@@ -169,13 +175,13 @@ export class HttpCalls {
     });
     const either = followSignals(signal, late.signal);
     try {
-      const options = { signal: either.signal, ...(rejected === undefined ? {} : { rejected }) };
-      const asked = Promise.resolve(tokens!.getAccessToken(options));
-      return checkedToken(await abortable(asked, either.signal));
+      const asked = Promise.resolve(tokens!.getAccessToken({ ...why, signal: either.signal }));
+      return { token: checkedToken(await abortable(asked, either.signal)) };
     } catch (cause) {
       signal?.throwIfAborted();
-      if (isQueueError(cause)) throw cause;
-      throw new QueueError("unauthenticated", "no access token could be had; the cause says why", { cause });
+      const error = tokenError(cause);
+      // The server was not asked, or has refused: either way it did nothing.
+      return { error, passing: isPassing(error), perhapsDone: false };
     } finally {
       cancelTimer();
       either.release();
@@ -192,12 +198,27 @@ export class HttpCalls {
 }
 
 /** What a header cannot hold would break the connection, or show the token in an error. RFC 6750's tokens are narrower. */
-function checkedToken(token: unknown): string {
-  if (typeof token === "string" && /^[\x21-\x7e]+$/.test(token)) return token;
+function checkedToken(token: unknown): string | undefined {
+  if (token === undefined || (typeof token === "string" && /^[\x21-\x7e]+$/.test(token))) return token;
   throw new QueueError(
     "unauthenticated",
     `an access token is a string of visible ASCII characters, and the token source gave ${typeof token === "string" ? "another string" : typeof token}`,
   );
+}
+
+/** What a token source threw. `packages/auth` is known by the shape of its errors: their messages say what to do, and hold no secret. */
+function tokenError(cause: unknown): QueueError {
+  if (isQueueError(cause)) return cause;
+  if (!(cause instanceof Error && cause.name === "AuthError" && "code" in cause)) {
+    return new QueueError("unauthenticated", "no access token could be had; the cause says why", { cause });
+  }
+  const { code } = cause;
+  const passing = code === "unavailable" || code === "timeout" ? code : undefined;
+  return new QueueError(passing ?? "unauthenticated", cause.message, { cause });
+}
+
+function isPassing({ code }: QueueError): boolean {
+  return code === "unavailable" || code === "timeout";
 }
 
 function noTokenInTime(ms: number): QueueError {

@@ -15,7 +15,7 @@ export interface HttpStoreOptions {
   readonly client?: HttpClient | undefined;
   /** Put before the project on every call. Default `s~`: the one form that App Engine took for all methods. */
   readonly projectPrefix?: ProjectPrefix | undefined;
-  /** Who gives access tokens. Default: none are sent. Refused where they would travel in the clear. */
+  /** Who gives access tokens; not closed with the store. Default: none are sent. Refused where they would travel in the clear. */
   readonly tokens?: TokenSource | undefined;
   /** How long the server may take to answer one request, in milliseconds. Default `CLIENT_TIMEOUT_MS`. */
   readonly timeoutMs?: number | undefined;

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { manualClock } from "../../src/clock.js";
+import type { QueueError } from "../../src/errors.js";
 import { handlerClient } from "../../src/handler-client.js";
-import type { TokenSource } from "../../src/http-client.js";
+import type { TokenQuery, TokenSource } from "../../src/http-client.js";
 import { openHttpStore } from "../../src/stores/http.js";
 
 const QUEUE = { project: "p", queue: "q" };
@@ -32,6 +33,11 @@ function tokensOf(...tokens: readonly string[]) {
   return { rejected, source };
 }
 
+/** As `packages/auth` throws it; this package knows it by its shape. */
+function authError(code: string, message: string): Error {
+  return Object.assign(new Error(message), { name: "AuthError", code });
+}
+
 describe("openHttpStore() with tokens", () => {
   test("getQueue() sends the token to the prefixed project", async () => {
     const { asked, client } = serverTaking("good");
@@ -53,7 +59,7 @@ describe("openHttpStore() with tokens", () => {
   });
 
   test("getQueue() rejects with unauthenticated when what it gets is no token, and quotes nothing of it", async () => {
-    for (const token of ["two\r\nlines", "", "späße", undefined, 5]) {
+    for (const token of ["two\r\nlines", "", "späße", null, 5]) {
       const { asked, client } = serverTaking();
       const source = { getAccessToken: async () => token } as unknown as TokenSource;
       await using store = openHttpStore({ client, tokens: source });
@@ -99,6 +105,93 @@ describe("openHttpStore() with tokens", () => {
     const tokens = { getAccessToken: () => Promise.reject(cause) };
     await using store = openHttpStore({ client, tokens });
     await expect(store.getQueue(QUEUE)).rejects.toMatchObject({ code: "unauthenticated", cause });
+  });
+
+  test("getQueue() is sent without a token while the source gives none, and once more when the server demands one", async () => {
+    const { asked, client } = serverTaking("good");
+    const queries: Omit<TokenQuery, "signal">[] = [];
+    const tokens: TokenSource = {
+      async getAccessToken({ signal, ...query }) {
+        expect(signal).toBeInstanceOf(AbortSignal);
+        queries.push(query);
+        return query.demanded === true ? "good" : undefined;
+      },
+    };
+    await using store = openHttpStore({ client, tokens });
+    expect(await store.getQueue(QUEUE)).toMatchObject({ key: QUEUE });
+    expect(asked.map((line) => line.split("queues/q ")[1])).toEqual(["none", "Bearer good"]);
+    // The first was about the discovery document, which needs none.
+    expect(queries).toEqual([{}, {}, { demanded: true }]);
+  });
+
+  test("getQueue() rejects with what the server said when it demands a token and the source has none", async () => {
+    const { asked, client } = serverTaking("good");
+    await using store = openHttpStore({ client, tokens: { getAccessToken: async () => undefined } });
+    const error: unknown = await store.getQueue(QUEUE).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: "unauthenticated", message: expect.stringContaining("401") });
+    expect(asked).toHaveLength(1);
+  });
+
+  test("getQueue() rejects with the words of an AuthError, which say what to do", async () => {
+    for (const code of ["invalid_file", "sign_in_needed", "closed"]) {
+      const { client } = serverTaking("good");
+      const cause = authError(code, "sign in with pullqueue auth login");
+      await using store = openHttpStore({ client, tokens: { getAccessToken: () => Promise.reject(cause) } });
+      await expect(store.getQueue(QUEUE)).rejects.toMatchObject({
+        ...{ code: "unauthenticated", message: cause.message, cause },
+      });
+    }
+  });
+
+  test.each(["unavailable", "timeout"])(
+    "getQueue() asks again after an AuthError %s, and rejects with it when that does not pass",
+    async (code) => {
+      const { asked, client } = serverTaking("good");
+      const cause = authError(code, "the token endpoint is away");
+      let failures = 2;
+      const tokens: TokenSource = {
+        getAccessToken: () => (failures-- > 0 ? Promise.reject(cause) : Promise.resolve("good")),
+      };
+      const retried: string[] = [];
+      const onRetry = (error: QueueError) => void retried.push(error.code);
+      await using store = openHttpStore({ client, tokens, onRetry });
+      await store.getQueue(QUEUE);
+      expect(retried).toEqual([code, code]);
+      expect(asked).toHaveLength(1);
+      failures = Number.POSITIVE_INFINITY;
+      await using other = openHttpStore({ client, tokens, deadlineMs: 1 });
+      await expect(other.getQueue(QUEUE)).rejects.toMatchObject({ code, message: cause.message, cause });
+    },
+  );
+
+  test("lease() is repeated after a token could not be had, because nothing was done", async () => {
+    const posted: string[] = [];
+    const client = handlerClient(async (request) => {
+      if (request.method !== "POST") return new Response("", { status: 404 });
+      const authorization = request.headers.get("authorization") ?? "none";
+      posted.push(authorization);
+      if (authorization !== "Bearer good") return new Response("", { status: 401 });
+      return Response.json({ items: [] });
+    });
+    // The first is for the discovery document.
+    const answers = ["stale", "stale", authError("unavailable", "away"), "good"];
+    const tokens: TokenSource = {
+      async getAccessToken() {
+        const answer = answers.shift();
+        if (answer instanceof Error) throw answer;
+        return answer;
+      },
+    };
+    await using store = openHttpStore({ client, tokens });
+    await store.lease([QUEUE], { leaseMs: 60_000, maxTasks: 1 });
+    expect(posted).toEqual(["Bearer stale", "Bearer good"]);
+  });
+
+  test("close() leaves the token source to whoever made it", async () => {
+    let closed = 0;
+    const tokens = { getAccessToken: async () => "good", close: async () => void closed++ };
+    await openHttpStore({ client: serverTaking("good").client, tokens }).close();
+    expect(closed).toBe(0);
   });
 
   test.each(["http://queues.example.com", "http://10.0.0.1:8085", "http://127.0.0.1.example.com"])(
