@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { fileTokenSource, tokenSourceOf } from "../../src/transports/appengine-credentials.js";
 
 /** A credentials file with this content, read once. */
-async function tokenOf(content: string): Promise<string> {
+async function tokenOf(content: string): Promise<string | undefined> {
   using folder = temporaryFolder();
   const path = folder.file("credentials.json");
   writeFileSync(path, content);
