@@ -1,2 +1,4 @@
 export { AUTH_ERROR_CODES, AuthError, type AuthErrorCode, isAuthError } from "./errors.js";
 export { IDENTITY_SCOPES, TASKQUEUE_SCOPE } from "./scopes.js";
+export type { Credentials, CredentialsOptions } from "./sources/credentials.js";
+export type { CredentialsSummary } from "./summary.js";
