@@ -50,6 +50,8 @@ export interface OAuthProvider extends AsyncDisposable {
   ): Promise<{ readonly status: number; readonly json: Readonly<Record<string, unknown>> }>;
   /** What the introspection endpoint says. */
   introspect(token: string): Promise<Readonly<Record<string, unknown>>>;
+  /** Tells the revocation endpoint that nobody may use a token any more. */
+  revoke(token: string, client?: OAuthClientName): Promise<void>;
   /** Ends what came of all sign-ins, as a person may at Google: refresh tokens are answered with `invalid_grant` from now on. */
   forgetAll(): void;
   /** Keeps answers of the token endpoint back until they are released. */
@@ -100,6 +102,8 @@ export async function startOAuthProvider(options: OAuthProviderOptions = {}): Pr
     askForTokens,
     signIn: async (person = {}) => await signIn(`${issuer}/auth`, person, askForTokens),
     introspect: async (token) => (await postAs("server", `${issuer}/token/introspection`, { token })).json,
+    revoke: async (token, client = "desktop") =>
+      void (await postAs(client, `${issuer}/token/revocation`, { token })),
     forgetAll: () => memory.clear(),
     holdTokenAnswers: () => watch.hold(),
     stop,

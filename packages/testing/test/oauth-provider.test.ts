@@ -163,14 +163,7 @@ describe("startOAuthProvider()", () => {
   test("startOAuthProvider() says nothing on the console", async () => {
     await using provider = await startOAuthProvider();
     const { access_token } = await provider.signIn();
-    await fetch(provider.revocationUrl, {
-      method: "POST",
-      body: new URLSearchParams({
-        token: access_token,
-        client_id: "desktop",
-        client_secret: provider.secretOf("desktop") ?? "",
-      }),
-    });
+    await provider.revoke(access_token);
     expect(await provider.introspect(access_token)).toEqual({ active: false });
     // By this test and by all before it, because each warning comes once in a process.
     expect(said).toEqual([]);
