@@ -4,7 +4,7 @@
 interface Kept {
   readonly grantId?: string;
   readonly uid?: string;
-  consumed?: number;
+  consumed?: boolean;
 }
 
 /** All of one server's things, by model and id. */
@@ -29,7 +29,7 @@ export class GrantMemory {
       },
       consume: async (id: string) => {
         const thing = await find(id);
-        if (thing !== undefined) thing.consumed = Math.floor(Date.now() / 1000);
+        if (thing !== undefined) thing.consumed = true;
       },
       destroy: (id: string) => {
         things.delete(key(id));

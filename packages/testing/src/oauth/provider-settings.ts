@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { generateKeyPairSync } from "node:crypto";
 import type { GrantMemory } from "./grant-memory.js";
 import { INTERACTION_PATH } from "./interaction-pages.js";
 import { clientsOf } from "./provider-clients.js";
@@ -56,7 +56,7 @@ export function providerSettings(options: OAuthProviderOptions, memory: GrantMem
     claims: { openid: ["sub"], email: ["email", "email_verified"] },
     conformIdTokenClaims: emailIn === "userinfo",
     clockTolerance: 0,
-    cookies: { keys: [randomBytes(16).toString("hex")] },
+    cookies: { keys: ["nobody's secret"] },
     jwks: { keys: [signingKey()] },
     interactions: { url: (_: unknown, { uid }: { readonly uid: string }) => `${INTERACTION_PATH}${uid}` },
     findAccount: (_: unknown, id: string) => ({
