@@ -6,6 +6,15 @@ export const FILE_BYTES_MAX = 256 * 1024;
 /** Largest answer of a token endpoint that is read, in bytes. Google's with an ID token have 2 kB. */
 export const ANSWER_BYTES_MAX = 256 * 1024;
 
+/** How often a file that ends in the middle is read before it counts as damaged: others write in place. */
+export const READ_ATTEMPTS_MAX = 4;
+
+/** How long such a writer is given between two readings, in milliseconds. Python writes 5 kB in less than one. */
+export const READ_RETRY_MS = 25;
+
+/** A temporary file older than this is nobody's work in progress, in milliseconds: a write takes less than a second. */
+export const LEFTOVER_MS = 3_600_000;
+
 /** How long an authorization server may take to answer, in milliseconds. */
 export const ENDPOINT_TIMEOUT_MS = 20_000;
 
