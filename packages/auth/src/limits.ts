@@ -27,8 +27,44 @@ export const EXPIRY_MARGIN_MS = 30_000;
  */
 export const REFRESH_AHEAD_MS = 300_000;
 
+/** Largest share of a token's life that EXPIRY_MARGIN_MS takes away: one that lives for seconds only would never be given otherwise. */
+export const EXPIRY_MARGIN_SHARE = 0.1;
+
+/** Largest share of a token's life that REFRESH_AHEAD_MS takes away. */
+export const REFRESH_AHEAD_SHARE = 0.25;
+
+/**
+ * How long after a renewal in the background the next one is begun, in milliseconds: where it failed, or brought the same token (Google's
+ * metadata server gives one until shortly before its end), the next is not due with the next call.
+ */
+export const REFRESH_RETRY_MS = 10_000;
+
 /** How long a life is assumed for a token whose issuer does not say, in milliseconds: Google's hour. */
 export const TOKEN_LIFE_MS_DEFAULT = 3_600_000;
+
+/** How long the request of a service account for an access token holds, in milliseconds: as long as Google allows. */
+export const ASSERTION_LIFE_MS = 3_600_000;
+
+/** How far such a request is dated back, in milliseconds: a server whose clock is a moment behind would refuse one of the future. */
+export const ASSERTION_BACKDATE_MS = 10_000;
+
+/**
+ * How long a token that a service account signed for its server holds, in milliseconds. Servers allow an hour from now on by their clock, so
+ * half of that lets ours be half an hour wrong in either direction.
+ */
+export const SIGNED_TOKEN_LIFE_MS = 1_800_000;
+
+/** A server's clock that differs from ours by more than this is believed instead, in milliseconds. A Date header counts whole seconds. */
+export const CLOCK_DIFFERENCE_MS = 60_000;
+
+/** How long a server may take to tell its time, in milliseconds: without an answer we go on with our own. */
+export const SERVER_TIME_TIMEOUT_MS = 5_000;
+
+/** How long google-auth-library may take for one token, in milliseconds. It makes up to three calls, and repeats them. */
+export const GOOGLE_TIMEOUT_MS = 60_000;
+
+/** How long Google's metadata server may take to say whose the machine's account is, in milliseconds. It is next door. */
+export const METADATA_TIMEOUT_MS = 5_000;
 
 /** How long a sign-in waits for the browser to come back, in milliseconds. */
 export const SIGN_IN_TIMEOUT_MS = 300_000;

@@ -1,5 +1,5 @@
-import { claimsOf } from "./sources/id-token.js";
-import type { JsonFields, StoredCredentials } from "./stored-credentials.js";
+import { claimsOf } from "./files/id-token-claims.js";
+import type { JsonFields, StoredCredentials, UserCredentials } from "./stored-credentials.js";
 
 /** What may be shown of credentials: no token, no key, no client's secret. */
 export interface CredentialsSummary {
@@ -28,7 +28,7 @@ export function summarize(stored: StoredCredentials, source: string): Credential
     case "user":
       return {
         ...common,
-        account: text(claimsOf(stored.idToken)?.email) ?? text(stored.fields.account),
+        account: emailOf(stored),
         scopes: stored.scopes,
         expiresAtMs: stored.accessToken === undefined ? undefined : stored.expiresAtMs,
         refreshable: stored.refreshToken !== undefined && !stored.isInvalid,
@@ -69,6 +69,13 @@ export function summarize(stored: StoredCredentials, source: string): Credential
 export function principalIn(fields: JsonFields): string | undefined {
   const url = text(fields.service_account_impersonation_url) ?? "";
   return /\/serviceAccounts\/([^/:]+):generate(?:AccessToken|IdToken)$/.exec(url)?.[1];
+}
+
+/** By the ID token, by its claims as old files keep them, or by the name that Google's libraries give it. */
+function emailOf({ idToken, fields }: UserCredentials): string | undefined {
+  const claims = idToken === undefined ? fields.id_token : claimsOf(idToken);
+  const email = typeof claims === "object" && claims !== null && "email" in claims ? claims.email : undefined;
+  return text(email) ?? text(fields.account);
 }
 
 function originOf(url: unknown): string | undefined {

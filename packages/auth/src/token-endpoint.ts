@@ -1,3 +1,4 @@
+import { withinTime } from "./abortable.js";
 import type { Clock } from "./clock.js";
 import { AuthError } from "./errors.js";
 import { ANSWER_BYTES_MAX, ENDPOINT_TIMEOUT_MS, QUOTE_LENGTH_MAX } from "./limits.js";
@@ -65,38 +66,29 @@ async function post(
   authorization?: string,
 ): Promise<TokenAnswer> {
   const { origin } = endpointUrl(tokenUri);
-  const late = new AbortController();
-  const cancel = clock.timer(
-    ENDPOINT_TIMEOUT_MS,
-    () =>
-      late.abort(new AuthError("timeout", `${origin} gave no answer within ${ENDPOINT_TIMEOUT_MS / 1000} s`)),
-    { keepAlive: true },
-  );
-  const forward = () => late.abort(signal?.reason);
-  signal?.addEventListener("abort", forward, { once: true });
-  if (signal?.aborted === true) forward();
-  try {
-    const response = await fetch(tokenUri, {
-      method: "POST",
-      headers: { accept: "application/json", ...(authorization === undefined ? {} : { authorization }) },
-      body: new URLSearchParams(form),
-      redirect: "error",
-      signal: late.signal,
-    });
-    const date = Date.parse(response.headers.get("date") ?? "");
-    return {
-      status: response.status,
-      fields: await jsonOf(response, origin),
-      serverMs: Number.isNaN(date) ? undefined : date,
-    };
-  } catch (cause) {
-    if (late.signal.aborted) throw late.signal.reason;
-    if (cause instanceof AuthError) throw cause;
-    throw new AuthError("unavailable", `${origin} cannot be reached: ${reasonOf(cause)}`);
-  } finally {
-    cancel();
-    signal?.removeEventListener("abort", forward);
-  }
+  const late = () =>
+    new AuthError("timeout", `${origin} gave no answer within ${ENDPOINT_TIMEOUT_MS / 1000} s`);
+  return withinTime({ clock, timeoutMs: ENDPOINT_TIMEOUT_MS, late, signal }, async (ending) => {
+    try {
+      const response = await fetch(tokenUri, {
+        method: "POST",
+        headers: { accept: "application/json", ...(authorization === undefined ? {} : { authorization }) },
+        body: new URLSearchParams(form),
+        redirect: "error",
+        signal: ending,
+      });
+      const date = Date.parse(response.headers.get("date") ?? "");
+      return {
+        status: response.status,
+        fields: await jsonOf(response, origin),
+        serverMs: Number.isNaN(date) ? undefined : date,
+      };
+    } catch (cause) {
+      if (ending.aborted) throw ending.reason;
+      if (cause instanceof AuthError) throw cause;
+      throw new AuthError("unavailable", `${origin} cannot be reached: ${reasonOf(cause)}`);
+    }
+  });
 }
 
 function endpointUrl(text: string): URL {

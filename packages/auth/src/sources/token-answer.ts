@@ -1,0 +1,76 @@
+import { AuthError } from "../errors.js";
+import { TOKEN_LIFE_MS_DEFAULT } from "../limits.js";
+import { type Refusal, refusalOf, type TokenAnswer, type TokenRequest } from "../token-endpoint.js";
+
+/** What an authorization server granted. */
+export interface Grant {
+  readonly accessToken: string;
+  readonly lifeMs: number;
+  /** Where the old one is not good any more. */
+  readonly refreshToken: string | undefined;
+  readonly idToken: string | undefined;
+  /** Undefined: as before, or as asked for. */
+  readonly scopes: readonly string[] | undefined;
+}
+
+/** What a header can hold (RFC 6750, 2.1, and whatever else is visible). */
+const TOKEN = /^[\x21-\x7e]+$/;
+
+/** Reads a granting answer. Throws `unavailable` for one that grants nothing usable: then no token endpoint answers there. */
+export function grantOf({ fields }: TokenAnswer, tokenUri: string): Grant {
+  const { access_token: accessToken, token_type: type } = fields;
+  const { origin } = new URL(tokenUri);
+  if (typeof accessToken !== "string" || !TOKEN.test(accessToken)) {
+    throw new AuthError("unavailable", `${origin} granted no access token; is it the token endpoint?`);
+  }
+  if (type !== undefined && String(type).toLowerCase() !== "bearer") {
+    throw new AuthError("not_supported", `${origin} granted a token of another type than Bearer`);
+  }
+  const seconds = Number(fields.expires_in);
+  return {
+    accessToken,
+    lifeMs: fields.expires_in !== undefined && seconds >= 0 ? seconds * 1000 : TOKEN_LIFE_MS_DEFAULT,
+    refreshToken: text(fields.refresh_token),
+    idToken: text(fields.id_token),
+    scopes: text(fields.scope)?.split(" ").filter(Boolean),
+  };
+}
+
+/** A refusal as an error, with the words of the server. `mend` says what helps against `invalid_grant`. */
+export function refusalError(
+  refusal: Refusal,
+  answer: TokenAnswer,
+  sent: TokenRequest,
+  mend: { readonly code: "sign_in_needed" | "refused"; readonly advice: string },
+): AuthError {
+  const { origin } = new URL(sent.tokenUri);
+  const words = [refusal.error, refusal.description].filter(Boolean).join(": ");
+  if (isPassing(refusal, answer)) {
+    return new AuthError("unavailable", `${origin} cannot give a token just now (${words})`);
+  }
+  if (refusal.error === "invalid_grant") {
+    return new AuthError(mend.code, `${origin} refused (${words}). ${mend.advice}`);
+  }
+  return new AuthError("refused", `${origin} refused to give a token (${words})`);
+}
+
+/** What asks for a grant and reads it. The request's refusal, if it is one, comes beside. */
+export function readAnswer(
+  answer: TokenAnswer,
+  sent: TokenRequest,
+): { readonly grant: Grant } | { readonly refusal: Refusal } {
+  const refusal = refusalOf(answer, sent);
+  return refusal === undefined ? { grant: grantOf(answer, sent.tokenUri) } : { refusal };
+}
+
+function isPassing({ error }: Refusal, { status }: TokenAnswer): boolean {
+  return (
+    status >= 500 ||
+    status === 429 ||
+    /^(?:temporarily_unavailable|server_error|internal_failure)$/.test(error)
+  );
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
