@@ -69,6 +69,39 @@ export const METADATA_TIMEOUT_MS = 5_000;
 /** How long a sign-in waits for the browser to come back, in milliseconds. */
 export const SIGN_IN_TIMEOUT_MS = 300_000;
 
+/** Longest wait for the browser that may be asked for, in milliseconds: a day. Node's timers end at 24. */
+export const SIGN_IN_TIMEOUT_MS_MAX = 86_400_000;
+
+/** How long a provider's description of itself, and a person's address, are waited for, in milliseconds: the sign-in works without. */
+export const DISCOVERY_TIMEOUT_MS = 4_000;
+
+/** How many folders of an authorization address may be an issuer's. Keycloak's has two in front of three. */
+export const ISSUER_DEPTH_MAX = 8;
+
+/** Connections that the page of a sign-in holds at once; one more ends the oldest. Browsers open six for one site. */
+export const LOOPBACK_CONNECTIONS_MAX = 32;
+
+/** Largest head of a request to that page, in bytes. Codes of some providers have 2 kB, and other programs' cookies for localhost come along. */
+export const LOOPBACK_HEAD_BYTES_MAX = 32 * 1024;
+
+/** How long such a request may take to arrive, in milliseconds. */
+export const LOOPBACK_REQUEST_MS = 10_000;
+
+/** How long the end of a sign-in waits for its last page to leave, in milliseconds. */
+export const LOOPBACK_CLOSE_MS = 1_000;
+
+/** How many free ports are tried until one is free on both addresses of `localhost`. */
+export const LOOPBACK_PORTS_TRIED = 8;
+
+/** Longest text that is taken as a pasted address, in characters. */
+export const PASTED_LENGTH_MAX = 16 * 1024;
+
+/** Shorter texts are not taken for a pasted code: a word, or a key that was hit. No provider's codes have fewer characters. */
+export const CODE_LENGTH_MIN = 16;
+
+/** How often a pasted text that is no answer is asked for, in all. */
+export const PASTES_MAX = 3;
+
 /** A lock older than this is of a process that died or stands still, in milliseconds: no holder needs half of it. */
 export const LOCK_STALE_MS = 60_000;
 

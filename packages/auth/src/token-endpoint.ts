@@ -1,8 +1,9 @@
 import { withinTime } from "./abortable.js";
 import type { Clock } from "./clock.js";
 import { AuthError } from "./errors.js";
-import { ANSWER_BYTES_MAX, ENDPOINT_TIMEOUT_MS, QUOTE_LENGTH_MAX } from "./limits.js";
+import { ANSWER_BYTES_MAX, ENDPOINT_TIMEOUT_MS } from "./limits.js";
 import { isConfidential } from "./loopback.js";
+import { oneLine } from "./one-line.js";
 
 /** What is asked of an authorization server's token endpoint (RFC 6749), and of its revocation endpoint (RFC 7009). */
 export interface TokenRequest {
@@ -121,7 +122,8 @@ async function jsonOf(response: Response, origin: string): Promise<Readonly<Reco
   );
 }
 
-async function boundedText(response: Response, origin: string): Promise<string> {
+/** A body of at most ANSWER_BYTES_MAX, else `unavailable`. */
+export async function boundedText(response: Response, origin: string): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of response.body ?? []) {
@@ -143,7 +145,7 @@ function basicPair(clientId: string, clientSecret: string): string {
 function harmless(text: string, { form, client }: TokenRequest): string {
   const secrets = [...Object.values(form), client?.clientSecret ?? ""].filter((secret) => secret.length >= 8);
   const cleared = secrets.reduce((rest, secret) => rest.replaceAll(secret, "…"), text);
-  return cleared.replace(/[^\x20-\x7e\u00a1-\uffff]+/g, " ").slice(0, QUOTE_LENGTH_MAX);
+  return oneLine(cleared);
 }
 
 /** undici hides what happened one or two causes deep. */
