@@ -1,0 +1,48 @@
+import { AuthError } from "../errors.js";
+import { SIGN_IN_TIMEOUT_MS_MAX } from "../limits.js";
+
+/** What can be checked of a sign-in's options before anything is done. */
+export interface CheckedOptions {
+  readonly clientSecretsFile: unknown;
+  readonly credentialsFile: unknown;
+  readonly scopes?: unknown;
+  readonly port?: unknown;
+  readonly timeoutMs?: unknown;
+}
+
+/** RFC 6749, 3.3: visible characters without quotes and backslashes. */
+const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
+
+/** Throws `invalid_argument` for the first that is wrong. */
+export function checkSignInOptions(options: CheckedOptions): void {
+  const { scopes, port, timeoutMs } = options;
+  for (const name of ["clientSecretsFile", "credentialsFile"] as const) {
+    const path = options[name];
+    if (typeof path !== "string" || path === "") throw wrong(name, "the path of a file", path);
+  }
+  if (scopes !== undefined && !isScopeList(scopes)) {
+    throw wrong("scopes", "one scope or more, each a word without blanks, quotes and backslashes", scopes);
+  }
+  if (port !== undefined && !isIntegerIn(port, 0, 65_535)) {
+    throw wrong("port", "a port, 0 to 65535", port);
+  }
+  if (timeoutMs !== undefined && !isIntegerIn(timeoutMs, 1, SIGN_IN_TIMEOUT_MS_MAX)) {
+    throw wrong("timeoutMs", `whole milliseconds, 1 to ${SIGN_IN_TIMEOUT_MS_MAX}`, timeoutMs);
+  }
+}
+
+function isScopeList(value: unknown): boolean {
+  return (
+    Array.isArray(value) &&
+    value.length > 0 &&
+    value.every((scope) => typeof scope === "string" && SCOPE.test(scope))
+  );
+}
+
+function isIntegerIn(value: unknown, least: number, most: number): boolean {
+  return Number.isInteger(value) && Number(value) >= least && Number(value) <= most;
+}
+
+function wrong(name: string, expected: string, got: unknown): AuthError {
+  return new AuthError("invalid_argument", `${name} must be ${expected}; got ${JSON.stringify(got)}`);
+}
