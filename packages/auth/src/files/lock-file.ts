@@ -2,17 +2,19 @@ import {
   closeSync,
   constants,
   fstatSync,
+  linkSync,
   lstatSync,
   openSync,
   readSync,
   type Stats,
   unlinkSync,
-  writeSync,
+  writeFileSync,
 } from "node:fs";
 import { newId } from "../ids.js";
 import { systemCode } from "./file-errors.js";
 import { isObject } from "./json-fields.js";
 import { type ProcessIdentity, thisProcess } from "./process-identity.js";
+import { temporaryName } from "./temporary-name.js";
 
 /**
  * Lock files, made and removed so that no two ever hold one. Calls are synchronous: between two of them lie microseconds, so that a
@@ -21,7 +23,8 @@ import { type ProcessIdentity, thisProcess } from "./process-identity.js";
  * Removing is the difficult part: two who find the same dead lock must not both remove it, because the second would remove the lock
  * that the first has made since. So each lock has an id that never comes back, and whoever removes it, its holder included, first makes
  * a claim, `<lock>.<id>`, in the same exclusive way as a lock. Under the claim the lock is read again; if it still has that id, nobody
- * else can remove it. A claim whose maker died is removed by the same rule, one step deeper.
+ * else can remove it. A claim whose maker died is removed by the same rule, one step deeper. Once the lock has another id, claims on the
+ * one before are waste.
  */
 
 /** Who holds a lock. */
@@ -36,27 +39,34 @@ export interface LockHolder {
 /** How deep claims on claims go before one waits instead: each step needs a process that died within microseconds. */
 const CLAIM_DEPTH_MAX = 3;
 
+/** Exclusively, for its owner alone. */
+const WRITTEN_ONCE = { flag: "wx", mode: 0o600 } as const;
+
 /** More than a lock of ours ever has. */
 const LOCK_BYTES_MAX = 1024;
 
 /** Makes a lock, unless there is one. "impossible" where no file can be made at all. */
 export function createLockFile(path: string, id: string): "created" | "exists" | "impossible" {
-  let descriptor: number;
+  const content = JSON.stringify({ id, ...thisProcess() });
+  const temporary = temporaryName(path);
   try {
-    descriptor = openSync(path, "wx", 0o600);
+    // The usual reason not to get one, without a file made for nothing.
+    if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return "exists";
+    writeFileSync(temporary, content, WRITTEN_ONCE);
+    try {
+      // Under its name it is whole from the first moment, so that it says who made it even if that one is killed now.
+      linkSync(temporary, path);
+    } catch (error) {
+      if (systemCode(error) === "EEXIST") return "exists";
+      // Some file systems have no links; there a process that is killed here leaves a lock that only grows stale.
+      writeFileSync(path, content, WRITTEN_ONCE);
+    }
   } catch (error) {
     return systemCode(error) === "EEXIST" ? "exists" : "impossible";
-  }
-  try {
-    writeSync(descriptor, JSON.stringify({ id, ...thisProcess() }));
-  } catch {
-    // The disk is full.
-    unlinkQuietly(path);
-    return "impossible";
   } finally {
-    closeSync(descriptor);
+    unlinkQuietly(temporary);
   }
-  // Whoever stood still between the two calls for too long has lost it already.
+  // Whoever stood still between two calls for too long has lost it already.
   return readLockFile(path)?.id === id ? "created" : "exists";
 }
 
@@ -147,4 +157,10 @@ function unlinkQuietly(path: string): void {
   } catch {
     // It is gone already.
   }
+}
+
+/** The id of the lock that a file beside it is a claim on, or a claim on a claim on; undefined for other names. */
+export function claimedId(name: string, lockName: string): string | undefined {
+  if (!name.startsWith(`${lockName}.`)) return undefined;
+  return /^([0-9a-f]{24}|\d+-\d+)(?:\.(?:[0-9a-f]{24}|\d+-\d+))*$/.exec(name.slice(lockName.length + 1))?.[1];
 }

@@ -4,7 +4,8 @@ import { basename, dirname, join } from "node:path";
 import { type Clock, systemClock } from "../clock.js";
 import { AuthError } from "../errors.js";
 import { fileError, MOUNTED, systemCode } from "./file-errors.js";
-import { removeLeftovers, temporaryName } from "./leftovers.js";
+import { removeLeftovers } from "./leftovers.js";
+import { temporaryName } from "./temporary-name.js";
 
 /** For its owner alone. */
 const PRIVATE_MODE = 0o600;

@@ -14,7 +14,7 @@ export interface ProcessIdentity {
 
 /** Our own. */
 export function thisProcess(): ProcessIdentity {
-  return { pid: process.pid, world: world(), started: startOf("self") };
+  return { pid: process.pid, world: world(), started: statOf("self").started };
 }
 
 /** Whether it is known to have ended. Of other machines, and of other containers, nothing is known. */
@@ -26,8 +26,9 @@ export function isGone({ pid, world: itsWorld, started }: ProcessIdentity): bool
     // EPERM: it is there, and belongs to somebody else.
     return systemCode(error) === "ESRCH";
   }
-  const startedNow = startOf(String(pid));
-  return started !== "" && startedNow !== "" && started !== startedNow;
+  const now = statOf(String(pid));
+  // One that has ended keeps its number until its parent has asked for its end.
+  return now.state === "Z" || (started !== "" && now.started !== "" && now.started !== started);
 }
 
 let cachedWorld: string | undefined;
@@ -48,11 +49,11 @@ function world(): string {
   return cachedWorld;
 }
 
-/** Field 22 of /proc/…/stat. The name before it, in brackets, may hold anything. A zombie has ended, although its number is kept. */
-function startOf(process: string): string {
+/** Fields 3 and 22 of /proc/…/stat. The name before them, in brackets, may hold anything. */
+function statOf(process: string): { readonly state: string; readonly started: string } {
   const stat = orNothing(() => readFileSync(`/proc/${process}/stat`, "latin1"));
-  const [state, ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return state === "Z" ? "ended" : (fields[18] ?? "");
+  const [state = "", ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return { state, started: fields[18] ?? "" };
 }
 
 /** Systems other than Linux have no such files. */
