@@ -41,6 +41,13 @@ export function durationBetween(minimumMs: number, maximumMs: number): (text: st
   };
 }
 
+/** A TCP port. */
+export function parsePort(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (port >= 1 && port <= 65_535) return port;
+  throw new InvalidArgumentError(`Expected a port from 1 to 65535, got ${quote(text)}.`);
+}
+
 /** A whole number from 1 up. */
 export function parseCount(text: string): number {
   const count = /^\d{1,15}$/.test(text) ? Number(text) : 0;

@@ -33,6 +33,7 @@ export interface GlobalOptions {
   readonly project?: string;
   readonly credentials?: string;
   readonly tokenFile?: string;
+  readonly audience?: string;
   readonly json?: boolean;
 }
 
@@ -44,7 +45,12 @@ Environment:
   PULLQUEUE_TOKEN_FILE    as --token-file
   PULLQUEUE_TOKEN         the token itself; not an option, because others can read a command line
   PULLQUEUE_ACCESS_TOKEN  the same by its older name
+  PULLQUEUE_AUDIENCE      as --audience
   NO_COLOR                no colours, also not on a terminal`;
+
+const TOKENS = `
+Which token is sent: that of --credentials or --token-file, else that of one of these variables, else, where a server on another machine
+demands one over https, that of Google's application default credentials. Two of a kind are refused. See: pullqueue auth --help`;
 
 const EXIT_CODES = `
 Exit codes:
@@ -63,12 +69,21 @@ const EXAMPLES = examples(
 
 /** The program without its commands. Writes to the terminal's streams and throws `CommanderError` instead of exiting. */
 export function createProgram(terminal: Terminal, version: string): Command {
-  const program = new Command("pullqueue");
-  program
+  const program = createRoot("pullqueue", terminal, version)
     .description("App Engine pull queues: lease work over plain HTTP, finish it, delete it.")
+    .helpCommand("help [command]", "show the help of a command")
+    .configureHelp({ showGlobalOptions: true })
+    .optionsGroup("Options of every command:");
+  for (const option of Object.values(GLOBAL_OPTIONS)) program.addOption(option());
+  program.addHelpText("after", `${EXAMPLES}\n${ENVIRONMENT}\n${TOKENS}\n${EXIT_CODES}`);
+  return program;
+}
+
+/** A program without anything of its own; its help and its version go to the terminal's streams, and its complaints are thrown. */
+export function createRoot(name: string, terminal: Terminal, version: string): Command {
+  return new Command(name)
     .version(version, "-V, --version", "print the version")
     .helpOption("-h, --help", "show this help")
-    .helpCommand("help [command]", "show the help of a command")
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void terminal.stdout.write(text),
@@ -77,12 +92,7 @@ export function createProgram(terminal: Terminal, version: string): Command {
       outputError: () => {},
       getOutHasColors: () => false,
       getErrHasColors: () => false,
-    })
-    .configureHelp({ showGlobalOptions: true })
-    .optionsGroup("Options of every command:");
-  for (const option of globalOptions()) program.addOption(option);
-  program.addHelpText("after", `${EXAMPLES}\n${ENVIRONMENT}\n${EXIT_CODES}`);
-  return program;
+    });
 }
 
 /** Examples as they stand at the end of a help text: what to type, and what that does. */
@@ -93,18 +103,35 @@ export function examples(...lines: readonly (readonly [command: string, meaning:
   );
 }
 
-function globalOptions(): Option[] {
-  return [
+/** Shows options of every command in the help of one that has use for no others. */
+export function withOptionsOf(command: Command, ...names: readonly (keyof GlobalOptions)[]): Command {
+  command.configureHelp({ showGlobalOptions: false });
+  for (const name of names) command.addOption(GLOBAL_OPTIONS[name]());
+  return command;
+}
+
+const GLOBAL_OPTIONS: Readonly<Record<keyof GlobalOptions, () => Option>> = {
+  endpoint: () =>
     new Option("--endpoint <url>", `the server (default: PULLQUEUE_ENDPOINT, else ${ENDPOINT_DEFAULT})`),
+  project: () =>
     new Option(
       "--project <id>",
       `the App Engine project of the queues (default: PULLQUEUE_PROJECT, else ${PROJECT_DEFAULT})`,
     ),
-    new Option("--credentials <file>", 'a JSON file with an "access_token" (default: PULLQUEUE_CREDENTIALS)'),
+  credentials: () =>
+    new Option(
+      "--credentials <file>",
+      "a file of pullqueue auth login, oauth2client or Google's tools (default: PULLQUEUE_CREDENTIALS)",
+    ),
+  tokenFile: () =>
     new Option(
       "--token-file <file>",
       "a file that holds a token and nothing else (default: PULLQUEUE_TOKEN_FILE, else PULLQUEUE_TOKEN, else none)",
     ),
-    new Option("--json", "results, and errors too, as one JSON value a line"),
-  ];
-}
+  audience: () =>
+    new Option(
+      "--audience <url>",
+      "whom credentials make a token for (default: PULLQUEUE_AUDIENCE, else nobody in particular)",
+    ),
+  json: () => new Option("--json", "results, and errors too, as one JSON value a line"),
+};

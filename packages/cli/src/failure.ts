@@ -1,3 +1,4 @@
+import { isAuthError } from "@pullqueue/auth";
 import { isQueueError } from "@pullqueue/core";
 import { isKombuError } from "@pullqueue/kombu";
 import { CommanderError } from "commander";
@@ -28,16 +29,24 @@ export interface Failure {
   readonly message: string;
 }
 
+const TOKEN_HINT =
+  " (the command takes credentials from --credentials or PULLQUEUE_CREDENTIALS, a token from --token-file or PULLQUEUE_TOKEN)";
+
 /** The failure that a thrown value means, or undefined for one that only ends the command (help, a signal, a closed pipe). */
 export function failureOf(error: unknown, commandName: string): Failure | undefined {
   if (error instanceof CommanderError) return usageFailure(error, commandName);
   if (isQueueError(error) || isKombuError(error)) {
     const { code, message, cause } = error;
-    // What is wrong with a credentials file is behind the store's "no token".
-    if (code === "unauthenticated" && isKombuError(cause)) return failureOf(cause, commandName);
-    const hint =
-      code === "unauthenticated" ? " (the command takes a token from --token-file or PULLQUEUE_TOKEN)" : "";
+    // What is wrong with credentials is behind the store's refusal.
+    if (code === "unauthenticated" && isAuthError(cause)) return failureOf(cause, commandName);
+    const hint = code === "unauthenticated" ? TOKEN_HINT : "";
     return { exitCode: exitCodeOf(code), code, message: `${message}${hint}` };
+  }
+  if (isAuthError(error)) {
+    // A file that was named and is not there is a wrong name; exit code 3 would say that a queue is empty.
+    const exitCode =
+      error.code === "not_found" || error.code === "invalid_file" ? EXIT.usage : exitCodeOf(error.code);
+    return { exitCode, code: error.code, message: error.message };
   }
   if (error instanceof Error && "syscall" in error && "code" in error) {
     return { exitCode: EXIT.failed, code: String(error.code), message: error.message };

@@ -32,6 +32,13 @@ export const FOLLOW_PAUSE_MS = 1_000;
 /** Largest file of `--token-file`, in bytes: the longest token that servers of ours take, and a line's end. */
 export const TOKEN_FILE_BYTES_MAX = 8_194;
 
+/** Longest and shortest time that a sign-in may be given, in milliseconds: nobody looks at a browser for more than an hour. */
+export const SIGN_IN_MS_MAX = 3_600_000;
+export const SIGN_IN_MS_MIN = 1_000;
+
+/** Longest address that is pasted, in bytes: what browsers and servers take, and a terminal's line (4096 on Linux) is shorter. */
+export const PASTED_BYTES_MAX = 16_384;
+
 /** How often a progress line is drawn, in milliseconds. */
 export const PROGRESS_MS = 100;
 

@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
-import { Command } from "commander";
-import { type AddCommand, createProgram, type GlobalOptions, type Run, type Terminal } from "./command.js";
+import type { Command } from "commander";
+import { type AddCommand, createProgram, type Run, type Terminal } from "./command.js";
+import { addAuth } from "./commands/auth.js";
 import { addBackup } from "./commands/backup.js";
 import { addExport } from "./commands/export.js";
 import { addGet } from "./commands/get.js";
@@ -16,10 +16,8 @@ import { addResume } from "./commands/resume.js";
 import { addServe } from "./commands/serve.js";
 import { addStats } from "./commands/stats.js";
 import { addToken } from "./commands/token.js";
-import { EXIT, type ExitCode } from "./exit-codes.js";
-import { CLOSED_PIPE, failureOf, interruptionOf, SIGNALS } from "./failure.js";
-import { SAME_SIGNAL_MS } from "./limits.js";
-import { Output } from "./output.js";
+import type { ExitCode } from "./exit-codes.js";
+import { runProcess, runProgram } from "./program.js";
 
 /** Every command, in the order of the help. */
 const COMMANDS: readonly AddCommand[] = [
@@ -34,6 +32,7 @@ const COMMANDS: readonly AddCommand[] = [
   addPurge,
   addRedrive,
   addBackup,
+  addAuth,
   addToken,
   addExport,
   addImport,
@@ -41,68 +40,17 @@ const COMMANDS: readonly AddCommand[] = [
 ];
 
 /** Runs the command of this process and resolves with its exit code. A second SIGINT or SIGTERM ends the process at once. */
-export async function main(parameters: readonly string[] = process.argv.slice(2)): Promise<ExitCode> {
-  const interruption = new AbortController();
-  let firstMs: number | undefined;
-  const listeners = Object.entries(SIGNALS).map(([name, reason]) => {
-    const listener = () => {
-      const nowMs = performance.now();
-      firstMs ??= nowMs;
-      if (nowMs - firstMs > SAME_SIGNAL_MS) process.exit(reason.exitCode);
-      interruption.abort(reason);
-    };
-    process.on(name, listener);
-    return () => process.off(name, listener);
-  });
-  process.stdout.on("error", (error) => {
-    if ("code" in error && error.code === "EPIPE") interruption.abort(CLOSED_PIPE);
-  });
-  // With standard error gone there is nobody left to tell.
-  process.stderr.on("error", () => {});
-  const { stdin, stdout, stderr, env } = process;
-  try {
-    return await runCommand(parameters, { stdin, stdout, stderr, env, signal: interruption.signal });
-  } finally {
-    for (const remove of listeners) remove();
-  }
+export function main(parameters: readonly string[] = process.argv.slice(2)): Promise<ExitCode> {
+  return runProcess((terminal) => runCommand(parameters, terminal));
 }
 
 /** Runs one command on the streams of `terminal`; never throws. */
-export async function runCommand(parameters: readonly string[], terminal: Terminal): Promise<ExitCode> {
-  let exitCode: ExitCode = EXIT.done;
-  let current = new Command("pullqueue");
-  const outputOf = (json: boolean) => new Output({ ...terminal, json });
-  const run: Run = async (command, work) => {
-    current = command;
-    const { json = false } = command.optsWithGlobals<GlobalOptions>();
-    exitCode = await work({ ...terminal, output: outputOf(json) });
-  };
-  try {
-    const program = createProgram(terminal, version());
-    for (const add of COMMANDS) add(program, run);
-    for (const parent of [program, ...program.commands]) {
-      parent.hook("preSubcommand", (_, command) => {
-        current = command;
-      });
-    }
-    await program.parseAsync(parameters, { from: "user" });
-    return exitCode;
-  } catch (error) {
-    const interruption = interruptionOf(error, terminal.signal);
-    if (interruption !== undefined) return interruption.exitCode;
-    const failure = failureOf(error, nameOf(current));
-    if (failure === undefined) return EXIT.done;
-    outputOf(parameters.includes("--json")).error(failure.code, failure.message);
-    return failure.exitCode;
-  }
+export function runCommand(parameters: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  return runProgram(pullqueue, parameters, terminal);
 }
 
-/** `pullqueue get`, as it is typed. */
-function nameOf(command: Command): string {
-  return command.parent === null ? command.name() : `${nameOf(command.parent)} ${command.name()}`;
-}
-
-function version(): string {
-  const manifest = readFileSync(new URL("../package.json", import.meta.url), "utf8");
-  return (JSON.parse(manifest) as { version: string }).version;
+function pullqueue(terminal: Terminal, version: string, run: Run): Command {
+  const program = createProgram(terminal, version);
+  for (const add of COMMANDS) add(program, run);
+  return program;
 }

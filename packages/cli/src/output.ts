@@ -70,7 +70,12 @@ export class Output {
 
   /** Says that this is not all: a sentence for people, for programs where the next page begins, as one line of JSON. */
   more(text: string, nextPageToken: string): void {
-    this.#stderr.write(this.json ? `${JSON.stringify({ nextPageToken })}\n` : `${text}\n`);
+    this.tell(text, { nextPageToken });
+  }
+
+  /** Something that people and programs need although it is no result: a sentence on standard error, or one line of JSON there. */
+  tell(text: string, value: object): void {
+    this.#stderr.write(this.json ? `${JSON.stringify(value)}\n` : `${text}\n`);
   }
 
   /** What the command failed with; one line of standard error, JSON where that was asked for. */

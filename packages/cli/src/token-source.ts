@@ -1,54 +1,45 @@
 import { open } from "node:fs/promises";
 import { QueueError, type TokenSource } from "@pullqueue/core";
-import { fileTokenSource, tokenSourceOf } from "@pullqueue/kombu";
-import type { GlobalOptions, Terminal } from "./command.js";
+import { credentialsSource, type OpenTokenSource, tokenSourceOf } from "@pullqueue/kombu";
+import type { Invocation } from "./command.js";
 import { TOKEN_FILE_BYTES_MAX } from "./limits.js";
+import type { TokenChoice } from "./token-place.js";
 
-/** Where the token of a command comes from. It is never an option: others can read a command line. */
-
-/** The token source that options, or else the environment, name; undefined for none. Error: `invalid_argument` for two of them. */
-export function tokenSource(options: GlobalOptions, env: Terminal["env"]): TokenSource | undefined {
-  return (
-    onlyOne([
-      ["--credentials", options.credentials, fileTokenSource],
-      ["--token-file", options.tokenFile, plainFileTokenSource],
-    ]) ??
-    onlyOne([
-      ["PULLQUEUE_CREDENTIALS", env.PULLQUEUE_CREDENTIALS, fileTokenSource],
-      ["PULLQUEUE_TOKEN_FILE", env.PULLQUEUE_TOKEN_FILE, plainFileTokenSource],
-      ["PULLQUEUE_TOKEN", env.PULLQUEUE_TOKEN, tokenSourceOf],
-      ["PULLQUEUE_ACCESS_TOKEN", env.PULLQUEUE_ACCESS_TOKEN, tokenSourceOf],
-    ])
-  );
-}
-
-type Place = readonly [name: string, given: string | undefined, source: (given: string) => TokenSource];
-
-function onlyOne(places: readonly Place[]): TokenSource | undefined {
-  // An empty variable is one that is not set, as in files of service managers.
-  const set = places.filter(([, given]) => given !== undefined && given !== "");
-  const [first, second] = set;
-  if (first === undefined) return undefined;
-  if (second === undefined) return first[2](first[1] ?? "");
-  throw new QueueError(
-    "invalid_argument",
-    `${first[0]} and ${second[0]} both say which token to send; give one`,
-  );
+/** Gives the tokens that `choice` means to the server at `endpoint`; undefined when none can be wanted. Whoever calls closes it. */
+export function tokenSource(
+  { place, audience }: TokenChoice,
+  endpoint: string,
+  { env, output }: Pick<Invocation, "env" | "output">,
+): OpenTokenSource | undefined {
+  switch (place?.kind) {
+    case "token":
+      return { ...tokenSourceOf(place.token), close: async () => {} };
+    case "tokenFile":
+      return { ...tokenFileSource(place.path), close: async () => {} };
+    default:
+      return credentialsSource({
+        endpoint,
+        env,
+        onWarning: (message) => output.warn("credentials", message),
+        ...(place === undefined ? {} : { credentialsFile: place.path }),
+        ...(audience === undefined ? {} : { audience }),
+      });
+  }
 }
 
 /** A source of the token that is all of a file. It is read again when the server has refused it: somebody may have replaced it. */
-function plainFileTokenSource(path: string): TokenSource {
+export function tokenFileSource(path: string): TokenSource {
   let token: Promise<string> | undefined;
   return {
     getAccessToken({ rejected }) {
       if (rejected !== undefined) token = undefined;
-      token ??= readPlainFile(path);
+      token ??= readTokenFile(path);
       return token;
     },
   };
 }
 
-async function readPlainFile(path: string): Promise<string> {
+async function readTokenFile(path: string): Promise<string> {
   const buffer = Buffer.alloc(TOKEN_FILE_BYTES_MAX + 1);
   let bytesRead: number;
   try {
@@ -64,6 +55,6 @@ async function readPlainFile(path: string): Promise<string> {
   if (bytesRead <= TOKEN_FILE_BYTES_MAX && /^[\x21-\x7e]+$/.test(token)) return token;
   throw new QueueError(
     "invalid_argument",
-    `the token file ${JSON.stringify(path)} must hold a token and nothing else; a JSON file with an "access_token" is for --credentials`,
+    `the token file ${JSON.stringify(path)} must hold a token and nothing else; a JSON file is for --credentials`,
   );
 }

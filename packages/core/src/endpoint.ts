@@ -10,6 +10,7 @@ export interface Endpoint {
   readonly confidential: boolean;
 }
 
+/** Names and addresses of this machine (RFC 6761 keeps `localhost` and what ends with it on this machine). */
 const LOOPBACK = /^(?:localhost|.+\.localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
 
 /** Takes an address apart. Throws `invalid_argument` unless it is a plain http or https URL. */
@@ -29,8 +30,13 @@ export function parseEndpoint(text: string): Endpoint {
   return {
     origin: url.origin,
     basePath: url.pathname.replace(/\/+$/, ""),
-    confidential: url.protocol === "https:" || LOOPBACK.test(url.hostname),
+    confidential: url.protocol === "https:" || isLoopback(url.hostname),
   };
+}
+
+/** Whether a URL's host is this machine. */
+export function isLoopback(hostname: string): boolean {
+  return LOOPBACK.test(hostname);
 }
 
 function invalid(message: string): QueueError {

@@ -16,6 +16,7 @@ export { abortable, pause } from "./abortable.js";
 export { decodePayload, encodePayload } from "./base64.js";
 export { checkedStore } from "./checked-store.js";
 export { type Clock, type ManualClock, manualClock, systemClock, type TimerOptions } from "./clock.js";
+export { isLoopback } from "./endpoint.js";
 export {
   isQueueError,
   QUEUE_ERROR_CODES,

@@ -1,3 +1,4 @@
+import type { TokenSource } from "@pullqueue/core";
 import {
   type Check,
   checkValue,
@@ -64,8 +65,11 @@ interface Values {
   readonly projectName?: string;
   readonly hrdProject?: boolean;
   readonly credentialsFile?: string;
+  readonly audience?: string;
+  readonly scopes?: readonly string[];
   readonly endpoint?: string;
   readonly accessToken?: string | AccessTokenFunction;
+  readonly tokenSource?: TokenSource;
   readonly name?: string;
   readonly path?: string;
   readonly url?: string;
@@ -87,7 +91,7 @@ export function resolveConnection(
     ...(transport === "appengine"
       ? missing("projectName", transportOptions, "; in a URL it is the path: appengine://host:port/PROJECT")
       : []),
-    ...twoCredentials(read.values),
+    ...contraryCredentials(read.values),
     ...(transport === "sqlite" ? missing("path", transportOptions) : []),
     ...(transport === "postgres" ? missing("url", transportOptions) : []),
   ]);
@@ -126,10 +130,16 @@ function missing(name: string, options: Readonly<Record<string, unknown>>, hint 
   return isGiven ? [] : [`${name}${python === undefined ? "" : ` (or ${python})`} is missing${hint}`];
 }
 
-/** One of the two would be ignored, and nobody could say which. */
-function twoCredentials({ accessToken, credentialsFile }: Values): readonly string[] {
-  if (accessToken === undefined || credentialsFile === undefined) return [];
-  return ["accessToken and credentialsFile say the same in two ways: give only one of them"];
+/** What would be ignored, and nobody could say why. */
+function contraryCredentials(values: Values): readonly string[] {
+  const isGiven = (name: keyof Values) => values[name] !== undefined;
+  const [first, second] = (["accessToken", "tokenSource", "credentialsFile"] as const).filter(isGiven);
+  if (second !== undefined) {
+    return [`${first} and ${second} both say where tokens come from: give only one of them`];
+  }
+  if (first === undefined || first === "credentialsFile") return [];
+  const idle = (["audience", "scopes"] as const).filter(isGiven);
+  return idle.map((name) => `${name} is for credentials, and ${first} gives the token itself: leave one out`);
 }
 
 function leaseSettings(values: Values): LeaseSettings {
@@ -138,17 +148,23 @@ function leaseSettings(values: Values): LeaseSettings {
 }
 
 function appEngineSettings(values: Values, environment: Environment): AppEngineSettings {
-  const { projectName = "", hrdProject = defaults.hrdProject, accessToken } = values;
+  const { projectName = "", hrdProject = defaults.hrdProject, accessToken, tokenSource } = values;
   const settings = {
     ...leaseSettings(values),
     endpoint: new URL(values.endpoint ?? endpointOf(environment)).origin,
     projectName: bareProject(projectName),
     projectPrefix: PROJECT_PREFIX.exec(projectName)?.[0] ?? (hrdProject ? HRD_PREFIX : ""),
     credentialsFile: values.credentialsFile,
+    audience: values.audience,
+    scopes: values.scopes === undefined ? undefined : Object.freeze([...values.scopes]),
     accessToken,
+    tokenSource,
   };
   return Object.freeze(
-    Object.defineProperty(settings, "accessToken", { value: accessToken, enumerable: false }),
+    Object.defineProperties(settings, {
+      accessToken: { value: accessToken, enumerable: false },
+      tokenSource: { value: tokenSource, enumerable: false },
+    }),
   );
 }
 

@@ -79,5 +79,10 @@ export type {
   TransportContext,
   TransportManifest,
 } from "./transport.js";
-export { fileTokenSource, tokenSourceOf } from "./transports/appengine-credentials.js";
+export {
+  type CredentialsChoice,
+  credentialsSource,
+  type OpenTokenSource,
+  tokenSourceOf,
+} from "./transports/appengine-credentials.js";
 export { VirtualTransport, type VirtualTransportOptions } from "./transports/virtual.js";

@@ -69,6 +69,3 @@ export const RECEIVE_MS_MAX = 60_000;
 
 /** How long beyond its own wait `SimpleQueue.get` waits for its queue to be declared, in milliseconds: enough for a second try. */
 export const DECLARE_PATIENCE_MS = 1_000;
-
-/** Largest credentials file that is read, in bytes. The largest kind known, a service account's key, has 3 KiB. */
-export const CREDENTIALS_FILE_BYTES_MAX = 65_536;

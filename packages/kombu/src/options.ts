@@ -1,4 +1,4 @@
-import { type Clock, limits, type TokenSource } from "@pullqueue/core";
+import { type Clock, limits, type TokenQuery, type TokenSource } from "@pullqueue/core";
 import type { SerializerRegistry } from "./serialization.js";
 
 /**
@@ -7,9 +7,7 @@ import type { SerializerRegistry } from "./serialization.js";
  */
 
 /** Gives a current access token; `rejected` is one that the server has just refused. */
-export type AccessTokenFunction = (
-  request: Parameters<TokenSource["getAccessToken"]>[0],
-) => string | Promise<string>;
+export type AccessTokenFunction = (request: TokenQuery) => string | Promise<string>;
 
 /** Options of every transport whose broker leases. */
 export interface LeaseOptions {
@@ -34,13 +32,22 @@ export interface AppEngineOptions extends LeaseOptions {
   /** Puts `s~` before a project that has no prefix, as the servers in the United States had it. Default true, the original's. */
   readonly hrdProject?: boolean;
   readonly hrd_project?: boolean;
-  /** Path of a JSON file with an `access_token`. */
+  /**
+   * Path of a file of credentials: of `pullqueue auth login`, of oauth2client, or of any kind that Google's tools write. Default:
+   * application default credentials, when a server on another machine demands a token over https.
+   */
   readonly credentialsFile?: string;
   readonly credentials_file?: string;
   /** Where the server is, such as `https://queue.example.com`. Default: `PULLQUEUE_ENDPOINT`, else http://127.0.0.1:8085. */
   readonly endpoint?: string;
+  /** Whom credentials make a token for, as an ID token or a signed JWT. Default: nobody in particular, as Google's access tokens. */
+  readonly audience?: string;
+  /** What credentials ask for that were not signed in by a person. Default: Google's scope for task queues. */
+  readonly scopes?: readonly string[];
   /** What proves who we are, or a function that gives it. */
   readonly accessToken?: string | AccessTokenFunction;
+  /** Gives access tokens by any other scheme; not closed with the connection. */
+  readonly tokenSource?: TokenSource;
 }
 
 /** Options of the transport `memory`. */
@@ -103,7 +110,7 @@ export interface LeaseSettings {
   readonly holdMsMax: number | undefined;
 }
 
-/** What holds for `appengine`. `accessToken` is not enumerable, so that no log shows it. */
+/** What holds for `appengine`. `accessToken` and `tokenSource` are not enumerable, so that no log shows them. */
 export interface AppEngineSettings extends LeaseSettings {
   /** An origin, without a slash at its end. */
   readonly endpoint: string;
@@ -112,7 +119,10 @@ export interface AppEngineSettings extends LeaseSettings {
   /** `s~`, `e~` or nothing. */
   readonly projectPrefix: string;
   readonly credentialsFile: string | undefined;
+  readonly audience: string | undefined;
+  readonly scopes: readonly string[] | undefined;
   readonly accessToken: string | AccessTokenFunction | undefined;
+  readonly tokenSource: TokenSource | undefined;
 }
 
 /** What holds for `memory`. */

@@ -16,8 +16,10 @@ export interface OptionSpec {
   readonly scale?: number;
   /** What it must be in Python's units. Default: as `check` says. */
   readonly pythonExpected?: string;
+  /** Its value is shown to nobody. */
+  readonly secret?: true;
   /** What it is in a URL's query; undefined where it stands elsewhere in the URL, or must not stand there at all. */
-  readonly inUrl?: "number" | "boolean" | "string";
+  readonly inUrl?: "number" | "boolean" | "string" | "list";
 }
 
 const MS_PER_SECOND = 1000;
@@ -83,6 +85,30 @@ export const endpointCheck: Check = {
   },
 };
 
+const audienceCheck: Check = {
+  expected: "a string of visible characters, such as the address of the server",
+  holds: (value) => typeof value === "string" && /^[!-~]+$/.test(value),
+};
+
+const scopesCheck: Check = {
+  expected: "an array of OAuth scopes, at least one",
+  holds: (value) => Array.isArray(value) && value.length > 0 && value.every(isScope),
+};
+
+/** RFC 6749, 3.3; without the comma, which separates scopes in a URL's query. */
+function isScope(value: unknown): boolean {
+  return typeof value === "string" && /^[!#-+\--[\]-~]+$/.test(value);
+}
+
+const tokenSourceCheck: Check = {
+  expected: "an object with a method getAccessToken",
+  holds: (value) =>
+    typeof value === "object" &&
+    value !== null &&
+    "getAccessToken" in value &&
+    functionCheck.holds(value.getAccessToken),
+};
+
 const PROJECT_SPEC: OptionSpec = {
   name: "projectName",
   python: "project_name",
@@ -98,8 +124,12 @@ export const OPTION_SPECS = {
     { name: "credentialsFile", python: "credentials_file", check: pathCheck, inUrl: "string" },
     ...LEASE_SPECS,
     { name: "endpoint", check: endpointCheck },
+    { name: "audience", check: audienceCheck, inUrl: "string" },
+    { name: "scopes", check: scopesCheck, inUrl: "list" },
+    { name: "tokenSource", check: tokenSourceCheck, secret: true },
     {
       name: "accessToken",
+      secret: true,
       check: {
         // Anything else could not stand in a header.
         expected: "a string of visible ASCII characters, or a function",
@@ -109,7 +139,7 @@ export const OPTION_SPECS = {
   ],
   memory: [{ name: "name", check: stringCheck }, PROJECT_SPEC, ...LEASE_SPECS],
   sqlite: [{ name: "path", check: pathCheck }, PROJECT_SPEC, ...LEASE_SPECS],
-  postgres: [{ name: "url", check: databaseUrlCheck }, PROJECT_SPEC, ...LEASE_SPECS],
+  postgres: [{ name: "url", check: databaseUrlCheck, secret: true }, PROJECT_SPEC, ...LEASE_SPECS],
 } as const satisfies Readonly<Record<string, readonly OptionSpec[]>>;
 
 /** Options by our names and in our units, and what is wrong with what was given. */
@@ -146,13 +176,12 @@ function inOurUnits(value: unknown, scale: number): unknown {
 }
 
 function complaint(
-  { name, python, pythonExpected, check }: OptionSpec,
+  { python, pythonExpected, check, secret }: OptionSpec,
   spelling: string,
   value: unknown,
 ): string {
   const expected = spelling === python ? (pythonExpected ?? check.expected) : check.expected;
-  const got =
-    name === "accessToken" || name === "url" ? `something of type ${typeof value}` : describe(value);
+  const got = secret === true ? `something of type ${typeof value}` : describe(value);
   return `${spelling} must be ${expected}, got ${got}`;
 }
 

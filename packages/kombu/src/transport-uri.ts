@@ -14,7 +14,7 @@ const MASK = "**";
 
 /**
  * The URL that says the same as these settings; options at their defaults are left out. A token is masked unless asked for,
- * and one that is a function cannot stand in a URL.
+ * and a function or a token source cannot stand in a URL.
  */
 export function formatTransportUrl(
   { transport, settings }: TransportSettings,
@@ -42,7 +42,7 @@ function formatPostgres(settings: PostgresSettings, includePassword: boolean): s
 }
 
 function formatAppEngine(settings: AppEngineSettings, includePassword: boolean): string {
-  const { projectName, projectPrefix, credentialsFile, accessToken } = settings;
+  const { projectName, projectPrefix, credentialsFile, audience, scopes, accessToken } = settings;
   const { protocol, hostname, port } = new URL(settings.endpoint);
   const isPlain = protocol === "http:";
   const token = includePassword ? encodeURIComponent(String(accessToken)) : MASK;
@@ -53,6 +53,8 @@ function formatAppEngine(settings: AppEngineSettings, includePassword: boolean):
   const query = queryOf(settings, {
     hrd_project: projectPrefix === "" ? false : undefined,
     credentials_file: credentialsFile,
+    audience,
+    scopes: scopes?.join(","),
   });
   return `appengine${isPlain ? "" : "+https"}://${user}${hostname}${portText}/${project}${query}`;
 }

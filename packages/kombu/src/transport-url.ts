@@ -136,6 +136,7 @@ const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
 /** What cannot be read as the option's type stays text, about which the option's own check then complains. */
 function typed(text: string, spec: OptionSpec | undefined): unknown {
   if (spec?.inUrl === "number" && NUMBER_PATTERN.test(text)) return Number(text);
+  if (spec?.inUrl === "list") return text.split(/[\s,]+/);
   return spec?.inUrl === "boolean" ? (BOOLEANS.get(text) ?? text) : text;
 }
 

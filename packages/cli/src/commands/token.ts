@@ -5,14 +5,14 @@ import {
   ROLES,
   type Role,
   revokeToken,
-  SHORT_SCOPES,
   type StoredToken,
   TOKENS_FILE_DEFAULT,
 } from "@pullqueue/server";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { parseLife } from "../argument-parsers.js";
 import { type AddCommand, examples, type GlobalOptions, type Invocation, type Run } from "../command.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
+import { parseScopes, SHORT_SCOPE_NAMES, scopeText } from "../scopes.js";
 import { printable, tableLines } from "../table.js";
 import { isoTime } from "../time.js";
 
@@ -57,7 +57,7 @@ function addCreate(token: Command, run: Run): void {
     .addOption(new Option("--role <role>", "what its caller is").choices(ROLES).default("user"))
     .option(
       "--scope <scopes>",
-      `what it is good for: ${Object.keys(SHORT_SCOPES).join(", ")} or a whole URL, with commas between them (default: taskqueue)`,
+      `what it is good for: ${SHORT_SCOPE_NAMES} or a whole URL, with commas between them (default: taskqueue)`,
       parseScopes,
     )
     .option("--project <ids>", "the projects that it is for, with commas between them (default: all)")
@@ -165,16 +165,6 @@ function projectsOf(given: string | undefined): readonly string[] | "all" {
   return given === undefined ? "all" : given.split(",").map((project) => parseProject(project.trim()));
 }
 
-function parseScopes(text: string): readonly string[] {
-  return text.split(",").map((name) => {
-    const scope = SHORT_SCOPES[name.trim()] ?? name.trim();
-    if (scope.startsWith("https://")) return scope;
-    throw new InvalidArgumentError(
-      `Expected ${Object.keys(SHORT_SCOPES).join(", ")} or a URL, got ${JSON.stringify(name.slice(0, 100))}.`,
-    );
-  });
-}
-
 function tokenJson({ sha256: _, createdAtUs, expiresAtUs, ...token }: StoredToken): object {
   return {
     ...token,
@@ -184,7 +174,7 @@ function tokenJson({ sha256: _, createdAtUs, expiresAtUs, ...token }: StoredToke
 }
 
 function rowOf({ id, email, role, scopes, projects, expiresAtUs }: StoredToken): string[] {
-  const shortNames = scopes.map((scope) => shortNameOf(scope) ?? scope);
+  const shortNames = scopes.map(scopeText);
   return [
     id,
     printable(email),
@@ -193,8 +183,4 @@ function rowOf({ id, email, role, scopes, projects, expiresAtUs }: StoredToken):
     projects === "all" ? "all" : projects.join(","),
     expiresAtUs === undefined ? "never" : isoTime(expiresAtUs),
   ];
-}
-
-function shortNameOf(scope: string): string | undefined {
-  return Object.keys(SHORT_SCOPES).find((name) => SHORT_SCOPES[name] === scope);
 }

@@ -1,10 +1,21 @@
-import { open } from "node:fs/promises";
-import type { TokenSource } from "@pullqueue/core";
+import type { Credentials, CredentialsOptions } from "@pullqueue/auth";
+import { isLoopback, type TokenQuery, type TokenSource } from "@pullqueue/core";
 import { KombuError } from "../errors.js";
-import { CREDENTIALS_FILE_BYTES_MAX } from "../limits.js";
 import type { AccessTokenFunction } from "../options.js";
 
-/** Where access tokens come from until this library can sign in: the program itself, or a file that holds one. */
+/** Where access tokens come from: the program itself, a credentials file, or what this machine has for its programs. */
+
+/** What is known of the credentials to send to a server. */
+export interface CredentialsChoice extends Omit<CredentialsOptions, "clock"> {
+  /** The server's address. */
+  readonly endpoint: string;
+}
+
+/** A token source with files and timers; whoever made it closes it. */
+export interface OpenTokenSource extends TokenSource {
+  /** Idempotent. */
+  close(): Promise<void>;
+}
 
 /** A source of the given token, or of whatever the function gives. */
 export function tokenSourceOf(accessToken: string | AccessTokenFunction): TokenSource {
@@ -20,75 +31,70 @@ export function tokenSourceOf(accessToken: string | AccessTokenFunction): TokenS
   };
 }
 
-/** A source of a file's token. The file is read again when the server has refused its token: somebody may have renewed it. */
-export function fileTokenSource(path: string): TokenSource {
-  let token: Promise<string> | undefined;
-  return {
-    async getAccessToken({ rejected }) {
-      if (rejected !== undefined) token = undefined;
-      token ??= readTokenFile(path);
-      try {
-        return await token;
-      } catch (error) {
-        token = undefined; // The next call reads again.
-        throw error;
-      }
-    },
-  };
-}
-
-/** What else such a file may be, told by its fields. */
-const OTHER_KINDS: readonly { readonly what: string; readonly is: (fields: Fields) => boolean }[] = [
-  { what: "the client secrets of an application", is: (f) => "installed" in f || "web" in f },
-  { what: "the key of a service account", is: (f) => f.type === "service_account" },
-  { what: "a user's stored sign-in (authorized_user)", is: (f) => f.type === "authorized_user" },
-  { what: "an oauth2client Storage file", is: (f) => "_class" in f || "_module" in f || "file_version" in f },
-  { what: "an application's or user's OAuth credentials", is: (f) => "client_id" in f || "type" in f },
-];
-
-type Fields = Readonly<Record<string, unknown>>;
-
-/** The token of a file `{"access_token": "…"}`. Error: `invalid_argument`, saying what the file is instead. */
-async function readTokenFile(path: string): Promise<string> {
-  const fields = fieldsOf(await readText(path));
-  if (fields === undefined) throw refused(path, "not a JSON object");
-  const other = OTHER_KINDS.find(({ is }) => is(fields));
-  if (other !== undefined) throw refused(path, other.what);
-  const token = fields.access_token;
-  if (typeof token === "string" && token !== "") return token;
-  throw refused(path, "a JSON object without a text access_token");
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    await using file = await open(path);
-    const buffer = Buffer.alloc(CREDENTIALS_FILE_BYTES_MAX + 1);
-    const { bytesRead } = await file.read(buffer);
-    if (bytesRead <= CREDENTIALS_FILE_BYTES_MAX) return buffer.toString("utf8", 0, bytesRead);
-  } catch (cause) {
-    throw new KombuError(
-      "invalid_argument",
-      `the credentials file ${path} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    );
+/**
+ * A source of the file's tokens. Without a file, application default credentials: at once when an `audience` says for whom, otherwise
+ * when a server on another machine demands a token over https, so that a server of this machine never gets Google's tokens, and nobody
+ * waits for a search whose result is not needed. Undefined when no token can be wanted. Nothing is loaded or read before the first use.
+ */
+export function credentialsSource({ endpoint, ...options }: CredentialsChoice): OpenTokenSource | undefined {
+  if (options.credentialsFile !== undefined || options.audience !== undefined) {
+    return new CredentialsSource(options);
   }
-  throw refused(path, `larger than ${CREDENTIALS_FILE_BYTES_MAX} bytes`);
+  if (!URL.canParse(endpoint)) return undefined; // The store says what is wrong with it.
+  const { protocol, hostname } = new URL(endpoint);
+  if (protocol !== "https:" || isLoopback(hostname)) return undefined;
+  return new DemandedSource(new CredentialsSource(options));
 }
 
-function fieldsOf(text: string): Fields | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? (value as Fields)
-      : undefined;
-  } catch {
-    return undefined; // Not JSON; the caller says so, without the parser's quote of what may be a secret.
+/** Credentials of `@pullqueue/auth`, loaded at first use. */
+class CredentialsSource implements OpenTokenSource {
+  readonly #options: CredentialsOptions;
+  #opened: Promise<Credentials> | undefined;
+
+  constructor(options: CredentialsOptions) {
+    this.#options = options;
+  }
+
+  async getAccessToken({ demanded: _, ...query }: TokenQuery): Promise<string> {
+    this.#opened ??= this.#open();
+    return (await this.#opened).getAccessToken(query);
+  }
+
+  async close(): Promise<void> {
+    const credentials = await this.#opened?.catch(() => undefined); // Never opened: nothing to close.
+    await credentials?.close();
+  }
+
+  async #open(): Promise<Credentials> {
+    const { openCredentials } = await import("@pullqueue/auth");
+    return openCredentials(this.#options);
   }
 }
 
-function refused(path: string, what: string): KombuError {
-  return new KombuError(
-    "invalid_argument",
-    `the credentials file ${path} is ${what}; signing in is not supported yet, so that only {"access_token": "…"} is read. Give such a file, or the option accessToken`,
-  );
+/** Gives nothing until a server has demanded a token, and from then on what `source` has. */
+class DemandedSource implements OpenTokenSource {
+  readonly #source: CredentialsSource;
+  #isWanted = false;
+
+  constructor(source: CredentialsSource) {
+    this.#source = source;
+  }
+
+  async getAccessToken(query: TokenQuery): Promise<string | undefined> {
+    if (!this.#isWanted && query.demanded !== true) return undefined;
+    try {
+      const token = await this.#source.getAccessToken(query);
+      this.#isWanted = true;
+      return token;
+    } catch (error) {
+      const isNothingThere = error instanceof Error && "code" in error && error.code === "not_found";
+      if (!isNothingThere) throw error;
+      // Nobody promised credentials: what the server said of the call without any is the better error.
+      return undefined;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#source.close();
+  }
 }
