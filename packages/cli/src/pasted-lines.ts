@@ -4,8 +4,8 @@ import { PASTED_BYTES_MAX } from "./limits.js";
 
 /** What a person types while something else goes on. */
 export interface PastedLines {
-  /** The next line that is not empty. Waits for ever once the input has ended: what else goes on decides then. */
-  readonly next: () => Promise<string>;
+  /** The next line that is not empty; undefined when the input has ended, or nothing more is needed. */
+  readonly next: () => Promise<string | undefined>;
   /** Reads no more, so that the input does not keep the process alive. */
   readonly end: () => void;
 }
@@ -17,17 +17,17 @@ export function pastedLines(input: Readable, signal: AbortSignal): PastedLines {
   const lines: string[] = [];
   return {
     async next() {
-      for (;;) {
-        const line = lines.shift();
-        if (line !== undefined) return line;
-        const batch = await batches.next().catch((error: unknown) => {
-          if (ended.signal.aborted) return { done: true } as const;
-          throw error;
-        });
-        if (batch.done === true) return new Promise(() => {});
-        const texts = batch.value.lines.map((bytes) => Buffer.from(bytes).toString().trim());
-        lines.push(...texts.filter((text) => text !== ""));
+      try {
+        while (lines.length === 0) {
+          const batch = await batches.next();
+          if (batch.done === true) return undefined;
+          const texts = batch.value.lines.map((bytes) => Buffer.from(bytes).toString().trim());
+          lines.push(...texts.filter((text) => text !== ""));
+        }
+      } catch (error) {
+        if (!ended.signal.aborted) throw error;
       }
+      return lines.shift();
     },
     end: () => ended.abort(),
   };

@@ -1,5 +1,5 @@
 import { open } from "node:fs/promises";
-import { QueueError, type TokenSource } from "@pullqueue/core";
+import { QueueError, type TokenQuery } from "@pullqueue/core";
 import { credentialsSource, type OpenTokenSource, tokenSourceOf } from "@pullqueue/kombu";
 import type { Invocation } from "./command.js";
 import { TOKEN_FILE_BYTES_MAX } from "./limits.js";
@@ -28,10 +28,10 @@ export function tokenSource(
 }
 
 /** A source of the token that is all of a file. It is read again when the server has refused it: somebody may have replaced it. */
-export function tokenFileSource(path: string): TokenSource {
+export function tokenFileSource(path: string) {
   let token: Promise<string> | undefined;
   return {
-    getAccessToken({ rejected }) {
+    getAccessToken({ rejected }: TokenQuery): Promise<string> {
       if (rejected !== undefined) token = undefined;
       token ??= readTokenFile(path);
       return token;

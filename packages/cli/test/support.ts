@@ -20,6 +20,10 @@ interface CommandOptions {
   readonly signal?: AbortSignal;
   /** Told about standard output as it comes. */
   readonly onOutput?: (text: string) => void;
+  /** Told about standard error as it comes. */
+  readonly onErrors?: (text: string) => void;
+  /** Default: the command `pullqueue`. */
+  readonly run?: typeof runCommand;
   /** Standard input and standard error are a terminal. */
   readonly terminal?: boolean;
   /** Instead of the stream that collects. */
@@ -54,11 +58,21 @@ export async function startTestServer(): Promise<TestServer> {
 /** Runs `pullqueue …` in this process, on streams of its own, without a server. */
 export async function pullqueue(
   parameters: readonly string[],
-  { input = "", env = {}, signal, onOutput, stdout, terminal = false }: CommandOptions = {},
+  options: CommandOptions = {},
 ): Promise<CommandResult> {
+  const {
+    input = "",
+    env = {},
+    signal,
+    onOutput,
+    onErrors,
+    stdout,
+    terminal = false,
+    run = runCommand,
+  } = options;
   const output = collector(onOutput);
-  const errors = collector();
-  const code = await runCommand(parameters, {
+  const errors = collector(onErrors);
+  const code = await run(parameters, {
     stdin: Object.assign(input instanceof Readable ? input : Readable.from([Buffer.from(input)]), {
       isTTY: terminal,
     }),

@@ -151,6 +151,9 @@ describe("resolveConnection() with options", () => {
       hrd_project: "false",
       credentialsFile: "",
       accessToken: "",
+      tokenSource: { token: "very-secret" },
+      audience: "two words",
+      scopes: ["a b"],
       holdMsMax: 1.5,
     };
     expect(complaintAbout({ transport: "appengine", transportOptions, acept: [] }).split("; ")).toEqual([
@@ -162,6 +165,9 @@ describe("resolveConnection() with options", () => {
       'polling_interval must be a number of seconds from 0.01 to 3600, got "5"',
       "num_tasks must be a whole number of tasks from 1 to 1000, got 0",
       "holdMsMax must be a whole number of milliseconds from 1000 to 2147483647, got 1.5",
+      'audience must be a string of visible characters, such as the address of the server, got "two words"',
+      "scopes must be an array of OAuth scopes, at least one, got an array of 1",
+      "tokenSource must be an object with a method getAccessToken, got something of type object",
       "accessToken must be a string of visible ASCII characters, or a function, got something of type string",
       "there is no option numTask (did you mean numTasks?)",
     ]);
@@ -175,7 +181,36 @@ describe("resolveConnection() with options", () => {
         transport: "appengine",
         transportOptions: { projectName: "p", accessToken: "t", credentials_file: "f" },
       },
-      "accessToken and credentialsFile say the same in two ways",
+      "accessToken and credentialsFile both say where tokens come from: give only one of them",
+    ],
+    [
+      {
+        transport: "appengine",
+        transportOptions: { projectName: "p", tokenSource: { getAccessToken() {} }, credentialsFile: "f" },
+      },
+      "tokenSource and credentialsFile both say where tokens come from: give only one of them",
+    ],
+    [
+      {
+        transport: "appengine",
+        transportOptions: { projectName: "p", accessToken: "t", tokenSource: { getAccessToken() {} } },
+      },
+      "accessToken and tokenSource both say where tokens come from: give only one of them",
+    ],
+    [
+      {
+        transport: "appengine",
+        transportOptions: { projectName: "p", accessToken: "t", audience: "https://h", scopes: ["s"] },
+      },
+      "audience is for credentials, and accessToken gives the token itself: leave one out; scopes is for credentials",
+    ],
+    [
+      { transport: "appengine", transportOptions: { projectName: "p", tokenSource: "very-secret" } },
+      "tokenSource must be an object with a method getAccessToken, got something of type string",
+    ],
+    [
+      { transport: "appengine", transportOptions: { projectName: "p", scopes: [] } },
+      "scopes must be an array of OAuth scopes, at least one, got an array of 0",
     ],
     [{ transport: "appengin" }, 'there is no transport "appengin" (did you mean appengine?)'],
     [{ transport: "constructor" }, "there is no transport"],
@@ -215,6 +250,23 @@ describe("resolveConnection() with options", () => {
     expect(inspect(resolved, { depth: 9 }) + JSON.stringify(resolved)).not.toContain("secret-1");
     expect((resolved.settings as { accessToken?: unknown }).accessToken).toBe("secret-1");
     expect(formatTransportUrl(resolved)).toBe("appengine://:**@127.0.0.1:8085/p");
+  });
+
+  it("resolveConnection() keeps a token source from those who look, and scopes from those who change them", () => {
+    const tokenSource = { getAccessToken: async () => "secret-1", secret: "secret-1" };
+    const { settings } = resolve({
+      transport: "appengine",
+      transportOptions: { projectName: "p", tokenSource },
+    });
+    expect(inspect(settings, { depth: 9 }) + JSON.stringify(settings)).not.toContain("secret");
+    expect(Reflect.get(settings, "tokenSource")).toBe(tokenSource);
+    const scopes = ["a"];
+    const { settings: other } = resolve({
+      transport: "appengine",
+      transportOptions: { projectName: "p", scopes },
+    });
+    scopes.push("b");
+    expect(other).toMatchObject({ scopes: ["a"] });
   });
 
   it("resolveConnection() never shows a wrong token in its complaint", () => {

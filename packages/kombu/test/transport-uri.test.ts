@@ -58,11 +58,13 @@ describe("formatTransportUrl()", () => {
       fc.record({ ...leases, projectName: project, ...record }, { requiredKeys: requiredKeys as never[] });
     const origins = ["http://h", "https://h", "http://h:8085", "http://[::1]:1", "https://h:444"];
     const appEngine = { hrdProject: fc.boolean(), endpoint: fc.constantFrom(...origins) };
+    const audience = fc.stringMatching(/^[!-~]+$/);
+    const scopes = fc.array(fc.stringMatching(/^[!#-+\--[\]-~]+$/), { minLength: 1, maxLength: 3 });
     const connection = fc.oneof(
       fc.record({
         transport: fc.constant("appengine"),
         transportOptions: fc.oneof(
-          options({ ...appEngine, credentialsFile: path }, ["projectName"]),
+          options({ ...appEngine, credentialsFile: path, audience, scopes }, ["projectName"]),
           options({ ...appEngine, accessToken: fc.stringMatching(/^[!-~]+$/) }, ["projectName"]),
         ),
       }),

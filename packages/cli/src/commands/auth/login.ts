@@ -13,6 +13,7 @@ import { credentialsFile } from "../../credentials-file.js";
 import { summaryJson } from "../../credentials-summary.js";
 import { EXIT, type ExitCode } from "../../exit-codes.js";
 import { SIGN_IN_MS_MAX, SIGN_IN_MS_MIN } from "../../limits.js";
+import type { Output } from "../../output.js";
 import { type PastedLines, pastedLines } from "../../pasted-lines.js";
 import { addScopes, SHORT_SCOPE_NAMES } from "../../scopes.js";
 import { printable } from "../../table.js";
@@ -100,11 +101,12 @@ export async function login(
       credentialsFile: file.path,
       browser,
       signal,
-      onAddress: (address) => output.tell(browser ? openedText(address) : pasteText(address), { address }),
+      onAddress: (address, { port: ownPort }) =>
+        output.tell(browser ? openedText(address) : pasteText(address, ownPort), { address, port: ownPort }),
       ...(scope === undefined ? {} : { scopes: scope }),
       ...(port === undefined ? {} : { port }),
       ...(timeout === undefined ? {} : { timeoutMs: timeout }),
-      ...(pasted === undefined ? {} : { readPasted: pasted.next }),
+      ...(pasted === undefined ? {} : { readPasted: readerOf(pasted, output) }),
     });
     if (output.json) await output.value({ ...summaryJson(summary), credentials: file.path });
     else {
@@ -121,11 +123,16 @@ function openedText(address: string): string {
   return `Sign in with your browser. If it does not open by itself, open this address:\n\n  ${address}\n`;
 }
 
-function pasteText(address: string): string {
-  const redirect = new URL(address).searchParams.get("redirect_uri") ?? "";
-  const { port } = URL.canParse(redirect) ? new URL(redirect) : { port: "" };
-  const forwarding = port === "" ? "" : ` Or forward the port before: ssh -L ${port}:127.0.0.1:${port} …`;
+function pasteText(address: string, port: number): string {
   return `Open this address in a browser, on any machine:\n\n  ${address}\n
-When you have consented, the browser ends at an address that begins with ${redirect}, and on another machine it finds
-nothing there: paste that address here and press Enter.${forwarding}`;
+When you have consented, the browser ends at an address of this machine, with the port ${port}, and on another machine it finds nothing
+there: paste that address here and press Enter. Or forward the port before: ssh -L ${port}:127.0.0.1:${port} …`;
+}
+
+/** Asks again where what was pasted is no answer. */
+function readerOf(pasted: PastedLines, output: Output) {
+  return async ({ complaint }: { readonly complaint: string | undefined }): Promise<string | undefined> => {
+    if (complaint !== undefined) output.warn("not_an_answer", complaint);
+    return await pasted.next();
+  };
 }
