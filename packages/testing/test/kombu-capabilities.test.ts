@@ -15,6 +15,11 @@ const DOCUMENT = new URL("../../../docs/kombu.md", import.meta.url);
 /** What differs between transports apart from their capabilities. */
 const OTHER_FIELDS: readonly string[] = ["name", "leases", "messageBytesMax"];
 
+const NO_CREDENTIALS = {
+  ...{ credentialsFile: undefined, audience: undefined, scopes: undefined },
+  ...{ accessToken: undefined, tokenSource: undefined },
+};
+
 /** The rows of the document's matrix, as lists of cells. */
 function matrix(): readonly (readonly string[])[] {
   const rows = readFileSync(DOCUMENT, "utf8").match(/^\|.*\|$/gm) ?? [];
@@ -36,7 +41,7 @@ test.skipIf(isMissing("postgres"))("docs/kombu.md shows what the transports' man
     await openSqliteTransport({ ...project, path: folder.file("queue.db") }, context),
     await openPostgresTransport({ ...project, url: schema.url }, context),
     await openAppEngineTransport(
-      { ...project, ...server, credentialsFile: undefined, accessToken: undefined },
+      { ...project, ...server, ...NO_CREDENTIALS },
       context,
     ),
   ];

@@ -342,7 +342,7 @@ describe("auth logout", () => {
     expect(await provider.introspect(token)).toEqual({ active: false });
   });
 
-  test("auth logout keeps the file when the provider is away, and --local deletes it without asking", async () => {
+  test("auth logout keeps the file when the provider is away, and with --force deletes it and says so", async () => {
     await using own = await startOAuthProvider();
     const { folder, credentials } = files();
     const secrets = own.writeClientSecrets(folder.file("own_secrets.json"));
@@ -351,8 +351,9 @@ describe("auth logout", () => {
     const refused = await pullqueue(["auth", "logout", credentials]);
     expect(refused).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("(unavailable)") });
     expect(existsSync(credentials)).toBe(true);
-    const local = await pullqueue(["auth", "logout", credentials, "--local", "--json"]);
-    expect(JSON.parse(local.stdout)).toEqual({ credentials, revoked: false, deleted: true });
+    const forced = await pullqueue(["auth", "logout", credentials, "--force", "--json"]);
+    expect(JSON.parse(forced.stdout)).toEqual({ credentials, revoked: false, deleted: true });
+    expect(JSON.parse(forced.stderr)).toMatchObject({ warning: { code: "not_revoked" } });
     expect(existsSync(credentials)).toBe(false);
   });
 });

@@ -50,6 +50,7 @@ export function credentialsSource({ endpoint, ...options }: CredentialsChoice): 
 class CredentialsSource implements OpenTokenSource {
   readonly #options: CredentialsOptions;
   #opened: Promise<Credentials> | undefined;
+  #isClosed = false;
 
   constructor(options: CredentialsOptions) {
     this.#options = options;
@@ -61,13 +62,16 @@ class CredentialsSource implements OpenTokenSource {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     const credentials = await this.#opened?.catch(() => undefined); // Never opened: nothing to close.
     await credentials?.close();
   }
 
   async #open(): Promise<Credentials> {
     const { openCredentials } = await import("@pullqueue/auth");
-    return openCredentials(this.#options);
+    const credentials = openCredentials(this.#options);
+    if (this.#isClosed) await credentials.close();
+    return credentials;
   }
 }
 
@@ -82,15 +86,14 @@ class DemandedSource implements OpenTokenSource {
 
   async getAccessToken(query: TokenQuery): Promise<string | undefined> {
     if (!this.#isWanted && query.demanded !== true) return undefined;
+    this.#isWanted = true;
     try {
-      const token = await this.#source.getAccessToken(query);
-      this.#isWanted = true;
-      return token;
+      return await this.#source.getAccessToken(query);
     } catch (error) {
-      const isNothingThere = error instanceof Error && "code" in error && error.code === "not_found";
-      if (!isNothingThere) throw error;
-      // Nobody promised credentials: what the server said of the call without any is the better error.
-      return undefined;
+      const { AuthError, isAuthError } = await import("@pullqueue/auth");
+      if (!isAuthError(error)) throw error;
+      // Nobody asked for credentials by name, so that it must be said why they were looked for.
+      throw new AuthError(error.code, `the server demands a token; ${error.message}`, { cause: error });
     }
   }
 

@@ -1,73 +1,103 @@
 import { writeFileSync } from "node:fs";
 import { temporaryFolder } from "@pullqueue/testing";
-import { describe, expect, test } from "vitest";
-import { fileTokenSource, tokenSourceOf } from "../../src/transports/appengine-credentials.js";
+import { startOAuthProvider } from "@pullqueue/testing/oauth-provider";
+import { describe, expect, onTestFinished, test } from "vitest";
+import {
+  type CredentialsChoice,
+  credentialsSource,
+  tokenSourceOf,
+} from "../../src/transports/appengine-credentials.js";
 
-/** A credentials file with this content, read once. */
-async function tokenOf(content: string): Promise<string | undefined> {
-  using folder = temporaryFolder();
+const LOCAL = "http://127.0.0.1:8085";
+const REMOTE = "https://queues.example.com";
+
+/** A file with this content. */
+function file(content: object): string {
+  const folder = temporaryFolder();
+  onTestFinished(() => folder[Symbol.dispose]());
   const path = folder.file("credentials.json");
-  writeFileSync(path, content);
-  return await fileTokenSource(path).getAccessToken({});
+  writeFileSync(path, JSON.stringify(content), { mode: 0o600 });
+  return path;
 }
 
-/** Other files that users of Google's API have, and what the refusal calls them. */
-const OTHERS: readonly (readonly [what: string, content: object, named: RegExp])[] = [
-  ["client secrets", { installed: { client_id: "i", client_secret: "very-secret" } }, /client secrets/],
-  ["web client secrets", { web: { client_id: "i", client_secret: "very-secret" } }, /client secrets/],
-  ["a service account", { type: "service_account", private_key: "very-secret" }, /service account/],
-  ["an authorized user", { type: "authorized_user", refresh_token: "very-secret" }, /authorized_user/],
-  [
-    "an oauth2client Storage file",
-    { _class: "OAuth2Credentials", _module: "oauth2client.client", access_token: "very-secret" },
-    /oauth2client Storage/,
-  ],
-  [
-    "a file of several Storages",
-    { file_version: 1, data: [{ token: "very-secret" }] },
-    /oauth2client Storage/,
-  ],
-  ["OAuth credentials", { client_id: "i", access_token: "very-secret" }, /OAuth credentials/],
-  ["an empty token", { access_token: "" }, /without a text access_token/],
-];
+/** A source that is closed after the test. */
+function sourceOf(choice: CredentialsChoice) {
+  const source = credentialsSource(choice);
+  if (source === undefined) throw new Error("no token can be wanted there");
+  onTestFinished(() => source.close());
+  return source;
+}
 
-describe("fileTokenSource()", () => {
-  test("fileTokenSource() reads the access token, whatever a token answer has beside it", async () => {
-    expect(await tokenOf('{"access_token": "t", "expires_in": 3599, "token_type": "Bearer"}')).toBe("t");
-  });
-
-  for (const [what, content, named] of OTHERS) {
-    test(`fileTokenSource() refuses ${what}, says what it is, and shows nothing of it`, async () => {
-      const refusal = await tokenOf(JSON.stringify(content)).catch((error: Error) => error);
-      expect(refusal).toMatchObject({ code: "invalid_argument", message: expect.stringMatching(named) });
-      expect(String((refusal as Error).message)).toContain("signing in is not supported yet");
-      expect(String((refusal as Error).message)).not.toContain("very-secret");
-    });
-  }
-
-  test("fileTokenSource() refuses what is no JSON object, or too large", async () => {
-    for (const content of ["token very-secret", "[]", '"very-secret"', "null", " ".repeat(70_000)]) {
-      const refusal = await tokenOf(content).catch((error: Error) => error);
-      expect(refusal).toMatchObject({ code: "invalid_argument" });
-      expect((refusal as Error).message).not.toContain("very-secret");
+describe("credentialsSource()", () => {
+  test("credentialsSource() gives the tokens of a file, whatever the endpoint, and reads nothing before", async () => {
+    for (const endpoint of [LOCAL, REMOTE]) {
+      sourceOf({ endpoint, credentialsFile: "/nowhere.json" });
+      const credentialsFile = file({ access_token: "a-token" });
+      expect(await sourceOf({ endpoint, credentialsFile }).getAccessToken({})).toBe("a-token");
     }
   });
 
-  test("fileTokenSource() says which file cannot be read", async () => {
-    const reading = fileTokenSource("/nowhere/credentials.json").getAccessToken({});
-    await expect(reading).rejects.toThrow(/\/nowhere\/credentials.json cannot be read/);
+  test("credentialsSource() gives the token that somebody else wrote after one was rejected", async () => {
+    const credentialsFile = file({ access_token: "old" });
+    const source = sourceOf({ endpoint: LOCAL, credentialsFile });
+    expect(await source.getAccessToken({})).toBe("old");
+    writeFileSync(credentialsFile, '{"access_token": "new"}');
+    expect(await source.getAccessToken({ rejected: "old" })).toBe("new");
   });
 
-  test("fileTokenSource() reads again when the token was refused, or could not be read", async () => {
-    using folder = temporaryFolder();
-    const path = folder.file("credentials.json");
-    const source = fileTokenSource(path);
-    await expect(source.getAccessToken({})).rejects.toMatchObject({ code: "invalid_argument" });
-    writeFileSync(path, '{"access_token": "old"}');
-    expect(await source.getAccessToken({})).toBe("old");
-    writeFileSync(path, '{"access_token": "new"}');
-    expect(await source.getAccessToken({})).toBe("old");
-    expect(await source.getAccessToken({ rejected: "old" })).toBe("new");
+  test("credentialsSource() renews a person's sign-in with what the file says", async () => {
+    await using provider = await startOAuthProvider();
+    const { refresh_token } = await provider.signIn();
+    const credentialsFile = file({
+      ...{ type: "authorized_user", client_id: "desktop", client_secret: provider.secretOf("desktop") },
+      ...{ refresh_token, token_uri: provider.tokenUrl },
+    });
+    const token = await sourceOf({ endpoint: LOCAL, credentialsFile }).getAccessToken({});
+    expect(await provider.introspect(token ?? "")).toMatchObject({ active: true });
+  });
+
+  test.each([LOCAL, "https://localhost:8085", "https://127.0.0.1", "http://queues.example.com", "nonsense"])(
+    "credentialsSource() without a file has nothing for %s",
+    (endpoint) => {
+      expect(credentialsSource({ endpoint })).toBeUndefined();
+    },
+  );
+
+  test("credentialsSource() without a file gives nothing until a server on another machine demands it, and then at once", async () => {
+    const env = { GOOGLE_APPLICATION_CREDENTIALS: file({ access_token: "a-token" }) };
+    const source = sourceOf({ endpoint: REMOTE, env });
+    expect(await source.getAccessToken({})).toBeUndefined();
+    expect(await source.getAccessToken({ demanded: true })).toBe("a-token");
+    expect(await source.getAccessToken({})).toBe("a-token");
+  });
+
+  test("credentialsSource() without a file looks at once when an audience says whom tokens are for", async () => {
+    const env = { GOOGLE_APPLICATION_CREDENTIALS: "/nowhere.json" };
+    const source = sourceOf({ endpoint: LOCAL, audience: REMOTE, env });
+    await expect(source.getAccessToken({})).rejects.toMatchObject({
+      ...{ name: "AuthError", code: "not_found", message: expect.stringMatching(/^(?!the server).*nowhere/) },
+    });
+  });
+
+  test("credentialsSource() says why it looked when what nobody named cannot be had", async () => {
+    const env = { GOOGLE_APPLICATION_CREDENTIALS: "/nowhere.json" };
+    await expect(
+      sourceOf({ endpoint: REMOTE, env }).getAccessToken({ demanded: true }),
+    ).rejects.toMatchObject({
+      ...{ name: "AuthError", code: "not_found" },
+      message: expect.stringMatching(/^the server demands a token; .*\/nowhere\.json/),
+    });
+  });
+
+  test("close() closes the credentials, is idempotent, and does nothing before the first use", async () => {
+    const credentialsFile = file({ access_token: "a-token" });
+    const source = sourceOf({ endpoint: LOCAL, credentialsFile });
+    await source.getAccessToken({});
+    await Promise.all([source.close(), source.close()]);
+    await expect(source.getAccessToken({})).rejects.toMatchObject({ name: "AuthError", code: "closed" });
+    const unused = sourceOf({ endpoint: LOCAL, credentialsFile });
+    await unused.close();
+    await expect(unused.getAccessToken({})).rejects.toMatchObject({ code: "closed" });
   });
 });
 

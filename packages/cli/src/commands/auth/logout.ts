@@ -12,7 +12,7 @@ import { EXIT, type ExitCode } from "../../exit-codes.js";
 import { printable } from "../../table.js";
 
 interface LogoutOptions extends GlobalOptions {
-  readonly local?: boolean;
+  readonly force?: boolean;
 }
 
 /** Adds `auth logout`: the end of a sign-in. */
@@ -20,15 +20,15 @@ export const addLogout: AddCommand = (auth, run) => {
   withOptionsOf(auth.command("logout"), "credentials", "json")
     .description("revoke credentials, and delete their file")
     .argument("[credentials]", "the file (default: --credentials, else PULLQUEUE_CREDENTIALS)")
-    .option("--local", "delete the file without revoking")
+    .option("--force", "delete the file even when it cannot be revoked")
     .addHelpText(
       "after",
       `
-When the authorization server cannot be reached, nothing is deleted: what is not revoked is still good, also in copies of the file.
-Where there is nothing to revoke by, as with a provider that has no such address, the file is deleted and that is said.
+While the authorization server cannot be reached, the file stays: it is all that the sign-in can be revoked by, and what is not revoked is
+still good, also in copies. Where that server has no way to revoke, the file is deleted, and that is said.
 ${examples(
   ["pullqueue auth logout credentials.json", "revokes, then deletes"],
-  ["pullqueue auth logout credentials.json --local", "deletes; the sign-in goes on to be good"],
+  ["pullqueue auth logout credentials.json --force", "deletes, whatever the server says"],
 )}`,
     )
     .action((credentials: string | undefined, _options: unknown, command: Command) =>
@@ -43,9 +43,11 @@ function logout(
 ): Promise<ExitCode> {
   const { path } = neededFile("logout", given, options, env);
   return orNothing(output, async () => {
-    const { revoked } = await signOut({ credentialsFile: path, signal, revoke: options.local !== true });
+    const { revoked } = await signOut({ credentialsFile: path, signal, force: options.force === true });
     if (output.json) await output.value({ credentials: path, revoked, deleted: true });
-    else await output.line(revoked ? `revoked and deleted ${printable(path)}` : `deleted ${printable(path)}`);
+    else await output.line(`${revoked ? "revoked and deleted" : "deleted"} ${printable(path)}`);
+    if (!revoked)
+      output.warn("not_revoked", "the sign-in was not revoked: copies of the file are still good");
     return EXIT.done;
   });
 }
