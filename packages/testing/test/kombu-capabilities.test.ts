@@ -40,10 +40,7 @@ test.skipIf(isMissing("postgres"))("docs/kombu.md shows what the transports' man
     await openMemoryTransport({ ...project, name: "capabilities" }, context),
     await openSqliteTransport({ ...project, path: folder.file("queue.db") }, context),
     await openPostgresTransport({ ...project, url: schema.url }, context),
-    await openAppEngineTransport(
-      { ...project, ...server, ...NO_CREDENTIALS },
-      context,
-    ),
+    await openAppEngineTransport({ ...project, ...server, ...NO_CREDENTIALS }, context),
   ];
   const manifests = transports.map(({ manifest }) => manifest);
   await Promise.all(transports.map((transport) => transport.close()));
