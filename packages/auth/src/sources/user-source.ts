@@ -68,7 +68,8 @@ export class UserSource implements TokenMaker {
     const grant = await this.#ask(user, refreshToken);
     const after = renewed(user, grant, nowMs);
     await store.save(after, user);
-    const token = this.#tokenOf(after);
+    // An ID token that was there before does not get better by an answer without one.
+    const token = this.#tokenOf({ ...after, idToken: grant.idToken });
     if (token === undefined) throw this.#noIdToken();
     // The issuer's clock says when an ID token ends; ours may differ.
     const lifeMs = token.lifeMs ?? grant.lifeMs;

@@ -1,0 +1,435 @@
+import { symlinkSync, writeFileSync } from "node:fs";
+import { temporaryFolder } from "@pullqueue/testing";
+import { type OAuthProvider, startOAuthProvider } from "@pullqueue/testing/oauth-provider";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { encodeUser } from "../../src/files/user-credentials.js";
+import { openCredentials } from "../../src/sources/open-credentials.js";
+import {
+  HOUR_MS,
+  json,
+  nowMs,
+  refreshes,
+  shiftableClock,
+  signedInFile,
+  userOf,
+} from "../support/signed-in-files.js";
+
+/** A person's sign-in at a real authorization server. */
+
+let provider: OAuthProvider;
+let rotating: OAuthProvider;
+let folder: ReturnType<typeof temporaryFolder>;
+let path: string;
+
+beforeAll(async () => {
+  provider = await startOAuthProvider();
+  rotating = await startOAuthProvider({ rotates: true });
+});
+afterAll(async () => {
+  await provider.stop();
+  await rotating.stop();
+});
+beforeEach(() => {
+  folder = temporaryFolder();
+  path = folder.file("credentials.json");
+});
+afterEach(() => folder[Symbol.dispose]());
+
+const isActive = async (at: OAuthProvider, token: string) => (await at.introspect(token)).active;
+
+describe("getAccessToken() of a sign-in", () => {
+  test("getAccessToken() gives the token of the file and asks nobody while it is good", async () => {
+    const user = await signedInFile(provider, path);
+    const before = refreshes(provider);
+    await using credentials = openCredentials({ credentialsFile: path });
+    expect(await credentials.getAccessToken()).toBe(user.accessToken);
+    expect(await credentials.getAccessToken()).toBe(user.accessToken);
+    expect(refreshes(provider)).toBe(before);
+  });
+
+  test("getAccessToken() renews a token that has ended once for all who ask at once, and writes the file", async () => {
+    const user = await signedInFile(provider, path, { expiresAtMs: nowMs() - 1000 });
+    const before = refreshes(provider);
+    await using credentials = openCredentials({ credentialsFile: path });
+    const tokens = await Promise.all(Array.from({ length: 10 }, () => credentials.getAccessToken()));
+    const [token = ""] = tokens;
+    expect(new Set(tokens).size).toBe(1);
+    expect(token).not.toBe(user.accessToken);
+    expect(await isActive(provider, token)).toBe(true);
+    expect(refreshes(provider)).toBe(before + 1);
+    const written = { access_token: token, token, refresh_token: user.refreshToken, invalid: false };
+    expect(json(path)).toMatchObject({ ...written, token_response: { access_token: token } });
+  });
+
+  test("getAccessToken() never gives a token that ends within half a minute", async () => {
+    const user = await signedInFile(provider, path, { expiresAtMs: nowMs() + 29_000 });
+    await using credentials = openCredentials({ credentialsFile: path });
+    expect(await credentials.getAccessToken()).not.toBe(user.accessToken);
+  });
+
+  test("getAccessToken() gives a token that ends within five minutes while the next is had", async () => {
+    const user = await signedInFile(provider, path, { expiresAtMs: nowMs() + 200_000 });
+    const held = provider.holdTokenAnswers();
+    await using credentials = openCredentials({ credentialsFile: path });
+    // The first call only adopts the file's; the second finds it ageing.
+    expect(await credentials.getAccessToken()).toBe(user.accessToken);
+    expect(await credentials.getAccessToken()).toBe(user.accessToken);
+    await held.reached;
+    expect(await credentials.getAccessToken()).toBe(user.accessToken);
+    held.release();
+    const renewed = await credentials.getAccessToken({ rejected: user.accessToken! });
+    expect(renewed).not.toBe(user.accessToken);
+    expect(await credentials.getAccessToken()).toBe(renewed);
+  });
+
+  test("getAccessToken() says nothing of a renewal in the background that fails", async () => {
+    const user = await signedInFile(provider, path, { expiresAtMs: nowMs() + 200_000 });
+    await provider.stop();
+    try {
+      await using credentials = openCredentials({ credentialsFile: path });
+      for (let call = 0; call < 5; call++) expect(await credentials.getAccessToken()).toBe(user.accessToken);
+      await expect(credentials.refresh()).rejects.toMatchObject({ code: "unavailable" });
+      expect(await credentials.getAccessToken()).toBe(user.accessToken);
+    } finally {
+      await provider.start();
+    }
+  });
+
+  test("getAccessToken() renews a rejected token exactly once, whoever else has been refused it", async () => {
+    const { accessToken: rejected = "" } = await signedInFile(provider, path);
+    const before = refreshes(provider);
+    await using credentials = openCredentials({ credentialsFile: path });
+    const tokens = await Promise.all([
+      credentials.getAccessToken({ rejected }),
+      credentials.getAccessToken({ rejected }),
+      // Joined while it knew of no rejection, the renewal would have brought the file's.
+      credentials.getAccessToken(),
+    ]);
+    expect(new Set(tokens).size).toBe(1);
+    expect(tokens[0]).not.toBe(rejected);
+    expect(await credentials.getAccessToken({ rejected })).toBe(tokens[0]);
+    expect(refreshes(provider)).toBe(before + 1);
+  });
+
+  test("getAccessToken() renews for one who was refused the token that a call before it is just fetching from the file", async () => {
+    const { accessToken: rejected = "" } = await signedInFile(provider, path);
+    await using credentials = openCredentials({ credentialsFile: path });
+    const [first, second] = await Promise.all([
+      credentials.getAccessToken(),
+      credentials.getAccessToken({ rejected }),
+    ]);
+    expect(first).toBe(rejected);
+    expect(second).not.toBe(rejected);
+  });
+
+  test("getAccessToken() takes a token that somebody else has put into the file before it renews a rejected one", async () => {
+    const { accessToken: rejected = "" } = await signedInFile(provider, path);
+    await using credentials = openCredentials({ credentialsFile: path });
+    await credentials.getAccessToken();
+    const other = await signedInFile(provider, path);
+    const before = refreshes(provider);
+    expect(await credentials.getAccessToken({ rejected })).toBe(other.accessToken);
+    expect(refreshes(provider)).toBe(before);
+  });
+
+  test("getAccessToken() gives tokens that live for seconds, each for most of its life", async () => {
+    await using short = await startOAuthProvider({ accessTokenSecs: 20 });
+    const clock = shiftableClock();
+    await signedInFile(short, path, { expiresAtMs: nowMs() - 1 });
+    await using credentials = openCredentials({ credentialsFile: path, clock });
+    await using another = openCredentials({ credentialsFile: path, clock });
+    const first = await credentials.getAccessToken();
+    clock.shift(10_000);
+    expect(await credentials.getAccessToken()).toBe(first);
+    expect(await another.getAccessToken()).toBe(first);
+    expect(refreshes(short)).toBe(1);
+    clock.shift(9_000);
+    expect(await credentials.getAccessToken()).not.toBe(first);
+  });
+
+  test.each([2 * HOUR_MS, -2 * HOUR_MS])(
+    "getAccessToken() works with a clock that is wrong by %i ms",
+    async (shift) => {
+      const { accessToken: fromFile = "" } = await signedInFile(provider, path);
+      const before = refreshes(provider);
+      const clock = shiftableClock(shift);
+      await using credentials = openCredentials({ credentialsFile: path, clock });
+      const token = await credentials.getAccessToken();
+      expect(await isActive(provider, token)).toBe(true);
+      for (let call = 0; call < 5; call++) expect(await credentials.getAccessToken()).toBe(token);
+      expect(refreshes(provider) - before).toBe(shift > 0 ? 1 : 0);
+      // It jumps back to the right time, and then the same way once more.
+      clock.shift(-shift);
+      expect(await isActive(provider, await credentials.getAccessToken())).toBe(true);
+      clock.shift(shift);
+      const last = await credentials.getAccessToken({ rejected: fromFile });
+      expect(await isActive(provider, last)).toBe(true);
+      expect(refreshes(provider) - before).toBeLessThanOrEqual(3);
+    },
+  );
+
+  test.each(["desktop-public", "desktop-basic"] as const)(
+    "getAccessToken() renews for the client %s",
+    async (client) => {
+      await signedInFile(provider, path, { expiresAtMs: 0 }, client);
+      await using credentials = openCredentials({ credentialsFile: path });
+      expect(await isActive(provider, await credentials.getAccessToken())).toBe(true);
+    },
+  );
+
+  test("getAccessToken() rejects with `unavailable` while the server is down, and works when it is back", async () => {
+    await signedInFile(provider, path, { expiresAtMs: 0 });
+    await using credentials = openCredentials({ credentialsFile: path });
+    await provider.stop();
+    try {
+      await expect(credentials.getAccessToken()).rejects.toMatchObject({ code: "unavailable" });
+    } finally {
+      await provider.start();
+    }
+    expect(await isActive(provider, await credentials.getAccessToken())).toBe(true);
+  });
+});
+
+describe("A sign-in that is not good any more", () => {
+  test("getAccessToken() names the command that mends it, asks no second time, and takes a new sign-in", async () => {
+    const { refreshToken = "" } = await signedInFile(provider, path, { expiresAtMs: 0 });
+    await provider.revoke(refreshToken);
+    const before = refreshes(provider);
+    await using credentials = openCredentials({ credentialsFile: path });
+    for (let call = 0; call < 3; call++) {
+      await expect(credentials.getAccessToken()).rejects.toMatchObject({
+        name: "AuthError",
+        code: "sign_in_needed",
+        message: expect.stringContaining(`pullqueue auth login client_secrets.json ${path}`),
+      });
+    }
+    expect(refreshes(provider)).toBe(before + 1);
+    const { accessToken } = await signedInFile(provider, path);
+    expect(await credentials.getAccessToken()).toBe(accessToken);
+  });
+
+  test("getAccessToken() quotes a path with spaces as a shell wants it", async () => {
+    const odd = folder.file("it's mine.json");
+    await signedInFile(provider, odd, { refreshToken: undefined, expiresAtMs: 0 });
+    await expect(openCredentials({ credentialsFile: odd }).getAccessToken()).rejects.toThrow(
+      `'${odd.replace("'", `'\\''`)}'`,
+    );
+  });
+
+  test.each([
+    ["no refresh token", { refreshToken: undefined }, "holds no refresh token"],
+    ["oauth2client's mark", { isInvalid: true }, "marked as invalid"],
+  ])(
+    "getAccessToken() rejects with `sign_in_needed` for a file with %s and asks nobody",
+    async (_, changes, words) => {
+      await signedInFile(provider, path, { expiresAtMs: 0, ...changes });
+      const before = refreshes(provider);
+      await expect(openCredentials({ credentialsFile: path }).getAccessToken()).rejects.toMatchObject({
+        code: "sign_in_needed",
+        message: expect.stringContaining(words),
+      });
+      expect(refreshes(provider)).toBe(before);
+    },
+  );
+
+  test("getAccessToken() takes the sign-in that replaced a void one while the server was asked", async () => {
+    const { refreshToken = "" } = await signedInFile(provider, path, { expiresAtMs: 0 });
+    const tokens = await provider.signIn();
+    await provider.revoke(refreshToken);
+    const held = provider.holdTokenAnswers();
+    await using credentials = openCredentials({ credentialsFile: path });
+    const token = credentials.getAccessToken();
+    await held.reached;
+    writeFileSync(path, encodeUser(userOf(provider, tokens)));
+    held.release();
+    expect(await token).toBe(tokens.access_token);
+  });
+
+  test("getAccessToken() says who is wrong when the server knows the client no more", async () => {
+    await signedInFile(provider, path, { expiresAtMs: 0, clientId: "nobody" });
+    await expect(openCredentials({ credentialsFile: path }).getAccessToken()).rejects.toMatchObject({
+      code: "refused",
+      message: expect.stringContaining("invalid_client"),
+    });
+  });
+});
+
+describe("What a renewal writes", () => {
+  test("getAccessToken() writes a replaced refresh token into a file that holds no access token", async () => {
+    const tokens = await rotating.signIn();
+    const fields = {
+      type: "authorized_user",
+      client_id: "desktop",
+      client_secret: rotating.secretOf("desktop"),
+      refresh_token: tokens.refresh_token,
+      token_uri: rotating.tokenUrl,
+      quota_project_id: "kept",
+    };
+    writeFileSync(path, JSON.stringify(fields));
+    await using credentials = openCredentials({ credentialsFile: path });
+    const rejected = await credentials.getAccessToken();
+    const written = json(path);
+    expect(written).toMatchObject({ quota_project_id: "kept", type: "authorized_user" });
+    expect(written.refresh_token).not.toBe(tokens.refresh_token);
+    // The old one would void the whole grant.
+    await credentials.getAccessToken({ rejected });
+  });
+
+  test("getAccessToken() leaves a file alone that holds no access token and whose refresh token stays", async () => {
+    const { refresh_token } = await provider.signIn();
+    const client_secret = provider.secretOf("desktop");
+    const named = { type: "authorized_user", client_id: "desktop", client_secret, refresh_token };
+    const fields = { ...named, token_uri: provider.tokenUrl };
+    writeFileSync(path, JSON.stringify(fields));
+    await using credentials = openCredentials({ credentialsFile: path });
+    expect(await isActive(provider, await credentials.getAccessToken())).toBe(true);
+    expect(json(path)).toEqual(fields);
+  });
+
+  test("getAccessToken() goes on in memory where a replaced refresh token cannot be saved, and warns once", async () => {
+    await signedInFile(rotating, folder.file("real.json"), { expiresAtMs: 0 });
+    const before = json(folder.file("real.json"));
+    symlinkSync("real.json", path);
+    const warnings: string[] = [];
+    await using credentials = openCredentials({
+      credentialsFile: path,
+      onWarning: (message) => warnings.push(message),
+    });
+    let rejected = await credentials.getAccessToken();
+    for (let round = 0; round < 3; round++) rejected = await credentials.getAccessToken({ rejected });
+    expect(await isActive(rotating, rejected)).toBe(true);
+    expect(json(folder.file("real.json"))).toEqual(before);
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toContain("symbolic link");
+    // A new sign-in counts again.
+    const { accessToken } = await signedInFile(rotating, folder.file("real.json"));
+    expect(await credentials.getAccessToken({ rejected })).toBe(accessToken);
+  });
+
+  test("getAccessToken() does not overwrite a sign-in that was made while the server was asked", async () => {
+    await signedInFile(provider, path, { expiresAtMs: 0 });
+    const other = userOf(provider, await provider.signIn({ account: "other@example.com" }));
+    const held = provider.holdTokenAnswers();
+    await using credentials = openCredentials({ credentialsFile: path });
+    const token = credentials.getAccessToken();
+    await held.reached;
+    writeFileSync(path, encodeUser(other));
+    held.release();
+    await token;
+    expect(json(path)).toMatchObject({ account: "other@example.com", access_token: other.accessToken });
+  });
+});
+
+describe("An abort, and the end", () => {
+  test("getAccessToken() rejects with the signal's reason, and the renewal goes on and is saved", async () => {
+    const user = await signedInFile(rotating, path, { expiresAtMs: 0 });
+    const held = rotating.holdTokenAnswers();
+    await using credentials = openCredentials({ credentialsFile: path });
+    const leaving = new AbortController();
+    const left = credentials.getAccessToken({ signal: leaving.signal });
+    const stayed = credentials.getAccessToken();
+    await held.reached;
+    leaving.abort(new Error("no interest"));
+    await expect(left).rejects.toThrow("no interest");
+    await expect(credentials.getAccessToken({ signal: leaving.signal })).rejects.toThrow("no interest");
+    held.release();
+    expect(json(path).access_token).toBe(user.accessToken);
+    const token = await stayed;
+    expect(json(path).access_token).toBe(token);
+  });
+
+  test("close() waits for a renewal that was asked for and saves it, because the old refresh token is void", async () => {
+    const user = await signedInFile(rotating, path, { expiresAtMs: 0 });
+    const held = rotating.holdTokenAnswers();
+    const credentials = openCredentials({ credentialsFile: path });
+    const token = credentials.getAccessToken();
+    await held.reached;
+    const closed = Promise.all([credentials.close(), credentials.close()]);
+    held.release();
+    await closed;
+    expect(json(path).refresh_token).not.toBe(user.refreshToken);
+    expect(json(path).access_token).toBe(await token);
+  });
+
+  test("close() ends the wait for somebody else's lock", async () => {
+    await signedInFile(provider, path, { expiresAtMs: 0 });
+    const held = provider.holdTokenAnswers();
+    await using holder = openCredentials({ credentialsFile: path });
+    const first = holder.getAccessToken();
+    await held.reached;
+    const before = refreshes(provider);
+    const credentials = openCredentials({ credentialsFile: path });
+    const waiting = expect(credentials.getAccessToken()).rejects.toMatchObject({ code: "closed" });
+    await credentials.close();
+    await waiting;
+    expect(refreshes(provider)).toBe(before);
+    held.release();
+    await first;
+  });
+
+  test("every call rejects with `closed` after close()", async () => {
+    await signedInFile(provider, path);
+    const credentials = openCredentials({ credentialsFile: path });
+    await credentials.getAccessToken();
+    await credentials.close();
+    await credentials.close();
+    for (const call of [
+      () => credentials.getAccessToken(),
+      () => credentials.refresh(),
+      () => credentials.describe(),
+    ]) {
+      await expect(call()).rejects.toMatchObject({ name: "AuthError", code: "closed" });
+    }
+  });
+});
+
+describe("refresh(), describe() and audience", () => {
+  test("refresh() renews a token that is good, and describe() says what there is without renewing", async () => {
+    const user = await signedInFile(provider, path);
+    const before = refreshes(provider);
+    await using credentials = openCredentials({ credentialsFile: path });
+    const summary = {
+      kind: "user",
+      account: "me@example.com",
+      scopes: user.scopes,
+      source: path,
+      refreshable: true,
+      issuer: provider.issuer,
+      audience: undefined,
+    };
+    const described = await credentials.describe();
+    expect(described).toMatchObject(summary);
+    expect(Math.abs((described.expiresAtMs ?? 0) - (user.expiresAtMs ?? 0))).toBeLessThan(1000);
+    expect(refreshes(provider)).toBe(before);
+    expect(await credentials.refresh()).toMatchObject(summary);
+    expect(refreshes(provider)).toBe(before + 1);
+    expect(json(path).access_token).not.toBe(user.accessToken);
+    expect(await credentials.getAccessToken()).toBe(json(path).access_token);
+  });
+
+  test("getAccessToken() gives the ID token for an audience that is the application, and refuses any other", async () => {
+    const user = await signedInFile(provider, path);
+    await using own = openCredentials({ credentialsFile: path, audience: "desktop" });
+    expect(await own.getAccessToken()).toBe(user.idToken);
+    const before = refreshes(provider);
+    const renewed = await own.getAccessToken({ rejected: user.idToken! });
+    expect(renewed.split(".")).toHaveLength(3);
+    expect(refreshes(provider)).toBe(before + 1);
+    await using other = openCredentials({ credentialsFile: path, audience: "https://queue.example.com" });
+    await expect(other.getAccessToken()).rejects.toMatchObject({
+      code: "not_supported",
+      message: expect.stringContaining("https://queue.example.com"),
+    });
+    expect(refreshes(provider)).toBe(before + 1);
+  });
+
+  test("getAccessToken() gives no ID token that has ended where the server grants no new one", async () => {
+    const { id_token: idToken } = await provider.signIn();
+    const scope = "https://www.googleapis.com/auth/taskqueue";
+    const user = userOf(provider, await provider.signIn({ scope }), { idToken });
+    writeFileSync(path, encodeUser(user));
+    const clock = shiftableClock(48 * HOUR_MS);
+    await using credentials = openCredentials({ credentialsFile: path, audience: "desktop", clock });
+    await expect(credentials.getAccessToken()).rejects.toMatchObject({ code: "not_supported" });
+  });
+});
