@@ -33,11 +33,14 @@ export interface Credentials extends AsyncDisposable {
    * A token that is good for at least a moment. One that nears its end is renewed in the background. `rejected` is one that a server has
    * refused: it is not given again where another can be had.
    */
-  getAccessToken(options?: { readonly signal?: AbortSignal; readonly rejected?: string }): Promise<string>;
+  getAccessToken(options?: {
+    readonly signal?: AbortSignal | undefined;
+    readonly rejected?: string | undefined;
+  }): Promise<string>;
   /** Renews the token now. */
-  refresh(options?: { readonly signal?: AbortSignal }): Promise<CredentialsSummary>;
+  refresh(options?: { readonly signal?: AbortSignal | undefined }): Promise<CredentialsSummary>;
   /** What they are, without renewing anything. */
-  describe(options?: { readonly signal?: AbortSignal }): Promise<CredentialsSummary>;
+  describe(options?: { readonly signal?: AbortSignal | undefined }): Promise<CredentialsSummary>;
   /** Ends what waits; a renewal that has been asked for is awaited and saved, because the old refresh token may be void. Idempotent. */
   close(): Promise<void>;
 }

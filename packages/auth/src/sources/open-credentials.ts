@@ -37,18 +37,22 @@ class OpenCredentials implements Credentials {
     signal,
     rejected,
   }: {
-    readonly signal?: AbortSignal;
-    readonly rejected?: string;
+    readonly signal?: AbortSignal | undefined;
+    readonly rejected?: string | undefined;
   } = {}): Promise<string> {
     return this.#cache.get(signal, rejected);
   }
 
-  async refresh({ signal }: { readonly signal?: AbortSignal } = {}): Promise<CredentialsSummary> {
+  async refresh({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<CredentialsSummary> {
     await this.#cache.refresh(signal);
     return this.describe(signal === undefined ? {} : { signal });
   }
 
-  async describe({ signal }: { readonly signal?: AbortSignal } = {}): Promise<CredentialsSummary> {
+  async describe({
+    signal,
+  }: {
+    readonly signal?: AbortSignal | undefined;
+  } = {}): Promise<CredentialsSummary> {
     const { closing } = this.#cache;
     closing.throwIfAborted();
     const summary = await abortable(abortable(this.#source.describe(closing), closing), signal);

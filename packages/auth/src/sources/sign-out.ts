@@ -11,7 +11,7 @@ export interface SignOutOptions {
   readonly credentialsFile: string;
   /** Deletes the file even where its server cannot be reached, or does not revoke the token. Default false. */
   readonly force?: boolean;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Default: the system's. */
   readonly clock?: Clock;
 }
