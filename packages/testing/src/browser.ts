@@ -29,7 +29,7 @@ export interface BrowserPage {
   screenshot(path: string): Promise<void>;
 }
 
-/** Debian's. Others are found by PULLQUEUE_TEST_CHROMIUM. */
+/** Debian's, as `services.ts` looks for it. */
 const CHROMIUM = "/usr/bin/chromium";
 
 /** How long a page may take, in milliseconds: on a busy machine the first one takes seconds. */
@@ -50,7 +50,7 @@ const PARAMETERS = [
 export async function startBrowser(): Promise<TestBrowser> {
   const profile = temporaryFolder();
   const browser = await chromium.launchPersistentContext(profile.path, {
-    executablePath: process.env.PULLQUEUE_TEST_CHROMIUM ?? CHROMIUM,
+    executablePath: CHROMIUM,
     headless: true,
     timeout: PAGE_MS,
     chromiumSandbox: process.getuid?.() !== 0,

@@ -16,7 +16,7 @@ const SERVICES = {
     command: ["/usr/bin/python3", "-c", "import oauth2client.file"],
     debianPackage: "python3-oauth2client",
   },
-  chromium: { command: ["chromium", "--version"], debianPackage: "chromium" },
+  chromium: { command: ["/usr/bin/chromium", "--version"], debianPackage: "chromium" },
   // The database that tests share, each in a schema of its own: at PULLQUEUE_TEST_POSTGRES, or Debian's.
   postgres: {
     command: [

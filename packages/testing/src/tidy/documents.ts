@@ -13,6 +13,7 @@ const EXPECTED = [
   "docs/protocol.md",
   "docs/errors.md",
   "docs/security.md",
+  "docs/authentication.md",
 ];
 
 /** A program of a document: its text as a module, and the line of the document where it begins. */
