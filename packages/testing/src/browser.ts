@@ -1,6 +1,12 @@
 import { chromium, type Locator } from "playwright-core";
 import { temporaryFolder } from "./temp.js";
 
+/** What can be said about a browser. */
+export interface TestBrowserOptions {
+  /** Of all services on loopback only those at these origins are there, as for a browser on another machine. Default: all are. */
+  readonly reachableOrigins?: readonly string[];
+}
+
 /** A browser with one window, as a person has it, on a profile of its own. */
 export interface TestBrowser extends AsyncDisposable {
   /** Opens an address in a new tab. */
@@ -11,13 +17,13 @@ export interface TestBrowser extends AsyncDisposable {
 export interface BrowserPage {
   /** Types into the field with this label. */
   fill(label: string, text: string): Promise<void>;
-  /** Clicks the button with this text, and waits until the page that follows is there. */
+  /** Clicks the button with this text. */
   click(button: string): Promise<void>;
   /** Waits for a heading with these words. */
   heading(words: RegExp): Promise<string>;
   /** What a person reads on it. */
   text(): Promise<string>;
-  /** What its address line shows. */
+  /** What its address line shows, also while a page is awaited and when none can be had. */
   address(): string;
   /** Opens an address in the same tab. */
   goTo(address: string): Promise<void>;
@@ -47,7 +53,8 @@ const PARAMETERS = [
 ];
 
 /** Starts Debian's chromium, headless; guard tests by `isMissing("chromium")`. Without its sandbox for root alone, because it has none for root. */
-export async function startBrowser(): Promise<TestBrowser> {
+export async function startBrowser(options: TestBrowserOptions = {}): Promise<TestBrowser> {
+  const { reachableOrigins } = options;
   const profile = temporaryFolder();
   const browser = await chromium.launchPersistentContext(profile.path, {
     executablePath: CHROMIUM,
@@ -57,6 +64,12 @@ export async function startBrowser(): Promise<TestBrowser> {
     args: PARAMETERS,
   });
   browser.setDefaultTimeout(PAGE_MS);
+  if (reachableOrigins !== undefined) {
+    await browser.route(
+      ({ origin }) => !reachableOrigins.includes(origin),
+      (route) => route.abort("connectionrefused"),
+    );
+  }
   return {
     open: async (address) => {
       const page = await browser.newPage();
@@ -64,16 +77,17 @@ export async function startBrowser(): Promise<TestBrowser> {
       page.on("console", (message) => {
         if (message.type() === "error") complaints.push(message.text());
       });
+      let line = address;
+      page.on("request", (request) => {
+        if (request.isNavigationRequest() && request.frame() === page.mainFrame()) line = request.url();
+      });
       await page.goto(address);
       return {
         fill: (label, text) => page.getByLabel(label).fill(text),
-        click: async (button) => {
-          await page.getByRole("button", { name: button, exact: true }).click();
-          await page.waitForLoadState();
-        },
+        click: (button) => page.getByRole("button", { name: button, exact: true }).click(),
         heading: (words) => textOf(page.getByRole("heading", { name: words })),
         text: () => textOf(page.locator("body")),
-        address: () => page.url(),
+        address: () => line,
         goTo: async (next) => void (await page.goto(next)),
         reload: async () => void (await page.reload()),
         complaints,

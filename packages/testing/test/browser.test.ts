@@ -25,11 +25,19 @@ describe.skipIf(isMissing("chromium"))("startBrowser()", { timeout: TEST_MS }, (
     expect(await page.heading(/hello/i)).toBe("Hello, person");
     await page.fill("Name", "me");
     await page.click("Go");
-    expect(page.address()).toBe(`${address}next?name=me`);
-    expect(await page.text()).toContain("?name=me");
+    await expect.poll(() => page.address(), { timeout: TEST_MS }).toBe(`${address}next?name=me`);
+    await expect.poll(() => page.text(), { timeout: TEST_MS }).toContain("?name=me");
     expect(page.complaints).toContain("from the page");
     await page.goTo(address);
     await page.reload();
     expect(page.address()).toBe(address);
+  });
+
+  test("startBrowser() with reachable origins finds nothing elsewhere, and its address line shows where it wanted to go", async () => {
+    const [here, elsewhere] = await Promise.all([startPage(), startPage()]);
+    await using browser = await startBrowser({ reachableOrigins: [new URL(here).origin] });
+    const page = await browser.open(here);
+    await expect(page.goTo(elsewhere)).rejects.toThrow("ERR_CONNECTION_REFUSED");
+    expect(page.address()).toBe(elsewhere);
   });
 });
