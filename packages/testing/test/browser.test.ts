@@ -11,7 +11,11 @@ const PAGE = `<!doctype html><title>t</title><h1>Hello, person</h1><form action=
 const TEST_MS = 60_000;
 
 async function startPage(): Promise<string> {
-  const server = createServer((_, response) => response.setHeader("content-type", "text/html").end(PAGE));
+  const server = createServer(({ url = "" }, response) => {
+    const to = url.split("?to=")[1];
+    if (to === undefined) response.setHeader("content-type", "text/html").end(PAGE);
+    else response.writeHead(302, { location: to }).end();
+  });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => void server.close().closeAllConnections());
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
@@ -37,7 +41,8 @@ describe.skipIf(isMissing("chromium"))("startBrowser()", { timeout: TEST_MS }, (
     const [here, elsewhere] = await Promise.all([startPage(), startPage()]);
     await using browser = await startBrowser({ reachableOrigins: [new URL(here).origin] });
     const page = await browser.open(here);
-    await expect(page.goTo(elsewhere)).rejects.toThrow("ERR_CONNECTION_REFUSED");
+    await expect(page.goTo(elsewhere)).rejects.toThrow("ERR_PROXY_CONNECTION_FAILED");
     expect(page.address()).toBe(elsewhere);
+    await expect(page.goTo(`${here}leads?to=${elsewhere}`)).rejects.toThrow("ERR_PROXY_CONNECTION_FAILED");
   });
 });

@@ -72,7 +72,7 @@ function consentPage({ params }: Interaction): string {
 }
 
 function page(title: string, form: string): string {
-  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>${title}</title>
+  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>${title}</title><link rel="icon" href="data:,">
 <style>body{font:16px sans-serif;margin:4em auto;max-width:26em}label{display:block;margin:1em 0}</style>
 <h1>${title}</h1><form method="post">${form}</form></html>`;
 }
