@@ -13,7 +13,7 @@ const COMMAND = fileURLToPath(new URL("../../../cli/bin/pullqueue.js", import.me
 const SAY_MS = 30_000;
 
 /** What somebody's own credentials and servers must not change: the environment without a word of either. */
-export function bareEnvironment(folder: TemporaryFolder): Record<string, string | undefined> {
+function bareEnvironment(folder: TemporaryFolder): Record<string, string | undefined> {
   const ours = Object.entries(process.env).filter(
     ([name]) => !/^(?:PULLQUEUE_|GOOGLE_|CLOUDSDK_|GCE_|BROWSER$|DISPLAY$|WAYLAND_)/.test(name),
   );
