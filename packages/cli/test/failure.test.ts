@@ -1,3 +1,4 @@
+import { AuthError } from "@pullqueue/auth";
 import { QueueError } from "@pullqueue/core";
 import { KombuError } from "@pullqueue/kombu";
 import { CommanderError } from "commander";
@@ -25,7 +26,25 @@ describe("failureOf()", () => {
 
   test("failureOf() of a call without a token says where the command takes one", () => {
     const failure = failureOf(new QueueError("unauthenticated", "Login Required"), "pullqueue get");
-    expect(failure?.message).toMatch(/^Login Required.*--token-file/);
+    expect(failure?.message).toMatch(/^Login Required.*--credentials.*--token-file/);
+  });
+
+  test("failureOf() of credentials that cannot be used says so in their own words, and never that there was nothing", () => {
+    for (const [code, exitCode] of [
+      ["not_found", EXIT.usage],
+      ["invalid_file", EXIT.usage],
+      ["not_supported", EXIT.usage],
+      ["sign_in_needed", EXIT.failed],
+      ["closed", EXIT.failed],
+    ] as const) {
+      const cause = new AuthError(code, "sign in again");
+      const failure = { exitCode, code, message: "sign in again" };
+      expect(failureOf(cause, "pullqueue get")).toEqual(failure);
+      const wrapped = new QueueError("unauthenticated", "sign in again", { cause });
+      expect(failureOf(wrapped, "pullqueue get")).toEqual(failure);
+    }
+    const away = new QueueError("unavailable", "away", { cause: new AuthError("unavailable", "away") });
+    expect(failureOf(away, "pullqueue get")).toMatchObject({ exitCode: EXIT.failed, code: "unavailable" });
   });
 
   test("failureOf() of a mistake of ours shows where it is", () => {

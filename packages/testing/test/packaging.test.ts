@@ -66,6 +66,7 @@ function specifiers(name: string): string[] {
 describe("packages", () => {
   test("npm pack leaves out sources, tests and what the compiler keeps for itself", () => {
     expect(packed.map(({ name }) => name).sort()).toEqual([
+      "@pullqueue/auth",
       "@pullqueue/core",
       "@pullqueue/kombu",
       "@pullqueue/server",
@@ -131,12 +132,15 @@ describe("packages", () => {
     expect({ stdout, stderr, code }).toEqual({ stdout: "{ message: 'hello' }\n", stderr: "", code: 0 });
   });
 
-  test("the command pullqueue is installed and runs", async () => {
-    expect(readdirSync(folder.file("node_modules/.bin"))).toContain("pullqueue");
-    const { stdout, code } = await runProgram("npx", ["--no-install", "pullqueue", "--help"], {
-      cwd: folder.path,
-    });
-    expect(stdout).toMatch(/^Usage: pullqueue/);
-    expect(code).toBe(0);
-  });
+  test.each(["pullqueue", "pullqueue_authenticate"])(
+    "the command %s is installed and runs",
+    async (command) => {
+      expect(readdirSync(folder.file("node_modules/.bin"))).toContain(command);
+      const { stdout, code } = await runProgram("npx", ["--no-install", command, "--help"], {
+        cwd: folder.path,
+      });
+      expect(stdout).toMatch(new RegExp(`^Usage: ${command} `));
+      expect(code).toBe(0);
+    },
+  );
 });
