@@ -88,7 +88,16 @@ describe("writePrivateFile()", () => {
       "invalid_file",
       /this is a folder/,
     ],
-    ["a device", () => "/dev/null", "not_permitted", /this is a device/],
+    [
+      // A device is refused alike, and would be gone if that failed: an administrator can replace /dev/null.
+      "a named pipe",
+      () => {
+        spawnSync("mkfifo", [path]);
+        return path;
+      },
+      "not_permitted",
+      /this is a device, pipe or socket/,
+    ],
     ["a path without a folder", () => folder.file("none/credentials.json"), "not_found", /no such folder/],
     [
       "a path below a file",
