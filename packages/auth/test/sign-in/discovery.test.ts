@@ -83,9 +83,11 @@ describe("describeProvider()", () => {
     ["nonsense", 200, "<html>"],
     ["no object", 200, "null"],
     ["too much", 200, `{"issuer":"${"x".repeat(300_000)}"}`],
-    ["an error", 500, "{}"],
+    ["an error", 500, '{"authorization_endpoint":"ORIGIN/auth","scopes_supported":["openid"]}'],
   ])("describeProvider() knows nothing from %s", async (_, status, body) => {
-    await using server = await standIn((_, response) => void response.writeHead(status).end(body));
+    await using server = await standIn(({ headers }, response) => {
+      response.writeHead(status).end(body.replace("ORIGIN", `http://${headers.host}`));
+    });
     expect(await described(server, "/auth")).toEqual(SILENT);
   });
 

@@ -79,6 +79,16 @@ describe("startLoopbackServer()", () => {
     await expectStillWaiting();
   });
 
+  test("startLoopbackServer() does not wait for a request that does not end", async () => {
+    const slow = connect(server.address.port, "127.0.0.1").on("error", () => {});
+    slow.write("GET /back?state=right&code=c HTTP/1.1\r\nHost: ");
+    await once(slow, "connect");
+    await expectStillWaiting();
+    const ended = once(slow, "close");
+    await server.close();
+    await ended;
+  });
+
   test("startLoopbackServer() ends a connection that goes on sending a body", async () => {
     const head = `POST /back HTTP/1.1\r\nHost: localhost:${server.address.port}\r\nContent-Length: 99999999\r\n\r\n`;
     expect(await send(`${head}${"x".repeat(100_000)}`)).toContain("HTTP/1.1 405 ");

@@ -23,7 +23,7 @@ describe("pastedAnswer()", () => {
     `http://localhost:8085/?state=${STATE}&code=4/0Ab-c&scope=openid`,
     `  "http://127.0.0.1:8085/callback?code=4%2F0Ab-c&state=${STATE}#"\n`,
     `localhost:8085/?code=4/0Ab-c&\n  state=${STATE}`,
-    `?code=4/0Ab-c&state=${STATE}`,
+    `"?code=4/0Ab-c&state=${STATE}"`,
     `code=4/0Ab-c&state=${STATE}`,
   ])("pastedAnswer() finds the answer in %j", async (text) => {
     const { parameters } = await answerTo([text]);
@@ -51,7 +51,12 @@ describe("pastedAnswer()", () => {
     ["an address without a state", "http://localhost/?code=c", true, "another sign-in"],
     ["two states", `http://localhost/?code=c&state=${STATE}&state=${STATE}`, true, "another sign-in"],
     ["an address without a code", "http://localhost:8085/some/long/path", true, "holds no code"],
-    ["the address to open", `https://id.example/auth?state=${STATE}&code_challenge=c`, true, "at the end"],
+    [
+      "the address to open",
+      `https://id.example/auth?state=${STATE}&code_challenge=c`,
+      true,
+      "this is the address to open",
+    ],
     ["nothing", " \n", true, "nothing was pasted"],
     ["too much", "c".repeat(20_000), true, "too long"],
   ])("pastedAnswer() asks again for %s, three times in all", async (_, text, acceptsBareCode, words) => {

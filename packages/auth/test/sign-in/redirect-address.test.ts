@@ -38,6 +38,7 @@ describe("redirectAddresses()", () => {
     "http://localhost:99999/",
     "http://localhost/?query",
     "com.example.app:/oauth",
+    "app+http://localhost",
   ])("redirectAddresses() cannot be led back here by %s", (uri) => {
     expect(() => uris([uri])).toThrow(
       "secrets.json: none of the client's redirect_uris leads to this machine",

@@ -6,9 +6,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/clock.js";
 import { readCredentials } from "../../src/files/credentials-file.js";
 import { withFileLock } from "../../src/files/file-lock.js";
+import { LOCK_RETRY_MS } from "../../src/limits.js";
 import { TASKQUEUE_SCOPE } from "../../src/scopes.js";
 import { Attempt, altered, load, open } from "../support/attempt.js";
 import { handClock } from "../support/hand-clock.js";
+import { standIn } from "../support/stand-in.js";
 
 let provider: OAuthProvider;
 
@@ -40,14 +42,25 @@ describe("signIn()", () => {
     expect((await provider.askForTokens(renewal)).status).toBe(200);
   });
 
-  test.each(["desktop-basic", "desktop-public"] as const)(
-    "signIn() signs in with a client that authenticates another way: %s",
-    async (client) => {
-      using attempt = new Attempt(provider, client);
-      const { summary } = await attempt.withBrowser();
-      expect(summary.account).toBe("me@example.com");
-    },
-  );
+  test("signIn() signs in with a client that has no secret", async () => {
+    using attempt = new Attempt(provider, "desktop-public");
+    const { summary } = await attempt.withBrowser();
+    expect(summary.account).toBe("me@example.com");
+  });
+
+  test("signIn() sends the client's secret in the header to who takes it nowhere else", async () => {
+    await using strict = await standIn(({ headers }, response) => {
+      const [scheme, pair = ""] = (headers.authorization ?? "").split(" ");
+      if (scheme !== "Basic") return void response.writeHead(401).end('{"error":"invalid_client"}');
+      const granted = { access_token: `for-${pair.length}`, refresh_token: "refresh-token" };
+      response.end(JSON.stringify(granted));
+    });
+    using attempt = new Attempt(provider);
+    attempt.setSecrets({ token_uri: `${strict.origin}/token` });
+    await attempt.withBrowser();
+    expect(strict.asked).toEqual(["/token", "/token"]);
+    expect(attempt.written()).toContain("refresh-token");
+  });
 
   test("signIn() asks with PKCE, for a refresh token, and for who it is where that is offered", async () => {
     using attempt = new Attempt(provider);
@@ -88,16 +101,16 @@ describe("signIn()", () => {
     using attempt = new Attempt(provider);
     await attempt.withBrowser();
     const old = attempt.written()!;
-    const held = provider.holdTokenAnswers();
-    const again = await withFileLock(attempt.credentialsFile, { clock: systemClock }, async () => {
-      const signingIn = attempt.withBrowser((address) => openAs(address, "other@example.com"));
-      await held.reached;
-      held.release();
-      // As a process would that renews: it has the lock until it has written.
-      await provider.askForTokens({ grant_type: "refresh_token", refresh_token: "none" });
+    const clock = handClock();
+    const renewal = { clock: systemClock };
+    const again = await withFileLock(attempt.credentialsFile, renewal, async () => {
+      const signingIn = attempt.withBrowser((address) => openAs(address, "other@example.com"), { clock });
+      await Promise.race([signingIn, clock.running(LOCK_RETRY_MS)]);
+      // What a renewal does at its end.
       writeFileSync(attempt.credentialsFile, old);
       return { signingIn };
     });
+    clock.advance(LOCK_RETRY_MS);
     expect((await again.signingIn).summary.account).toBe("other@example.com");
     expect(attempt.written()).toContain("other@example.com");
   });
@@ -185,8 +198,8 @@ describe("signIn() that is ended", () => {
   test("signIn() rejects with the signal's reason, before it begins, while it waits and while it asks", async () => {
     using attempt = new Attempt(provider);
     const reason = new Error("enough");
-    await expect(attempt.signIn({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
-    expect(attempt.address).toBe("");
+    const early = { signal: AbortSignal.abort(reason), clientSecretsFile: attempt.file("none.json") };
+    await expect(attempt.signIn(early)).rejects.toBe(reason);
 
     const waiting = new AbortController();
     const onAddress = (_: string, { port }: { readonly port: number }) => {
@@ -242,6 +255,15 @@ describe("signIn() that is ended", () => {
     };
     await expect(attempt.signIn({ onAddress })).rejects.toThrow("no room");
     await expect(fetch(`http://127.0.0.1:${attempt.port}/`)).rejects.toThrow("fetch failed");
+  });
+
+  test("signIn() opens no browser when told so", async () => {
+    using attempt = new Attempt(provider);
+    const opened: string[] = [];
+    const openBrowser = (address: string) => opened.push(address);
+    const onAddress = (address: string) => void open(address);
+    await attempt.signIn({ browser: false, openBrowser, onAddress });
+    expect(opened).toEqual([]);
   });
 
   test("signIn() does not mind a browser that cannot be opened", async () => {
