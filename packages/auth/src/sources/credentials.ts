@@ -17,7 +17,7 @@ export interface CredentialsOptions {
   readonly audience?: string;
   /** Default: the system's. */
   readonly clock?: Clock;
-  /** Where application default credentials are looked for. Default: `process.env`. */
+  /** Where the files of application default credentials are looked for; google-auth-library reads its own variables. Default: `process.env`. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Told what an operator should know though the call went well. Default: `process.emitWarning`. */
   readonly onWarning?: (message: string) => void;

@@ -13,14 +13,11 @@ export interface Grant {
   readonly scopes: readonly string[] | undefined;
 }
 
-/** What a header can hold (RFC 6750, 2.1, and whatever else is visible). */
-const TOKEN = /^[\x21-\x7e]+$/;
-
 /** Reads a granting answer. Throws `unavailable` for one that grants nothing usable: then no token endpoint answers there. */
 export function grantOf({ fields }: TokenAnswer, tokenUri: string): Grant {
   const { access_token: accessToken, token_type: type } = fields;
   const { origin } = new URL(tokenUri);
-  if (typeof accessToken !== "string" || !TOKEN.test(accessToken)) {
+  if (typeof accessToken !== "string" || accessToken === "") {
     throw new AuthError("unavailable", `${origin} granted no access token; is it the token endpoint?`);
   }
   if (type !== undefined && String(type).toLowerCase() !== "bearer") {

@@ -1,8 +1,12 @@
+import { setMaxListeners } from "node:events";
 import { abortable } from "../abortable.js";
 import type { Clock } from "../clock.js";
 import { AuthError } from "../errors.js";
 import { REFRESH_RETRY_MS } from "../limits.js";
 import { type AccessToken, type Demand, freshnessOf, type TokenMaker } from "./access-token.js";
+
+/** What a header can hold. Anything else would fail where it is sent, with an error that may quote it. */
+const TOKEN = /^[\x21-\x7e]+$/;
 
 /** A renewal that is under way. */
 interface Flight {
@@ -27,6 +31,8 @@ export class TokenCache {
   constructor(maker: TokenMaker, clock: Clock) {
     this.#maker = maker;
     this.#clock = clock;
+    // Every call that is under way listens.
+    setMaxListeners(0, this.#closing.signal);
   }
 
   /** The token that is held, whatever its age. */
@@ -83,8 +89,12 @@ export class TokenCache {
     if (before !== undefined) return this.#join(before, demand);
     const renewal = async () => {
       try {
-        this.#current = await this.#maker.renew({ ...demand, signal });
-        return this.#current;
+        const token = await this.#maker.renew({ ...demand, signal });
+        if (!TOKEN.test(token.token)) {
+          throw new AuthError("invalid_file", "the token has characters that cannot be sent; get a new one");
+        }
+        this.#current = token;
+        return token;
       } finally {
         this.#flight = undefined;
       }

@@ -57,6 +57,31 @@ describe("openCredentials()", () => {
     await expect(own.getAccessToken()).rejects.toMatchObject({ code: "not_supported" });
   });
 
+  test("getAccessToken() gives no token that a header cannot hold, and does not quote it", async () => {
+    using folder = temporaryFolder();
+    const path = folder.file("credentials.json");
+    writeFileSync(path, JSON.stringify({ access_token: "a-token\r\nx-injected: 1" }));
+    const failure = await openCredentials({ credentialsFile: path })
+      .getAccessToken()
+      .catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: "invalid_file" });
+    expect(String(failure)).not.toContain("injected");
+  });
+
+  test("a hundred calls at once make no noise", async () => {
+    using folder = temporaryFolder();
+    const path = folder.file("credentials.json");
+    writeFileSync(path, JSON.stringify({ access_token: "a-token" }));
+    const warnings: string[] = [];
+    const listen = (warning: Error) => warnings.push(warning.message);
+    process.on("warning", listen);
+    await using credentials = openCredentials({ credentialsFile: path });
+    await Promise.all(Array.from({ length: 100 }, () => credentials.describe()));
+    await new Promise((resolve) => setImmediate(resolve));
+    process.removeListener("warning", listen);
+    expect(warnings).toEqual([]);
+  });
+
   test("getAccessToken() follows a file that becomes one of another kind", async () => {
     using folder = temporaryFolder();
     const path = folder.file("credentials.json");

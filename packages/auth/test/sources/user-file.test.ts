@@ -2,8 +2,11 @@ import { symlinkSync, writeFileSync } from "node:fs";
 import { temporaryFolder } from "@pullqueue/testing";
 import { type OAuthProvider, startOAuthProvider } from "@pullqueue/testing/oauth-provider";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type Clock, systemClock } from "../../src/clock.js";
 import { encodeUser } from "../../src/files/user-credentials.js";
+import { LOCK_RETRY_MS } from "../../src/limits.js";
 import { openCredentials } from "../../src/sources/open-credentials.js";
+import { awaited } from "../support/recording-server.js";
 import { json, refreshes, signedInFile, userOf } from "../support/signed-in-files.js";
 
 /** What becomes of the file of a sign-in, whatever happens while it is renewed. */
@@ -133,8 +136,17 @@ describe("An abort, and the end", () => {
     const first = holder.getAccessToken();
     await held.reached;
     const before = refreshes(provider);
-    const credentials = openCredentials({ credentialsFile: path });
+    const { reach, reached } = awaited();
+    const clock: Clock = {
+      nowUs: () => systemClock.nowUs(),
+      timer: (delayMs, callback, options) => {
+        if (delayMs === LOCK_RETRY_MS) reach();
+        return systemClock.timer(delayMs, callback, options);
+      },
+    };
+    const credentials = openCredentials({ credentialsFile: path, clock });
     const waiting = expect(credentials.getAccessToken()).rejects.toMatchObject({ code: "closed" });
+    await reached;
     await credentials.close();
     await waiting;
     expect(refreshes(provider)).toBe(before);

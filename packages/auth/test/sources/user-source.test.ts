@@ -4,6 +4,7 @@ import { type OAuthProvider, startOAuthProvider } from "@pullqueue/testing/oauth
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { encodeUser } from "../../src/files/user-credentials.js";
 import { openCredentials } from "../../src/sources/open-credentials.js";
+import { awaited, recordingServer, sendJson } from "../support/recording-server.js";
 import {
   HOUR_MS,
   json,
@@ -89,6 +90,33 @@ describe("getAccessToken() of a sign-in", () => {
       expect(await credentials.getAccessToken()).toBe(user.accessToken);
     } finally {
       await provider.start();
+    }
+  });
+
+  test("getAccessToken() begins a renewal in the background that failed once more after ten seconds, not with each call", async () => {
+    const answered: (() => void)[] = [];
+    await using server = await recordingServer((_, response) => {
+      sendJson(response, 503, {});
+      for (const tell of answered.splice(0)) tell();
+    });
+    const user = await signedInFile(provider, path, {
+      expiresAtMs: nowMs() + 200_000,
+      tokenUri: server.origin,
+    });
+    const clock = shiftableClock();
+    await using credentials = openCredentials({ credentialsFile: path, clock });
+    await credentials.getAccessToken();
+    for (const requests of [1, 2]) {
+      const { reach, reached } = awaited();
+      answered.push(reach);
+      expect(await credentials.getAccessToken()).toBe(user.accessToken);
+      await reached;
+      // A forced renewal waits for the one in the background, and fails for itself.
+      await expect(credentials.refresh()).rejects.toMatchObject({ code: "unavailable" });
+      for (let call = 0; call < 5; call++) await credentials.getAccessToken();
+      await expect(credentials.refresh()).rejects.toMatchObject({ code: "unavailable" });
+      expect(server.requests).toHaveLength(requests * 3);
+      clock.shift(10_000);
     }
   });
 
