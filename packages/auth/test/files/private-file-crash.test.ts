@@ -36,9 +36,14 @@ describe("writePrivateFile()", () => {
           newest = Number(line.split(" ")[1]);
         },
       });
-      await child.line(new RegExp(`^wrote ${newest + chance.integer(2, 40)}$`), 15_000);
-      // Anywhere in a write: a busy loop of some microseconds, since timers know only milliseconds.
-      const until = performance.now() + chance.integer(0, 3000) / 1000;
+      const before = newest;
+      const writes = chance.integer(2, 20);
+      await child.line(new RegExp(`^wrote ${before + 1}$`), 15_000);
+      const started = performance.now();
+      await child.line(new RegExp(`^wrote ${before + writes}$`), 15_000);
+      const writeMs = (performance.now() - started) / writes;
+      // Anywhere in a write: timers know only milliseconds, and a write takes few.
+      const until = performance.now() + (chance.integer(0, 100) / 100) * writeMs;
       while (performance.now() < until);
       child.signal("SIGKILL");
       await child.exited(10_000);
