@@ -23,13 +23,17 @@ export async function removeLeftovers(path: string, clock: Clock): Promise<void>
   }
 }
 
-async function isAbandoned(name: string, path: string, clock: Clock): Promise<boolean> {
-  const base = basename(path);
-  const owner = temporaryOwner(name, base) ?? temporaryOwner(name, `${base}.lock`);
-  if (owner === undefined) return false;
+async function isAbandoned(temporary: string, path: string, clock: Clock): Promise<boolean> {
+  const { owner, name } = temporaryOwner(temporary) ?? {};
+  if (owner === undefined || name === undefined || !isOurs(name, basename(path))) return false;
   if (isGone(owner)) return true;
-  const { mtimeMs } = await lstat(join(dirname(path), name));
+  const { mtimeMs } = await lstat(join(dirname(path), temporary));
   return clock.nowUs() / 1000 - mtimeMs > LEFTOVER_MS;
+}
+
+/** The file itself, its lock, and claims on that. */
+function isOurs(name: string, base: string): boolean {
+  return name === base || name === `${base}.lock` || claimedId(name, `${base}.lock`) !== undefined;
 }
 
 /** Lock ids never come back: a claim that was there before the lock had another id is of no use to anybody. */

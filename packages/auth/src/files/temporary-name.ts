@@ -7,11 +7,12 @@ export function temporaryName(name: string): string {
   return `${name}.${world}-${pid}-${started}-${newId()}.tmp`;
 }
 
-/** Whose such a file is; undefined for other names, and for temporaries of other files. */
-export function temporaryOwner(temporary: string, name: string): ProcessIdentity | undefined {
-  if (!temporary.startsWith(`${name}.`)) return undefined;
-  const [, world, pid, started] =
-    /^([0-9a-f]{16})-(\d+)-(\d*)-[0-9a-f]{24}\.tmp$/.exec(temporary.slice(name.length + 1)) ?? [];
-  if (world === undefined || started === undefined) return undefined;
-  return { world, pid: Number(pid), started };
+/** Whose such a file is, and whose place it was to take; undefined for other names. */
+export function temporaryOwner(
+  temporary: string,
+): { readonly owner: ProcessIdentity; readonly name: string } | undefined {
+  const [, name, world, pid, started] =
+    /^(.+)\.([0-9a-f]{16})-(\d+)-(\d*)-[0-9a-f]{24}\.tmp$/s.exec(temporary) ?? [];
+  if (name === undefined || world === undefined || started === undefined) return undefined;
+  return { owner: { world, pid: Number(pid), started }, name };
 }

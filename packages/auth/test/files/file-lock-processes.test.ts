@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { type Child, prng, startChild, temporaryFolder } from "@pullqueue/testing";
+import { isMissing, prng, startChild, temporaryFolder } from "@pullqueue/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/clock.js";
 import { withFileLock } from "../../src/files/file-lock.js";
@@ -71,16 +71,13 @@ await withFileLock(process.argv[2], { clock: systemClock }, async () => {
 });
 `;
 
-function start(name: string, text: string, ...parameters: readonly string[]): Child {
-  return startChild(process.execPath, [...sources.program(name, text), ...parameters]);
-}
-
 describe("withFileLock() across processes", () => {
   test("loses no step of four that count together", async () => {
     using folder = temporaryFolder();
     const path = folder.file("count");
     writeFileSync(path, "0");
-    const children = [1, 2, 3, 4].map(() => start("counter.js", COUNTER, path, "100"));
+    const program = sources.program("counter.js", COUNTER);
+    const children = [1, 2, 3, 4].map(() => startChild(process.execPath, [...program, path, "100"]));
     try {
       for (const child of children) expect((await child.exited(PATIENCE_MS)).code).toBe(0);
     } finally {
@@ -90,10 +87,40 @@ describe("withFileLock() across processes", () => {
     expect(readdirSync(folder.path)).toEqual(["count"]);
   }, 60_000);
 
+  test.skipIf(isMissing("strace"))(
+    "loses no step either where the file system has no links",
+    async () => {
+      using folder = temporaryFolder();
+      const path = folder.file("count");
+      writeFileSync(path, "0");
+      const inject = [
+        "-f",
+        "--seccomp-bpf",
+        "-o",
+        folder.file("trace"),
+        "-e",
+        "inject=link,linkat:error=EPERM",
+      ];
+      const program = sources.program("counter.js", COUNTER);
+      const children = [1, 2].map(() =>
+        startChild("strace", [...inject, process.execPath, ...program, path, "50"]),
+      );
+      try {
+        for (const child of children) expect((await child.exited(PATIENCE_MS)).code).toBe(0);
+      } finally {
+        for (const child of children) await child.stop();
+      }
+      expect(readFileSync(path, "utf8")).toBe("100");
+      expect(readFileSync(folder.file("trace"), "utf8")).toMatch(/EPERM.*INJECTED/);
+      expect(readdirSync(folder.path).sort()).toEqual(["count", "trace"]);
+    },
+    60_000,
+  );
+
   test("lets the next in at once when the holder is killed", async () => {
     using folder = temporaryFolder();
     const path = folder.file("file");
-    await using holder = start("holder.js", HOLDER, path);
+    await using holder = startChild(process.execPath, [...sources.program("holder.js", HOLDER), path]);
     await holder.line(/held/, PATIENCE_MS);
     const waits: number[] = [];
     let goOn = () => {};
@@ -118,7 +145,8 @@ describe("withFileLock() across processes", () => {
   test("lets one of several in who find the same dead lock at once, in every round", async () => {
     using folder = temporaryFolder();
     const path = folder.file("file");
-    const visitors = [1, 2, 3].map(() => start("visitor.js", VISITOR, path));
+    const program = sources.program("visitor.js", VISITOR);
+    const visitors = [1, 2, 3].map(() => startChild(process.execPath, [...program, path]));
     try {
       for (const visitor of visitors) await visitor.line(/ready/, PATIENCE_MS);
       const { pid } = spawnSync("true");
@@ -142,8 +170,10 @@ describe("withFileLock() across processes", () => {
     writeFileSync(path, "0");
     const chance = prng(4);
     let added = 0;
+    // Written once: a process that starts must not find it half written.
+    const program = sources.program("counter.js", COUNTER);
     const add = () =>
-      startChild(process.execPath, [...sources.program("counter.js", COUNTER), path, "100000"], {
+      startChild(process.execPath, [...program, path, "100000"], {
         onLine: () => {
           added += 1;
         },

@@ -199,6 +199,14 @@ describe("leftovers of writers", () => {
     expect(readdirSync(folder.path).sort()).toEqual(["credentials.json", ...foreign].sort());
   });
 
+  test("of its lock, and of claims on that, go too", async () => {
+    for (const name of ["", `.${newId()}`, `.${newId()}.${newId()}`]) {
+      writeFileSync(folder.file(nameOfDeadWriter(`credentials.json.lock${name}`)), "");
+    }
+    await writePrivateFile(path, "new");
+    expect(readdirSync(folder.path)).toEqual(["credentials.json"]);
+  });
+
   test("of a number that another process has now are told by the time of its start", async () => {
     const ofEarlierProcess = temporaryName("credentials.json").replace(/-\d+-([0-9a-f]{24})/, "-1-$1");
     writeFileSync(folder.file(ofEarlierProcess), "");
@@ -224,7 +232,7 @@ describe("claims on locks", () => {
 });
 
 /** As a process named it that has ended. */
-function nameOfDeadWriter(): string {
+function nameOfDeadWriter(name = "credentials.json"): string {
   const { pid } = spawnSync("true");
-  return temporaryName("credentials.json").replace(`-${process.pid}-`, `-${pid}-`);
+  return temporaryName(name).replace(`-${process.pid}-`, `-${pid}-`);
 }
