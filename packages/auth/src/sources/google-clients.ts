@@ -21,7 +21,7 @@ export const IMPERSONATION_SCOPES: readonly string[] = Object.freeze([
 ]);
 
 /** Makes tokens of what lies within other credentials; undefined for what google-auth-library alone understands. */
-export type InnerMaker = (stored: StoredCredentials) => TokenMaker | undefined;
+type InnerMaker = (stored: StoredCredentials) => TokenMaker | undefined;
 
 /** How clients of google-auth-library are made from a file. */
 interface ClientOptions extends Pick<SourceOptions, "scopes" | "audience"> {

@@ -33,12 +33,12 @@ export interface IdTokenClient extends GoogleClient {
 }
 
 /** One that asks us for its tokens. */
-export interface RefreshableClient extends GoogleClient {
+interface RefreshableClient extends GoogleClient {
   refreshHandler?: () => Promise<{ readonly access_token: string; readonly expiry_date: number }>;
 }
 
 /** What its client for impersonation takes. */
-export interface ImpersonatedOptions {
+interface ImpersonatedOptions {
   readonly sourceClient: GoogleClient;
   readonly targetPrincipal: string;
   readonly delegates: string[];
