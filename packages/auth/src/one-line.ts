@@ -7,3 +7,14 @@ export function oneLine(text: string): string {
     .slice(0, QUOTE_LENGTH_MAX)
     .trim();
 }
+
+/** Anything that may be a token, a key or a part of one, in whatever encoding. */
+const TOKEN_LIKE = /[\w\-+/=.~%\\]{24,}/g;
+
+/** Long words that are none: codes of errors, names of variables. */
+const PLAIN_WORD = /^(?:[a-z_]+|[A-Z_]+)$/;
+
+/** Such a line without any word that could be a token: whoever refuses one may repeat it, encoded, cut or in part. */
+export function oneHarmlessLine(text: string): string {
+  return oneLine(text.replace(TOKEN_LIKE, (word) => (PLAIN_WORD.test(word) ? word : "…")));
+}

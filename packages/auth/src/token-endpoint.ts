@@ -3,7 +3,7 @@ import type { Clock } from "./clock.js";
 import { AuthError } from "./errors.js";
 import { ANSWER_BYTES_MAX, ENDPOINT_TIMEOUT_MS } from "./limits.js";
 import { isConfidential } from "./loopback.js";
-import { oneLine } from "./one-line.js";
+import { oneHarmlessLine } from "./one-line.js";
 
 /** What is asked of an authorization server's token endpoint (RFC 6749), and of its revocation endpoint (RFC 7009). */
 export interface TokenRequest {
@@ -141,11 +141,31 @@ function basicPair(clientId: string, clientSecret: string): string {
   return Buffer.from(`${encode(clientId)}:${encode(clientSecret)}`).toString("base64");
 }
 
-/** Somebody else's text in one line of ours: short, visible, and without whatever secret it repeats. */
+/** Parameters of a request that are no secrets; what they say may be said again. */
+const OPEN_PARAMETERS: ReadonlySet<string> = new Set(["grant_type", "token_type_hint", "redirect_uri"]);
+
+/** Shorter ones would be found in any text. */
+const SECRET_LENGTH_MIN = 8;
+
+/** Somebody else's text in one line of ours: short, visible, and without whatever secret it repeats, however it spells it. */
 function harmless(text: string, { form, client }: TokenRequest): string {
-  const secrets = [...Object.values(form), client?.clientSecret ?? ""].filter((secret) => secret.length >= 8);
+  const sent = Object.entries(form).flatMap(([name, value]) => (OPEN_PARAMETERS.has(name) ? [] : [value]));
+  const secrets = [...sent, client?.clientSecret ?? ""].filter(({ length }) => length >= SECRET_LENGTH_MIN);
   const cleared = secrets.reduce((rest, secret) => rest.replaceAll(secret, "…"), text);
-  return oneLine(cleared);
+  const line = oneHarmlessLine(cleared);
+  // Broken in two, or with marks between: then nothing of it is said.
+  const bare = squeezed(cleared);
+  return secrets.map(squeezed).some((secret) => secret.length >= SECRET_LENGTH_MIN && bare.includes(secret))
+    ? "…"
+    : line;
+}
+
+/** What is left of a text in any spelling: its letters and digits. */
+function squeezed(text: string): string {
+  const decoded = text.replace(/%([0-9a-f]{2})/gi, (_, digits: string) =>
+    String.fromCharCode(Number.parseInt(digits, 16)),
+  );
+  return decoded.replace(/[^a-z0-9]/gi, "").toLowerCase();
 }
 
 /** undici hides what happened one or two causes deep. */

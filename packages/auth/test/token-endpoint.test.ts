@@ -169,6 +169,40 @@ describe("refusalOf()", () => {
     expect(refusal?.description.length).toBeLessThanOrEqual(200);
   });
 
+  test.each([
+    ["percent-encoded", (secret: string) => `the body was a=1&token=${encodeURIComponent(secret)}&b=2`],
+    ["in a form", (secret: string) => `the body was ${new URLSearchParams({ token: secret }).toString()}`],
+    ["in base64", (secret: string) => `Basic ${Buffer.from(`the-client:${secret}`).toString("base64")}`],
+    ["with slashes escaped", (secret: string) => `no ${secret.replaceAll("/", "\\/")}`],
+    ["in capitals", (secret: string) => `no ${secret.toUpperCase()}`],
+    ["broken in two", (secret: string) => `no ${secret.slice(0, 12)}\n${secret.slice(12)}`],
+    ["cut off", (secret: string) => `no ${secret.slice(0, 28)}...`],
+    ["in the code", (secret: string) => secret],
+  ])("refusalOf() repeats no secret that a server sends back %s", (_, spelled) => {
+    const secret = "1//0eXAmple-refresh+token/of_Google=42";
+    const form = { grant_type: "refresh_token", refresh_token: secret };
+    const sent = request("https://example.com", { client: CLIENT, form });
+    const fields = { error: spelled(secret), error_description: spelled(secret) };
+    const refusal = refusalOf({ status: 400, fields, serverMs: undefined }, sent);
+    const squeezed = JSON.stringify(refusal)
+      .replace(/[^a-z0-9]/gi, "")
+      .toLowerCase();
+    expect(squeezed).not.toContain("example");
+    expect(squeezed).not.toContain(
+      Buffer.from(`the-client:${secret}`).toString("base64").slice(0, 20).toLowerCase(),
+    );
+  });
+
+  test("refusalOf() leaves words that are no secrets, also those of what was asked", () => {
+    const sent = request("https://example.com", { client: CLIENT });
+    const fields = {
+      error: "insufficient_user_authentication",
+      error_description: "Bad refresh_token: sign in again, see https://example.com/help",
+    };
+    const refusal = refusalOf({ status: 400, fields, serverMs: undefined }, sent);
+    expect(refusal).toEqual({ error: fields.error, description: fields.error_description });
+  });
+
   test("refusalOf() finds an error in an answer of success, and says the status where no error is named", () => {
     const answer = (status: number, fields: object) => ({
       status,

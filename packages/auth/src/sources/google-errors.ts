@@ -1,5 +1,5 @@
 import { AuthError } from "../errors.js";
-import { QUOTE_LENGTH_MAX } from "../limits.js";
+import { oneHarmlessLine } from "../one-line.js";
 
 /** An error of google-auth-library, as far as it is looked at: its own fields hold the request, with all that is secret in it. */
 interface GoogleError {
@@ -7,9 +7,6 @@ interface GoogleError {
   readonly code?: unknown;
   readonly response?: { readonly status?: unknown; readonly data?: unknown };
 }
-
-/** Anything that may be a token, a key or a part of one. */
-const TOKEN_LIKE = /[A-Za-z0-9_\-+/=.~%]{24,}/g;
 
 /** What the system says of a network that does not work. */
 const NETWORK =
@@ -62,8 +59,7 @@ function wordsOf(data: unknown): string {
 }
 
 function harmless(text: unknown): string {
-  const visible = String(text ?? "").replace(/[^\x20-\x7e\u00a1-\uffff]+/g, " ");
-  return visible.replace(TOKEN_LIKE, "…").slice(0, QUOTE_LENGTH_MAX);
+  return oneHarmlessLine(String(text ?? ""));
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
