@@ -47,14 +47,20 @@ async function readTokenFile(path: string): Promise<string> {
     ({ bytesRead } = await file.read(buffer));
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? "unknown error";
-    throw new QueueError("invalid_argument", `cannot read the token file ${JSON.stringify(path)} (${code})`, {
-      cause,
-    });
+    // The cause names the path as well.
+    throw new QueueError("invalid_argument", `cannot read the token file ${shownPath(path)} (${code})`);
   }
   const token = buffer.toString("utf8", 0, bytesRead).trim();
   if (bytesRead <= TOKEN_FILE_BYTES_MAX && /^[\x21-\x7e]+$/.test(token)) return token;
   throw new QueueError(
     "invalid_argument",
-    `the token file ${JSON.stringify(path)} must hold a token and nothing else; a JSON file is for --credentials`,
+    `the token file ${shownPath(path)} must hold a token and nothing else; a JSON file is for --credentials`,
   );
+}
+
+/** A path, unless it looks like the token that should be in the file: no folder, and as long as tokens are. */
+function shownPath(path: string): string {
+  return /^[\w.+=~-]{32,}$/.test(path)
+    ? "whose path is not shown, as it may be the token"
+    : JSON.stringify(path);
 }

@@ -96,8 +96,13 @@ function untyped(file: FieldsOfFile): StoredCredentials {
 
 /** Google's library for Node says `expiry_date`, in milliseconds; Python's OAuth libraries say `expires_at`, in seconds. */
 function bareExpiryOf({ expiry, expiry_date: ms, expires_at: seconds }: JsonFields): number | undefined {
-  if (typeof ms === "number") return ms;
-  return typeof seconds === "number" ? seconds * 1000 : parseExpiry(expiry);
+  if (typeof ms === "number") return calendarTime(ms);
+  return typeof seconds === "number" ? calendarTime(seconds * 1000) : parseExpiry(expiry);
+}
+
+/** A number that is no time says nothing. */
+function calendarTime(ms: number): number | undefined {
+  return Number.isNaN(new Date(ms).getTime()) ? undefined : ms;
 }
 
 function googleCredentialsOf(file: FieldsOfFile, kind: GoogleCredentials["kind"]): GoogleCredentials {

@@ -4,10 +4,11 @@ import { AuthError } from "../errors.js";
 import { FILE_BYTES_MAX, READ_ATTEMPTS_MAX, READ_RETRY_MS } from "../limits.js";
 import type { JsonFields } from "../stored-credentials.js";
 import { fileError } from "./file-errors.js";
+import { assertIsPath } from "./file-path.js";
 
 /**
- * Reads a file that holds one JSON object. `what` completes "expected …". Rejects with `not_found`, `not_permitted` or `invalid_file`;
- * never quotes what it read. A file that ends in the middle is read again a moment later: oauth2client writes in place, so that a
+ * Reads a file that holds one JSON object. `what` completes "expected …". Rejects with `not_found`, `not_permitted`, `invalid_file`, or
+ * `invalid_argument` for what is no path; never quotes what it read. A file that ends in the middle is read again a moment later: oauth2client writes in place, so that a
  * reader may come between.
  */
 export async function readJsonFile(
@@ -15,6 +16,7 @@ export async function readJsonFile(
   what: string,
   clock: Clock = systemClock,
 ): Promise<JsonFields> {
+  assertIsPath(path);
   for (let attempt = 1; ; attempt += 1) {
     const bytes = await readBounded(path, what);
     const fields = objectOf(bytes);

@@ -1,4 +1,5 @@
 import { AuthError } from "../errors.js";
+import { assertIsPath } from "../files/file-path.js";
 import { SIGN_IN_TIMEOUT_MS_MAX } from "../limits.js";
 
 /** What can be checked of a sign-in's options before anything is done. */
@@ -19,6 +20,7 @@ export function checkSignInOptions(options: CheckedOptions): void {
   for (const name of ["clientSecretsFile", "credentialsFile"] as const) {
     const path = options[name];
     if (typeof path !== "string" || path === "") throw wrong(name, "the path of a file", path);
+    assertIsPath(path);
   }
   if (scopes !== undefined && !isScopeList(scopes)) {
     throw wrong("scopes", "one scope or more, each a word without blanks, quotes and backslashes", scopes);
@@ -44,5 +46,12 @@ function isIntegerIn(value: unknown, least: number, most: number): boolean {
 }
 
 function wrong(name: string, expected: string, got: unknown): AuthError {
-  return new AuthError("invalid_argument", `${name} must be ${expected}; got ${JSON.stringify(got)}`);
+  return new AuthError("invalid_argument", `${name} must be ${expected}; got ${shown(got)}`);
+}
+
+/** Objects are not shown: one may be a secrets file that was read already. Nor are texts, but for the empty one. */
+function shown(value: unknown): string {
+  if (typeof value === "number") return String(value);
+  if (value === "") return "an empty text";
+  return value === null ? "null" : Array.isArray(value) ? "a list" : typeof value;
 }

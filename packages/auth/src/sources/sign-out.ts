@@ -2,6 +2,7 @@ import { type Clock, systemClock } from "../clock.js";
 import { AuthError } from "../errors.js";
 import { readCredentials } from "../files/credentials-file.js";
 import { withFileLock } from "../files/file-lock.js";
+import { assertIsPath } from "../files/file-path.js";
 import { removePrivateFile } from "../files/private-file.js";
 import type { UserCredentials } from "../stored-credentials.js";
 import { postForm, refusalOf, type TokenRequest } from "../token-endpoint.js";
@@ -21,8 +22,10 @@ export interface SignOutOptions {
  * where that failed. While it fails otherwise the file stays, since it is all that the sign-in can be revoked by: `unavailable`, `timeout`,
  * `refused`. A file of another kind is `not_supported`: a service account's key cannot be had again.
  */
-export function signOut(options: SignOutOptions): Promise<{ readonly revoked: boolean }> {
+export async function signOut(options: SignOutOptions): Promise<{ readonly revoked: boolean }> {
   const { credentialsFile: path, force = false, signal, clock = systemClock } = options;
+  // Before a lock is named after it.
+  assertIsPath(path);
   return withFileLock(path, { clock, signal }, async () => {
     const stored = await readCredentials(path);
     if (stored.kind !== "user") {

@@ -1,7 +1,7 @@
 import { symlinkSync, writeFileSync } from "node:fs";
 import { type OAuthProvider, signInByHttp, startOAuthProvider } from "@pullqueue/testing/oauth-provider";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { SignInOptions } from "../../src/sign-in/sign-in.js";
+import { type SignInOptions, signIn } from "../../src/sign-in/sign-in.js";
 import { Attempt, altered, load } from "../support/attempt.js";
 import { type StandIn, standIn } from "../support/stand-in.js";
 
@@ -227,4 +227,17 @@ describe("signIn() and wrong arguments", () => {
     await expect(refused).rejects.toThrow(`${name} must be`);
     expect(attempt.address).toBe("");
   });
+});
+
+test("signIn() says what kind of value an option is, never the value: it may be a secrets file that was read already", async () => {
+  const options = {
+    clientSecretsFile: { installed: { client_secret: "5ecret" } },
+    credentialsFile: "c.json",
+  };
+  const failure: Error = await signIn(options as unknown as SignInOptions).catch((error) => error);
+  expect(failure).toMatchObject({
+    code: "invalid_argument",
+    message: expect.stringContaining("clientSecretsFile"),
+  });
+  expect(failure.message).not.toContain("5ecret");
 });

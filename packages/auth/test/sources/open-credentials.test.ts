@@ -4,7 +4,9 @@ import { temporaryFolder } from "@pullqueue/testing";
 import { startOAuthProvider } from "@pullqueue/testing/oauth-provider";
 import { describe, expect, test } from "vitest";
 import { isAuthError } from "../../src/errors.js";
+import { signIn } from "../../src/sign-in/sign-in.js";
 import { openCredentials } from "../../src/sources/open-credentials.js";
+import { signOut } from "../../src/sources/sign-out.js";
 import { summarize } from "../../src/summary.js";
 import { json, signedInFile } from "../support/signed-in-files.js";
 
@@ -13,6 +15,19 @@ function shown(value: unknown): string {
   const text = inspect(value, { depth: Number.POSITIVE_INFINITY, showHidden: true, getters: true });
   return `${text} ${JSON.stringify(value)} ${String(value)}`;
 }
+
+/** What people put where a path belongs, above all into variables of build servers. */
+const CONTENTS = [
+  ["the text of a credentials file", `{"type": "authorized_user", "refresh_token": "1//5ecret"}`],
+  ["the text of a file in several lines", `\n{\n  "private_key": "5ecret"\n}\n`],
+  [
+    "a file in base64",
+    Buffer.from(`{"type": "service_account", "private_key": "x"}`).toString("base64") + "5ecret",
+  ],
+  ["a key", "-----BEGIN PRIVATE KEY-----5ecret"],
+  ["a signed token", "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.5ecret-5ecret-5ecret"],
+  ["an access token of Google's", "ya29.a0Af5ecret"],
+] as const;
 
 describe("openCredentials()", () => {
   test.each([
@@ -41,6 +56,34 @@ describe("openCredentials()", () => {
     writeFileSync(path, JSON.stringify({ access_token: "a-token" }));
     expect(await credentials.getAccessToken()).toBe("a-token");
   });
+
+  test.each(CONTENTS)(
+    "credentials named by %s instead of a path are refused without a word of it",
+    async (_, text) => {
+      const byOption = openCredentials({ credentialsFile: text });
+      const byVariable = openCredentials({ env: { GOOGLE_APPLICATION_CREDENTIALS: text } });
+      const signInOptions = {
+        clientSecretsFile: text,
+        credentialsFile: "credentials.json",
+        onAddress: () => {},
+      };
+      const failures = await Promise.all(
+        [
+          byOption.getAccessToken(),
+          byOption.describe(),
+          byVariable.getAccessToken(),
+          signOut({ credentialsFile: text }),
+          signIn(signInOptions),
+          signIn({ ...signInOptions, clientSecretsFile: "client_secrets.json", credentialsFile: text }),
+        ].map((call) => call.catch((error: unknown) => error)),
+      );
+      for (const failure of failures) {
+        expect(isAuthError(failure, "invalid_argument")).toBe(true);
+        expect(String(failure)).toContain("the path of a file");
+        expect(shown(failure)).not.toContain("5ecret");
+      }
+    },
+  );
 
   test("getAccessToken() of a token alone gives it until it is refused, and takes another that is put there", async () => {
     using folder = temporaryFolder();

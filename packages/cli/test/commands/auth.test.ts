@@ -51,6 +51,28 @@ describe("auth status", () => {
     expect(fromVariable.stdout + fromFile.stdout).not.toContain("very-secret");
   });
 
+  test("auth status does not show a token that was given for the path of its file", async () => {
+    for (const token of [
+      "pq_5ecretnbXBsZS10b2tlbi1vZi1wdWxscXVldWU5ecret",
+      "eyJhbGciOiJSUzI1NiJ9.e30.5ecret-5ecret-5ecret",
+    ]) {
+      const { code, stderr } = await pullqueue(["auth", "status"], { env: { PULLQUEUE_TOKEN_FILE: token } });
+      expect(code).toBe(2);
+      expect(stderr).toContain("cannot read the token file");
+      expect(stderr).not.toContain("5ecret");
+    }
+  });
+
+  test("auth status takes a time that no calendar has for one that is not known", async () => {
+    const { folder } = files(provider);
+    for (const fields of [{ expiry_date: 1e300 }, { expires_at: -1e300 }]) {
+      writeFileSync(folder.file("token.json"), JSON.stringify({ access_token: "a-token", ...fields }));
+      const { code, stdout } = await pullqueue(["auth", "status", folder.file("token.json")]);
+      expect(code).toBe(0);
+      expect(stdout).toContain("its end is not known");
+    }
+  });
+
   test("auth status finds application default credentials where nothing is named, and says by what", async () => {
     const credentials = await signedIn(provider);
     const env = { GOOGLE_APPLICATION_CREDENTIALS: credentials };
