@@ -20,6 +20,9 @@ export const IMPERSONATION_SCOPES: readonly string[] = Object.freeze([
   "https://www.googleapis.com/auth/cloud-platform",
 ]);
 
+/** Redirects are not followed, as with our own requests: they would carry secrets on. Goes before what a file may say of it. */
+const TRANSPORT = { redirect: "error" };
+
 /** Makes tokens of what lies within other credentials; undefined for what google-auth-library alone understands. */
 type InnerMaker = (stored: StoredCredentials) => TokenMaker | undefined;
 
@@ -92,7 +95,7 @@ function sourceClient(
 ): GoogleClient {
   const maker = innerMaker(parseCredentials(fields, path));
   if (maker === undefined) return fromJson(library, fields, IMPERSONATION_SCOPES);
-  const client = new library.OAuth2Client({ forceRefreshOnFailure: true });
+  const client = new library.OAuth2Client({ forceRefreshOnFailure: true, transporterOptions: TRANSPORT });
   client.refreshHandler = async () => {
     const { token, lifeMs = 0 } = await maker.renew({ adopt: "usable", rejected: undefined, signal });
     return { access_token: token, expiry_date: systemClock.nowUs() / 1000 + lifeMs };
@@ -106,8 +109,14 @@ function fromJson(
   scopes: readonly string[],
   eagerRefreshThresholdMillis?: number,
 ): GoogleClient {
-  const options = eagerRefreshThresholdMillis === undefined ? {} : { eagerRefreshThresholdMillis };
-  return new GoogleAuth({ scopes: [...scopes] }).fromJSON(fields, options);
+  const options = {
+    transporterOptions: TRANSPORT,
+    ...(eagerRefreshThresholdMillis === undefined ? {} : { eagerRefreshThresholdMillis }),
+  };
+  const client = new GoogleAuth({ scopes: [...scopes] }).fromJSON(fields, options);
+  // The exchange of tokens has a transport of its own, which takes no options.
+  if (client.stsCredential !== undefined) client.stsCredential.transporter = client.transporter;
+  return client;
 }
 
 function scopesOf(fields: JsonFields, { scopes }: ClientOptions): string[] {

@@ -6,7 +6,7 @@ export interface GoogleLibrary {
   readonly GoogleAuth: new (options: {
     readonly scopes: string[];
   }) => {
-    fromJSON(fields: JsonFields, options?: object): GoogleClient;
+    fromJSON(fields: JsonFields, options?: object): GoogleFileClient;
   };
   readonly OAuth2Client: new (options?: object) => RefreshableClient;
   readonly Impersonated: new (options: ImpersonatedOptions) => IdTokenClient;
@@ -25,6 +25,12 @@ export interface GoogleClient {
     readonly res?: { readonly data?: unknown } | null;
   }>;
   readonly credentials: { readonly expiry_date?: number | null };
+}
+
+/** One that was made of a file. What sends its requests is only handed on; that of external accounts has another for token exchanges. */
+export interface GoogleFileClient extends GoogleClient {
+  readonly transporter?: unknown;
+  readonly stsCredential?: { transporter?: unknown };
 }
 
 /** One that can have ID tokens made. */

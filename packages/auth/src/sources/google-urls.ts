@@ -3,7 +3,10 @@ import { isConfidential } from "../loopback.js";
 import type { JsonFields } from "../stored-credentials.js";
 
 /** Where secrets are sent. */
-const SENT_TO = ["token_url", "token_info_url", "revoke_url", "service_account_impersonation_url"];
+const SENT_TO = [
+  ...["token_url", "token_info_url", "revoke_url", "service_account_impersonation_url"],
+  "cloud_resource_manager_url",
+];
 
 /** Where the token of the cloud that the program runs in is had; such addresses answer within the machine's own network only. */
 const FETCHED_FROM = ["url", "region_url", "imdsv2_session_token_url", "regional_cred_verification_url"];
@@ -17,7 +20,7 @@ const METADATA = /^(?:169\.254\.\d{1,3}\.\d{1,3}|\[fd00:ec2::254\]|metadata\.goo
  */
 export function assertSafeAddresses(fields: JsonFields, name: string): void {
   const check = (within: JsonFields, keys: readonly string[], isMetadataAllowed: boolean) => {
-    for (const key of keys) {
+    for (const key of keys.flatMap((name) => [name, camelCase(name)])) {
       const value = within[key];
       if (value === undefined || value === null) continue;
       // Amazon's have `{region}` in their host.
@@ -36,6 +39,11 @@ export function assertSafeAddresses(fields: JsonFields, name: string): void {
   check(fields, SENT_TO, false);
   if (isObject(fields.credential_source)) check(fields.credential_source, FETCHED_FROM, true);
   if (isObject(fields.source_credentials)) assertSafeAddresses(fields.source_credentials, name);
+}
+
+/** The library takes these names in either spelling. */
+function camelCase(name: string): string {
+  return name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 function isObject(value: unknown): value is JsonFields {

@@ -246,6 +246,12 @@ describe("What google-auth-library is kept from", () => {
     ],
     ["url", { credential_source: { url: `${elsewhere}/subject` } }],
     ["region_url", { credential_source: { environment_id: "aws1", region_url: elsewhere } }],
+    // The library takes these as well.
+    [
+      "serviceAccountImpersonationUrl",
+      { serviceAccountImpersonationUrl: `${elsewhere}${IAM}:generateAccessToken` },
+    ],
+    ["regionUrl", { credential_source: { environment_id: "aws1", regionUrl: elsewhere } }],
   ])("getAccessToken() refuses a %s that is neither https nor on this machine", async (key, changes) => {
     await expect(open(external("https://sts.example.com", changes)).getAccessToken()).rejects.toMatchObject({
       code: "not_permitted",
@@ -277,6 +283,31 @@ describe("What google-auth-library is kept from", () => {
       expect(failure.cause).toBeUndefined();
     },
   );
+
+  test.each([
+    ["an external account", (origin: string) => external(origin, { client_id: "c", client_secret: "s" })],
+    [
+      "a person of an external account",
+      (origin: string) => ({
+        ...{ type: "external_account_authorized_user", audience: "//iam", token_url: `${origin}${STS}` },
+        ...{ client_id: "c", client_secret: "s", refresh_token: "r" },
+      }),
+    ],
+    ["an impersonation", (origin: string) => impersonating(origin, { access_token: "of-the-source" })],
+    [
+      "an impersonation by an external account",
+      (origin: string) => impersonating(origin, external(origin) as object),
+    ],
+  ])("getAccessToken() of %s follows no redirect: it would carry the secrets on", async (_, fields) => {
+    await using elsewhere = await recordingServer((_request, response) => sendJson(response, 200, {}));
+    await using google = await recordingServer((_request, response) => {
+      response.writeHead(307, { location: elsewhere.origin }).end();
+    });
+    await using credentials = open(fields(google.origin));
+    await expect(credentials.getAccessToken()).rejects.toMatchObject({ name: "AuthError" });
+    expect(google.requests).not.toEqual([]);
+    expect(elsewhere.requests).toEqual([]);
+  });
 
   test("getAccessToken() rejects with `invalid_file` where the other cloud's token is not there or not what it should be", async () => {
     const missing = external("https://sts.example.com", { credential_source: { file: folder.file("none") } });
