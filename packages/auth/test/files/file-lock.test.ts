@@ -3,6 +3,7 @@ import {
   existsSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   utimesSync,
@@ -93,6 +94,23 @@ describe("withFileLock()", () => {
     const second = lockOfTheDead(`.${first}`);
     lockOfTheDead(`.${first}.${second}`);
     await withFileLock(path, { clock }, async () => {});
+    expect(readdirSync(folder.path)).toEqual(["credentials.json"]);
+  });
+
+  test("leaves a dead lock to one who is about to remove it", async () => {
+    const claim = `${lockPath}.${lockOfTheDead()}`;
+    writeFileSync(claim, JSON.stringify({ id: newId(), ...thisProcess() }));
+    const standing = manualClock(0);
+    let isIn = false;
+    const working = withFileLock(path, { clock: standing }, async () => {
+      isIn = true;
+    });
+    await standing.waitedOn();
+    expect(isIn).toBe(false);
+    expect(readdirSync(folder.path)).toHaveLength(3);
+    rmSync(claim);
+    standing.advance(LOCK_RETRY_MS);
+    await working;
     expect(readdirSync(folder.path)).toEqual(["credentials.json"]);
   });
 
