@@ -41,7 +41,19 @@ describe("postForm()", () => {
     expect(server.requests[0]?.headers.authorization).toBeUndefined();
   });
 
-  test("postForm() sends it once more in the header to a server that knows no other way", async () => {
+  test("postForm() sends it once more in the header, encoded as the standard says, to a server that knows no other way", async () => {
+    const clientSecret = "a+b c%/:é";
+    const pair = Buffer.from("the-client:a%2Bb+c%25%2F%3A%C3%A9").toString("base64");
+    await using server = await recordingServer(({ headers, form }, response) => {
+      const isRight = headers.authorization === `Basic ${pair}` && form.client_secret === undefined;
+      sendJson(response, isRight ? 200 : 401, isRight ? {} : { error: "invalid_client" });
+    });
+    const answer = await postForm(request(server.origin, { client: { ...CLIENT, clientSecret } }));
+    expect(answer.status).toBe(200);
+    expect(server.requests).toHaveLength(2);
+  });
+
+  test("postForm() is understood by a real server that wants the secret in the header", async () => {
     await using provider = await startOAuthProvider();
     const { refresh_token = "" } = await provider.signIn({ client: "desktop-basic" });
     const { status, fields } = await postForm({
