@@ -2,7 +2,13 @@ import { realpath } from "node:fs/promises";
 import type { Clock } from "../clock.js";
 import { newId } from "../ids.js";
 import { LOCK_RETRY_MS, LOCK_STALE_MS } from "../limits.js";
-import { createLockFile, type LockHolder, readLockFile, removeLockFile } from "./lock-file.js";
+import {
+  createLockFile,
+  fileSystemTimeMs,
+  type LockHolder,
+  readLockFile,
+  removeLockFile,
+} from "./lock-file.js";
 import { isGone } from "./process-identity.js";
 
 /** What work under a lock may ask. */
@@ -40,7 +46,7 @@ export async function withFileLock<T>(
         clock.nowUs() - acquiredUs < LOCK_STALE_MS * 1000 && readLockFile(lockPath)?.id === id,
     });
   } finally {
-    removeLockFile(lockPath, id, (holder) => isStale(holder, clock));
+    removeLockFile(lockPath, id, (holder) => isStale(holder, lockPath, clock));
   }
 }
 
@@ -54,8 +60,11 @@ async function acquire(lockPath: string, id: string, { clock, signal }: FileLock
     const holder = readLockFile(lockPath);
     const nowUs = clock.nowUs();
     if (holder !== undefined && holder.id !== seen.id) seen = { id: holder.id, sinceUs: nowUs };
-    if (holder !== undefined && (nowUs - seen.sinceUs >= LOCK_STALE_MS * 1000 || isStale(holder, clock))) {
-      const removal = removeLockFile(lockPath, holder.id, (other) => isStale(other, clock));
+    if (
+      holder !== undefined &&
+      (nowUs - seen.sinceUs >= LOCK_STALE_MS * 1000 || isStale(holder, lockPath, clock))
+    ) {
+      const removal = removeLockFile(lockPath, holder.id, (other) => isStale(other, lockPath, clock));
       if (removal === "impossible") return false;
       if (removal === "removed") continue;
     }
@@ -63,9 +72,15 @@ async function acquire(lockPath: string, id: string, { clock, signal }: FileLock
   }
 }
 
-/** Whether its holder has ended, or is so old that it must stand still. A file from the future is left to whoever watches it. */
-function isStale({ owner, modifiedMs }: LockHolder, clock: Clock): boolean {
-  return (owner !== undefined && isGone(owner)) || clock.nowUs() / 1000 - modifiedMs >= LOCK_STALE_MS;
+/**
+ * Whether its holder has ended, or it is so old that its holder must stand still. A file from the future is left to whoever watches it. An old
+ * one is old by the file system's clock too: that of another machine may be behind ours, and every lock would look old.
+ */
+function isStale({ owner, modifiedMs }: LockHolder, lockPath: string, clock: Clock): boolean {
+  if (owner !== undefined && isGone(owner)) return true;
+  if (clock.nowUs() / 1000 - modifiedMs < LOCK_STALE_MS) return false;
+  const nowMs = fileSystemTimeMs(lockPath);
+  return nowMs === undefined || nowMs - modifiedMs >= LOCK_STALE_MS;
 }
 
 function pause(clock: Clock, signal: AbortSignal | undefined): Promise<void> {

@@ -70,6 +70,20 @@ export function createLockFile(path: string, id: string): "created" | "exists" |
   return readLockFile(path)?.id === id ? "created" : "exists";
 }
 
+/** The time by the clock of the lock's file system, in milliseconds since the epoch; undefined where no file can be made beside it. */
+export function fileSystemTimeMs(path: string): number | undefined {
+  const temporary = temporaryName(path);
+  try {
+    writeFileSync(temporary, "", WRITTEN_ONCE);
+    return lstatSync(temporary).mtimeMs;
+  } catch {
+    // Then no lock can be made or removed either.
+    return undefined;
+  } finally {
+    unlinkQuietly(temporary);
+  }
+}
+
 /** Who holds a lock; undefined when nobody does. */
 export function readLockFile(path: string): LockHolder | undefined {
   try {
@@ -125,11 +139,19 @@ function statAndContent(path: string): { readonly stats: Stats; readonly content
     return { stats: lstatSync(path), content: undefined };
   }
   try {
-    const buffer = Buffer.alloc(LOCK_BYTES_MAX);
-    const bytes = readSync(descriptor, buffer);
-    return { stats: fstatSync(descriptor), content: contentOf(buffer.toString("utf8", 0, bytes)) };
+    return { stats: fstatSync(descriptor), content: contentOf(textOf(descriptor)) };
   } finally {
     closeSync(descriptor);
+  }
+}
+
+/** Other programs' locks are folders, and somebody may hold a pipe open: they are there, and say nothing. */
+function textOf(descriptor: number): string {
+  const buffer = Buffer.alloc(LOCK_BYTES_MAX);
+  try {
+    return buffer.toString("utf8", 0, readSync(descriptor, buffer));
+  } catch {
+    return "";
   }
 }
 

@@ -1,6 +1,10 @@
 import { spawnSync } from "node:child_process";
 import {
+  closeSync,
+  constants,
   existsSync,
+  mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -10,7 +14,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { type TemporaryFolder, temporaryFolder } from "@pullqueue/testing";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { systemClock } from "../../src/clock.js";
 import { type HeldLock, withFileLock } from "../../src/files/file-lock.js";
 import { thisProcess } from "../../src/files/process-identity.js";
@@ -41,6 +45,13 @@ function lockOfTheDead(suffix = "", id = newId()): string {
   const { pid } = spawnSync("true");
   writeFileSync(`${lockPath}${suffix}`, JSON.stringify({ id, ...thisProcess(), pid }));
   return id;
+}
+
+/** Reading it fails, because there is nothing to read yet. */
+function pipeHeldOpen(): void {
+  spawnSync("mkfifo", [lockPath]);
+  const descriptor = openSync(lockPath, constants.O_RDWR | constants.O_NONBLOCK);
+  onTestFinished(() => closeSync(descriptor));
 }
 
 describe("withFileLock()", () => {
@@ -126,6 +137,7 @@ describe("withFileLock()", () => {
     ["an empty file, as other programs make it", () => writeFileSync(lockPath, "")],
     ["somebody else's file", () => writeFileSync(lockPath, "[1, 2]")],
     ["a symbolic link", () => symlinkSync("/nowhere", lockPath)],
+    ["a pipe that somebody holds open", pipeHeldOpen],
   ])("waits for %s until it has not moved for LOCK_STALE_MS", async (_, make) => {
     make();
     // By this clock the file is from the future, so that its own time says nothing.
@@ -150,6 +162,28 @@ describe("withFileLock()", () => {
     utimesSync(lockPath, secs, secs);
     await withFileLock(path, { clock: standing }, async () => {});
     expect(existsSync(lockPath)).toBe(false);
+  });
+
+  test("waits for a folder, as other programs' locks are, and works without a lock when it has not moved", async () => {
+    mkdirSync(lockPath);
+    const standing = manualClock(0);
+    const working = withFileLock(path, { clock: standing }, async () => {});
+    await standing.waitedOn();
+    standing.advance(LOCK_STALE_MS);
+    await working;
+    expect(statSync(lockPath).isDirectory()).toBe(true);
+  });
+
+  test("takes no lock for old because our clock is ahead of the file system's", async () => {
+    lockOfElsewhere();
+    const ahead = manualClock(systemClock.nowUs() / 1000 + 10 * LOCK_STALE_MS);
+    const abort = new AbortController();
+    const never = async () => expect.unreachable("it worked");
+    const waiting = withFileLock(path, { clock: ahead, signal: abort.signal }, never);
+    await Promise.race([ahead.waitedOn(), waiting]);
+    abort.abort(new Error("enough"));
+    await expect(waiting).rejects.toThrow("enough");
+    expect(readdirSync(folder.path).sort()).toEqual(["credentials.json", "credentials.json.lock"]);
   });
 
   test("begins to count anew when a lock has passed on to another", async () => {
@@ -181,8 +215,9 @@ describe("withFileLock()", () => {
     });
     await withFileLock(path, { clock: standing }, async (lock) => {
       held = lock;
-      // The file's own time is a little later than the clock's.
       standing.advance(LOCK_STALE_MS + 5000);
+      const secs = systemClock.nowUs() / 1e6 - LOCK_STALE_MS / 1000;
+      utimesSync(lockPath, secs, secs);
       expect(await lock.isHeld()).toBe(false);
       const entered = new Promise<void>((resolve) => {
         next = withFileLock(path, { clock: standing }, async () => {
