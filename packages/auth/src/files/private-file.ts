@@ -1,5 +1,5 @@
 import { constants, type Stats } from "node:fs";
-import { type FileHandle, lstat, open, readFile, realpath, rename, unlink } from "node:fs/promises";
+import { type FileHandle, lstat, open, readFile, realpath, rename, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type Clock, systemClock } from "../clock.js";
 import { AuthError } from "../errors.js";
@@ -9,6 +9,9 @@ import { temporaryName } from "./temporary-name.js";
 
 /** For its owner alone. */
 const PRIVATE_MODE = 0o600;
+
+/** Of a folder: anybody may make files in it. */
+const WRITABLE_BY_ALL = 0o002;
 
 /**
  * Writes a file that only its owner may read (mode 0600), as a whole: whoever reads it, and whoever comes after a crash, finds the old
@@ -102,10 +105,19 @@ async function replaceable(path: string): Promise<Stats | undefined> {
   return stats;
 }
 
-/** An administrator's command must not take the file away from its user, nor one user from another. */
+/**
+ * An administrator's command must not take the file away from its user, nor one user from another. Where everybody may make files, whoever
+ * made this one would be given what is written.
+ */
 async function keepOwner(file: FileHandle, old: Stats, path: string): Promise<void> {
   const fresh = await file.stat();
   if (fresh.uid === old.uid) return;
+  if (((await stat(dirname(path))).mode & WRITABLE_BY_ALL) !== 0) {
+    throw new AuthError(
+      "not_permitted",
+      `${path}: the file belongs to another user, in a folder where everybody may make files; choose a folder of your own`,
+    );
+  }
   try {
     await file.chown(old.uid, old.gid);
   } catch (cause) {

@@ -59,6 +59,23 @@ describe("writePrivateFile()", () => {
     expect(statSync(path).mode & 0o777).toBe(0o600);
   });
 
+  test.skipIf(!isRoot)(
+    "gives nothing away to whoever put a file into a folder that is everybody's",
+    async () => {
+      chmodSync(folder.path, 0o1777);
+      writeFileSync(path, "theirs");
+      chownSync(path, 12_345, 12_346);
+      for (const write of [() => writePrivateFile(path, "a secret"), () => assertWritable(path)]) {
+        expect(await refusal(write)).toMatchObject({
+          code: "not_permitted",
+          message: expect.stringContaining("belongs to another user"),
+        });
+      }
+      expect(readFileSync(path, "utf8")).toBe("theirs");
+      expect(readdirSync(folder.path)).toEqual(["credentials.json"]);
+    },
+  );
+
   const refusals: readonly (readonly [string, () => string, string, RegExp])[] = [
     [
       "a symbolic link",
