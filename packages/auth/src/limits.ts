@@ -39,6 +39,9 @@ export const REFRESH_AHEAD_SHARE = 0.25;
  */
 export const REFRESH_RETRY_MS = 10_000;
 
+/** Longest life that a token is believed to have, in milliseconds: ten years. Beyond that are no times of a calendar. */
+export const TOKEN_LIFE_MS_MAX = 315_360_000_000;
+
 /** How long a life is assumed for a token whose issuer does not say, in milliseconds: Google's hour. */
 export const TOKEN_LIFE_MS_DEFAULT = 3_600_000;
 

@@ -97,6 +97,10 @@ function endpointUrl(text: string): URL {
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
     throw new AuthError("invalid_file", `the address of a token endpoint must be an https URL`);
   }
+  // Fetching refuses them too, and quotes the whole address.
+  if (url.username !== "" || url.password !== "") {
+    throw new AuthError("invalid_file", `the address of ${url.origin} must carry no user and no password`);
+  }
   if (isConfidential(url)) return url;
   throw new AuthError(
     "not_permitted",

@@ -164,6 +164,14 @@ describe("postForm()", () => {
   );
 });
 
+test("postForm() refuses an address with a password, and does not show it", async () => {
+  const refused = postForm(request("https://user:the-password@example.com/token"));
+  await expect(refused).rejects.toMatchObject({
+    code: "invalid_file",
+    message: expect.not.stringContaining("the-password"),
+  });
+});
+
 describe("refusalOf()", () => {
   test("refusalOf() repeats no secret that a server sends back, nothing long, and nothing that moves a cursor", () => {
     const sent = request("https://example.com", { client: CLIENT });

@@ -1,4 +1,5 @@
 import { AuthError } from "../errors.js";
+import { FILE_BYTES_MAX } from "../limits.js";
 import { GOOGLE_TOKEN_URI, type JsonFields, type UserCredentials } from "../stored-credentials.js";
 import { revokeAddressOf } from "./google-addresses.js";
 import { claimsOf } from "./id-token-claims.js";
@@ -45,12 +46,28 @@ export function userOf(file: FieldsOfFile, format: UserCredentials["format"]): U
 /**
  * The text of a credentials file: one JSON object with the fields of Google's `authorized_user` and of oauth2client's Storage, so that
  * either library reads it. Every other field is kept, class and module names too, and so is the shell of a file of several
- * credentials, so that whoever wrote the file still reads it.
+ * credentials, so that whoever wrote the file still reads it. Throws `unavailable` for what would not be read again: an issuer may send more
+ * than there is room for.
  */
 export function encodeUser(user: UserCredentials): string {
+  const text = textOf(user);
+  if (text !== undefined && Buffer.byteLength(text) <= FILE_BYTES_MAX) return text;
+  throw new AuthError(
+    "unavailable",
+    `what ${new URL(user.tokenUri).origin} granted cannot be saved: it needs more than ${FILE_BYTES_MAX} bytes`,
+  );
+}
+
+/** Undefined for what is nested so deeply that it cannot be written. */
+function textOf(user: UserCredentials): string | undefined {
   const multistore = unwrapMultistore(user.fields);
   const fields = fieldsOf(user, multistore?.credential ?? user.fields);
-  return `${JSON.stringify(multistore === undefined ? fields : multistore.wrap(fields), null, 2)}\n`;
+  try {
+    return `${JSON.stringify(multistore === undefined ? fields : multistore.wrap(fields), null, 2)}\n`;
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
 }
 
 function fieldsOf(user: UserCredentials, kept: JsonFields): JsonFields {

@@ -1,5 +1,5 @@
 import { AuthError } from "../errors.js";
-import { TOKEN_LIFE_MS_DEFAULT } from "../limits.js";
+import { TOKEN_LIFE_MS_DEFAULT, TOKEN_LIFE_MS_MAX } from "../limits.js";
 import { type Refusal, refusalOf, type TokenAnswer, type TokenRequest } from "../token-endpoint.js";
 
 /** What an authorization server granted. */
@@ -20,13 +20,12 @@ export function grantOf({ fields }: TokenAnswer, tokenUri: string): Grant {
   if (typeof accessToken !== "string" || accessToken === "") {
     throw new AuthError("unavailable", `${origin} granted no access token; is it the token endpoint?`);
   }
-  if (type !== undefined && String(type).toLowerCase() !== "bearer") {
+  if (type !== undefined && (typeof type !== "string" || type.toLowerCase() !== "bearer")) {
     throw new AuthError("not_supported", `${origin} granted a token of another type than Bearer`);
   }
-  const seconds = Number(fields.expires_in);
   return {
     accessToken,
-    lifeMs: fields.expires_in !== undefined && seconds >= 0 ? seconds * 1000 : TOKEN_LIFE_MS_DEFAULT,
+    lifeMs: lifeMsOf(fields.expires_in) ?? TOKEN_LIFE_MS_DEFAULT,
     refreshToken: text(fields.refresh_token),
     idToken: text(fields.id_token),
     scopes: text(fields.scope)?.split(" ").filter(Boolean),
@@ -58,6 +57,12 @@ export function readAnswer(
 ): { readonly grant: Grant } | { readonly refusal: Refusal } {
   const refusal = refusalOf(answer, sent);
   return refusal === undefined ? { grant: grantOf(answer, sent.tokenUri) } : { refusal };
+}
+
+/** Seconds, which some servers send as a text; undefined for what is no length of time. */
+function lifeMsOf(value: unknown): number | undefined {
+  const seconds = typeof value === "number" || text(value) !== undefined ? Number(value) : Number.NaN;
+  return seconds >= 0 ? Math.min(seconds * 1000, TOKEN_LIFE_MS_MAX) : undefined;
 }
 
 function isPassing({ error }: Refusal, { status }: TokenAnswer): boolean {

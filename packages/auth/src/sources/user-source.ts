@@ -160,6 +160,7 @@ function withAnswer(fields: JsonFields, answer: JsonFields): JsonFields {
 function lifeMsOf({ accessToken, fields: { token_response: answer } }: UserCredentials): number | undefined {
   if (typeof answer !== "object" || answer === null) return undefined;
   if (!("expires_in" in answer) || !("access_token" in answer)) return undefined;
-  const seconds = Number(answer.expires_in);
+  const { expires_in: given } = answer;
+  const seconds = typeof given === "number" || typeof given === "string" ? Number(given) : 0;
   return answer.access_token === accessToken && seconds > 0 ? seconds * 1000 : undefined;
 }

@@ -3,7 +3,7 @@ import { GoogleAuth } from "google-auth-library";
 import { describe, expect, test } from "vitest";
 import { parseCredentials } from "../../src/files/credentials-file.js";
 import { encodeUser } from "../../src/files/user-credentials.js";
-import { idToken, OLDEST_OAUTH2CLIENT, sampleUser } from "../support/sample-credentials.js";
+import { idToken, OLDEST_OAUTH2CLIENT, refusal, sampleUser } from "../support/sample-credentials.js";
 
 const written = (...parameters: Parameters<typeof sampleUser>) =>
   JSON.parse(encodeUser(sampleUser(...parameters)));
@@ -88,3 +88,18 @@ describe("encodeUser()", () => {
     expect(client.credentials).toMatchObject({ refresh_token: "refresh-1" });
   });
 });
+
+test.each([
+  ["a token of 150 kB", sampleUser({ accessToken: "a".repeat(150_000) })],
+  ["claims within claims", sampleUser({ idToken: idToken(nested(2000)) })],
+  ["more of them than can be written at all", sampleUser({ fields: nested(50_000) })],
+])("encodeUser() writes nothing that could not be read again: %s", async (_, user) => {
+  expect(await refusal(() => encodeUser(user))).toMatchObject({
+    code: "unavailable",
+    message: expect.stringContaining("cannot be saved"),
+  });
+});
+
+function nested(depth: number): Readonly<Record<string, unknown>> {
+  return JSON.parse(`{"a":${"[".repeat(depth)}${"]".repeat(depth)}}`) as Record<string, unknown>;
+}
