@@ -1,5 +1,15 @@
 import { constants, type Stats } from "node:fs";
-import { type FileHandle, lstat, open, readFile, realpath, rename, stat, unlink } from "node:fs/promises";
+import {
+  access,
+  type FileHandle,
+  lstat,
+  open,
+  readFile,
+  realpath,
+  rename,
+  stat,
+  unlink,
+} from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type Clock, systemClock } from "../clock.js";
 import { AuthError } from "../errors.js";
@@ -58,6 +68,18 @@ export async function removePrivateFile(path: string, clock: Clock = systemClock
     throw fileError(error, path, "deleted");
   }
   await removeLeftovers(path, clock);
+}
+
+/** Rejects as `removePrivateFile` would, without deleting anything: so that nothing is revoked whose file then stays. */
+export async function assertRemovable(path: string): Promise<void> {
+  try {
+    if (await isMountPoint(path)) throw new AuthError("not_permitted", `${path}: ${MOUNTED}`);
+    await replaceable(path);
+    // Names are the folder's.
+    await access(dirname(path), constants.W_OK);
+  } catch (error) {
+    throw fileError(error, path, "deleted");
+  }
 }
 
 /** A file beside it, on disk, that is ready to take its place. */

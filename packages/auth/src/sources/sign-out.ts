@@ -3,7 +3,7 @@ import { AuthError } from "../errors.js";
 import { readCredentials } from "../files/credentials-file.js";
 import { withFileLock } from "../files/file-lock.js";
 import { assertIsPath } from "../files/file-path.js";
-import { removePrivateFile } from "../files/private-file.js";
+import { assertRemovable, removePrivateFile } from "../files/private-file.js";
 import type { UserCredentials } from "../stored-credentials.js";
 import { postForm, refusalOf, type TokenRequest } from "../token-endpoint.js";
 
@@ -20,7 +20,8 @@ export interface SignOutOptions {
 /**
  * Revokes a person's sign-in (RFC 7009) and deletes its file; `revoked` is false where its server has no way to revoke, or with `force`
  * where that failed. While it fails otherwise the file stays, since it is all that the sign-in can be revoked by: `unavailable`, `timeout`,
- * `refused`. A file of another kind is `not_supported`: a service account's key cannot be had again.
+ * `refused`. Nothing is revoked whose file may not be deleted: `not_permitted`. A file of another kind is `not_supported`: a service
+ * account's key cannot be had again.
  */
 export async function signOut(options: SignOutOptions): Promise<{ readonly revoked: boolean }> {
   const { credentialsFile: path, force = false, signal, clock = systemClock } = options;
@@ -35,6 +36,7 @@ export async function signOut(options: SignOutOptions): Promise<{ readonly revok
           "signing out: delete the file yourself if you mean it",
       );
     }
+    await assertRemovable(path);
     const revoked = await revoke(stored, clock, signal).catch((error: unknown) => {
       signal?.throwIfAborted();
       if (force) return false;

@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, symlinkSync, writeFileSync } from "node:fs";
 import { temporaryFolder } from "@pullqueue/testing";
 import { type OAuthProvider, startOAuthProvider } from "@pullqueue/testing/oauth-provider";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -90,6 +90,22 @@ describe("signOut()", () => {
     });
     expect(existsSync(path)).toBe(true);
   });
+
+  test.each([false, true])(
+    "signOut() revokes nothing whose file it will not delete (force %s)",
+    async (force) => {
+      const { refreshToken = "" } = await signedInFile(provider, path);
+      const link = folder.file("link.json");
+      symlinkSync(path, link);
+      await expect(signOut({ credentialsFile: link, force })).rejects.toMatchObject({
+        code: "not_permitted",
+        message: expect.stringContaining("symbolic link"),
+      });
+      expect(existsSync(path)).toBe(true);
+      const form = { grant_type: "refresh_token", refresh_token: refreshToken };
+      expect(await provider.askForTokens(form)).toMatchObject({ status: 200 });
+    },
+  );
 
   test("signOut() rejects with the signal's reason and deletes nothing", async () => {
     await signedInFile(provider, path);
