@@ -21,7 +21,7 @@ export class BareTokenSource implements TokenMaker {
     if (isAdoptable(token, demand, this.#clock.nowUs() / 1000)) return token;
     throw new AuthError(
       "sign_in_needed",
-      `${this.#name} holds an access token and nothing to renew it by, and it has ended or was refused: ` +
+      `${this.#name} holds an access token and nothing to renew it by: ` +
         "put a new one there, or make a file that can be renewed with pullqueue auth login",
     );
   }

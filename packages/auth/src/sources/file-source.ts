@@ -56,11 +56,15 @@ export class FileSource implements Source {
   }
 
   async #read(): Promise<StoredCredentials> {
+    const { path, namedBy } = this.#file;
     try {
-      return await readCredentials(this.#file.path);
+      return await readCredentials(path);
     } catch (error) {
-      if (!isAuthError(error, "not_found")) throw error;
-      throw new AuthError("not_found", `${error.message}. ${this.#mend()}`, { cause: error });
+      if (!isAuthError(error)) throw error;
+      const advice = error.code === "not_found" ? `. ${this.#mend()}` : "";
+      const origin = namedBy === undefined ? "" : `${namedBy}: `;
+      if (advice === "" && origin === "") throw error;
+      throw new AuthError(error.code, `${origin}${error.message}${advice}`, { cause: error });
     }
   }
 

@@ -87,7 +87,7 @@ export class UserSource implements TokenMaker {
     const answer = await postForm(sent);
     const read = readAnswer(answer, sent);
     if ("grant" in read) return read.grant;
-    const advice = `The sign-in of ${name} is not good any more: ${mend}`;
+    const advice = `The sign-in of ${name} is not good any more. ${mend}`;
     const error = refusalError(read.refusal, answer, sent, { code: "sign_in_needed", advice });
     if (error.code === "sign_in_needed") this.#dead = { refreshToken, error };
     throw error;
@@ -116,8 +116,8 @@ export class UserSource implements TokenMaker {
   #refreshTokenOf({ refreshToken, isInvalid }: UserCredentials): string {
     const { name, mend } = this.#options;
     if (refreshToken === undefined) {
-      const why = `${name} holds no refresh token, and its access token has ended or was refused`;
-      throw new AuthError("sign_in_needed", `${why}: ${mend}`);
+      const why = `${name} holds no refresh token, by which its access token could be renewed`;
+      throw new AuthError("sign_in_needed", `${why}. ${mend}`);
     }
     if (isInvalid) {
       const why = `${name} is marked as invalid by the program that wrote it: its refresh token was refused`;

@@ -68,7 +68,18 @@ describe("openCredentials() without a file", () => {
     const env = { HOME: folder.file("home"), GOOGLE_APPLICATION_CREDENTIALS: folder.file("typo.json") };
     await expect(openCredentials({ env }).getAccessToken()).rejects.toMatchObject({
       code: "not_found",
-      message: expect.stringContaining("typo.json"),
+      message: expect.stringMatching(
+        /^GOOGLE_APPLICATION_CREDENTIALS: .*typo\.json: there is no such file\. /,
+      ),
+    });
+  });
+
+  test("getAccessToken() says of a file that is no good what named it", async () => {
+    const env = { google_application_credentials: folder.file("empty.json") };
+    writeFileSync(env.google_application_credentials, "");
+    await expect(openCredentials({ env }).getAccessToken()).rejects.toMatchObject({
+      code: "invalid_file",
+      message: expect.stringMatching(/^google_application_credentials: .*empty\.json: expected credentials/),
     });
   });
 

@@ -125,6 +125,17 @@ describe("openCredentials()", () => {
     expect(warnings).toEqual([]);
   });
 
+  test("refresh() says of an access token alone that nothing renews it, and not that it has ended", async () => {
+    using folder = temporaryFolder();
+    const path = folder.file("credentials.json");
+    writeFileSync(path, JSON.stringify({ access_token: "a-token" }));
+    await using credentials = openCredentials({ credentialsFile: path });
+    await expect(credentials.refresh()).rejects.toMatchObject({
+      code: "sign_in_needed",
+      message: `"${path}" holds an access token and nothing to renew it by: put a new one there, or make a file that can be renewed with pullqueue auth login`,
+    });
+  });
+
   test("getAccessToken() follows a file that becomes one of another kind", async () => {
     using folder = temporaryFolder();
     const path = folder.file("credentials.json");

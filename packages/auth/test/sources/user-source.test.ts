@@ -225,7 +225,9 @@ describe("A sign-in that is not good any more", () => {
       await expect(credentials.getAccessToken()).rejects.toMatchObject({
         name: "AuthError",
         code: "sign_in_needed",
-        message: expect.stringContaining(`pullqueue auth login client_secrets.json ${path}`),
+        message: expect.stringContaining(
+          `is not good any more. To sign in: pullqueue auth login client_secrets.json ${path}`,
+        ),
       });
     }
     expect(refreshes(provider)).toBe(before + 1);
@@ -242,7 +244,11 @@ describe("A sign-in that is not good any more", () => {
   });
 
   test.each([
-    ["no refresh token", { refreshToken: undefined }, "holds no refresh token"],
+    [
+      "no refresh token",
+      { refreshToken: undefined },
+      "no refresh token, by which its access token could be renewed. To sign in: ",
+    ],
     ["oauth2client's mark", { isInvalid: true }, "marked as invalid"],
   ])(
     "getAccessToken() rejects with `sign_in_needed` for a file with %s and asks nobody",
