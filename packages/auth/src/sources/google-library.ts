@@ -13,7 +13,13 @@ export interface GoogleLibrary {
   readonly Compute: new (options: object) => IdTokenClient;
   readonly gcpMetadata: {
     isAvailable(): Promise<boolean>;
-    resetIsAvailableCache(): void;
+    bulk(
+      questions: readonly {
+        readonly metadataKey: string;
+        readonly fastFail: boolean;
+        readonly noResponseRetries: number;
+      }[],
+    ): Promise<unknown>;
     instance(property: string): Promise<unknown>;
   };
 }

@@ -13,9 +13,28 @@ const NAME = "the metadata server of Google's machines";
 /** Whether this is such a machine; without `METADATA_SERVER_DETECTION` that takes three seconds at most. Rejects with `not_supported`. */
 export async function findMetadataServer(options: SourceOptions): Promise<MetadataSource | undefined> {
   const library = await loadGoogleLibrary(`a look for ${NAME}, because no credentials file was found,`);
-  // An answer from before there was a network must not hold for ever.
-  library.gcpMetadata.resetIsAvailableCache();
-  return (await library.gcpMetadata.isAvailable()) ? new MetadataSource(library, options) : undefined;
+  return (await isThere(library.gcpMetadata)) ? new MetadataSource(library, options) : undefined;
+}
+
+/**
+ * The library's own `isAvailable()` does as its variable says. Where that says nothing, it warns of an unexpected error on every machine that
+ * is none of Google's, and its answer holds for ever; so its question is asked here without it.
+ */
+async function isThere({ isAvailable, bulk }: GoogleLibrary["gcpMetadata"]): Promise<boolean> {
+  const { METADATA_SERVER_DETECTION: way = "", GCE_METADATA_HOST, GCE_METADATA_IP } = process.env;
+  if (!/^(?:ping-only)?$/i.test(way.trim())) {
+    return isAvailable().catch((cause: unknown) => {
+      throw new AuthError("invalid_argument", cause instanceof Error ? cause.message : String(cause), {
+        cause,
+      });
+    });
+  }
+  // Of a server with another address there is no second name to try. It takes 0 for "not said", which would be 3.
+  const question = { metadataKey: "instance", fastFail: !(GCE_METADATA_HOST || GCE_METADATA_IP) };
+  return bulk([{ ...question, noResponseRetries: -1 }]).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Tokens of the account that one of Google's machines, containers or functions runs as. */

@@ -166,6 +166,26 @@ describe("The metadata server", () => {
     expect(JSON.parse(Buffer.from(claims, "base64url").toString())).toMatchObject({ aud: audience });
   });
 
+  test("getAccessToken() finds none where nobody answers, and makes no noise about it", async () => {
+    await using server = await recordingServer((_, response) => response.destroy());
+    vi.stubEnv("METADATA_SERVER_DETECTION", "");
+    vi.stubEnv("GCE_METADATA_HOST", new URL(server.origin).host);
+    const warn = vi.spyOn(process, "emitWarning");
+    await expect(openCredentials({ env: {} }).getAccessToken()).rejects.toMatchObject({ code: "not_found" });
+    expect(server.requests).toHaveLength(1);
+    expect(warn).not.toHaveBeenCalled();
+    warn.mockRestore();
+  });
+
+  test("getAccessToken() says so where METADATA_SERVER_DETECTION is mistyped", async () => {
+    vi.stubEnv("METADATA_SERVER_DETECTION", "non");
+    await expect(openCredentials({ env: {} }).getAccessToken()).rejects.toMatchObject({
+      name: "AuthError",
+      code: "invalid_argument",
+      message: expect.stringMatching(/METADATA_SERVER_DETECTION.*`none`/),
+    });
+  });
+
   test("getAccessToken() prefers a file", async () => {
     await using server = await metadataServer();
     expect(await found({ GOOGLE_APPLICATION_CREDENTIALS: put("named.json", "named") })).toMatchObject({
