@@ -59,6 +59,10 @@ export async function readClientSecrets(path: string): Promise<ClientSecrets> {
 }
 
 function refusal(path: string, fields: FieldsOfFile["fields"]): string {
+  // Written by hand, for a provider whose console gives no such file.
+  if (typeof fields.auth_uri === "string" && typeof fields.client_id === "string") {
+    return `${path}: these are client secrets without the object "installed" around them; put it there: {"installed": {…}}`;
+  }
   const advice = isObject(fields.web)
     ? `. A web application's redirect addresses are fixed, so that a command cannot receive its answer: create a client of type "Desktop app" and download its file`
     : "; download it where the application is registered";

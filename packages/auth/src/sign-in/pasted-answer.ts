@@ -56,6 +56,9 @@ function answerIn(text: string, { state, acceptsBareCode }: PasteRules): URLSear
   }
   if (parameters.has("code") || parameters.has("error")) {
     if (isAnswerTo(state, parameters)) return parameters;
+    if (!parameters.has("state")) {
+      return "the pasted address is not whole: it has no state; paste all of it, in one line";
+    }
     return "the pasted address belongs to another sign-in: its state is not the one of this sign-in";
   }
   if (acceptsBareCode && bare.length >= CODE_LENGTH_MIN && !/[?&]|:\/\//.test(bare)) {

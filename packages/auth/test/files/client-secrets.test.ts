@@ -79,6 +79,11 @@ describe("readClientSecrets()", () => {
     ["an access token", { access_token: "ya29.hidden" }, /this is an access token/],
     ["google-services.json", { project_info: {} }, /google-services\.json/],
     ["another object", { installed: "hidden" }, /kind that is not known here/],
+    [
+      "a client's bare fields",
+      OWN,
+      /client secrets without the object "installed" around them; put it there/,
+    ],
     ["an array", "[]", /this is JSON, but not an object/],
     ["no JSON", "client_id=hidden", /this is not JSON/],
     ["half a file", '{"installed": {"client_id": "hidden', /this is damaged/],

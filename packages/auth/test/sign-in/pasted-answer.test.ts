@@ -48,7 +48,7 @@ describe("pastedAnswer()", () => {
     ["the code alone of a provider that does not bind it", "4/0AbCdEfGhIjKlMnOp", false, "holds no code"],
     ["a word", "yes", true, "holds no code"],
     ["the address of another sign-in", "http://localhost/?code=c&state=other", true, "another sign-in"],
-    ["an address without a state", "http://localhost/?code=c", true, "another sign-in"],
+    ["an address without a state", "http://localhost/?code=c", true, "not whole: it has no state"],
     ["two states", `http://localhost/?code=c&state=${STATE}&state=${STATE}`, true, "another sign-in"],
     ["an address without a code", "http://localhost:8085/some/long/path", true, "holds no code"],
     [
