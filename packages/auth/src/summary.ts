@@ -29,7 +29,8 @@ export function summarize(stored: StoredCredentials, source: string): Credential
       return {
         ...common,
         account: emailOf(stored),
-        scopes: stored.scopes,
+        // oauth2client writes an empty list where nobody said.
+        scopes: stored.scopes?.length === 0 ? undefined : stored.scopes,
         expiresAtMs: stored.accessToken === undefined ? undefined : stored.expiresAtMs,
         refreshable: stored.refreshToken !== undefined && !stored.isInvalid,
         issuer: originOf(stored.tokenUri),

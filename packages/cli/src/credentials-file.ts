@@ -53,7 +53,8 @@ export function choiceWithFile(
   env: Terminal["env"],
 ): TokenChoice {
   const file = given === undefined ? undefined : credentialsFile(given, options, env);
-  return tokenChoice(file === undefined ? options : { ...options, credentials: file.path }, env);
+  if (file === undefined) return tokenChoice(options, env);
+  return { ...tokenChoice({ ...options, credentials: file.path }, env), place: file };
 }
 
 /** How the library opens what was chosen. */

@@ -53,7 +53,7 @@ export function summaryLines(summary: TokenSummary, nowMs: number): readonly str
 /** How long the token holds, and what comes then. */
 export function tokenText({ expiresAtMs, refreshable }: TokenSummary, nowMs: number): string {
   const after = refreshable ? "renewed when needed" : "nothing renews it";
-  if (expiresAtMs === undefined) return refreshable ? "had when needed" : `its end is not known, ${after}`;
+  if (expiresAtMs === undefined) return refreshable ? "made when needed" : `its end is not known, ${after}`;
   const time = isoTime(expiresAtMs * 1000);
   if (expiresAtMs <= nowMs) return `ended at ${time}, ${after}`;
   return `ends in ${durationText(expiresAtMs - nowMs)} (${time}), ${after}`;

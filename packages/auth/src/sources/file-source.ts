@@ -1,12 +1,13 @@
 import { AuthError, isAuthError } from "../errors.js";
 import { readCredentials } from "../files/credentials-file.js";
 import { TASKQUEUE_SCOPE } from "../scopes.js";
-import type { StoredCredentials } from "../stored-credentials.js";
+import type { StoredCredentials, UserCredentials } from "../stored-credentials.js";
 import { type CredentialsSummary, summarize } from "../summary.js";
 import type { AccessToken, Demand, TokenMaker } from "./access-token.js";
 import { BareTokenSource } from "./bare-token-source.js";
 import { googleClientMaker, IMPERSONATION_SCOPES } from "./google-clients.js";
 import { GoogleSource } from "./google-source.js";
+import { readIdToken } from "./id-token.js";
 import { ServiceAccountSource } from "./service-account-source.js";
 import type { Source } from "./source.js";
 import type { SourceOptions } from "./source-options.js";
@@ -46,11 +47,13 @@ export class FileSource implements Source {
   async describe(): Promise<CredentialsSummary> {
     const { path, namedBy } = this.#file;
     const { scopes, audience } = this.#options;
-    const summary = summarize(await this.#read(), namedBy === undefined ? path : `${path} (${namedBy})`);
+    const stored = await this.#read();
+    const summary = summarize(stored, namedBy === undefined ? path : `${path} (${namedBy})`);
     const isAskedFor = summary.kind !== "user" && summary.kind !== "access_token";
     return {
       ...summary,
       audience,
+      ...(stored.kind === "user" && audience !== undefined ? aboutIdToken(stored) : {}),
       ...(isAskedFor && audience === undefined ? { scopes: scopes ?? [TASKQUEUE_SCOPE] } : {}),
     };
   }
@@ -119,6 +122,11 @@ export class FileSource implements Source {
 /** What a maker depends on. That of a person's sign-in follows its file by itself. */
 function identityOf(stored: StoredCredentials): string {
   return stored.kind === "user" ? "user" : JSON.stringify(stored);
+}
+
+/** What is given is the ID token then: it has an end of its own, and no scopes. */
+function aboutIdToken({ idToken }: UserCredentials): Pick<CredentialsSummary, "expiresAtMs" | "scopes"> {
+  return { expiresAtMs: readIdToken(idToken)?.expiresAtMs, scopes: undefined };
 }
 
 function unfit(what: string, audience: string): AuthError {

@@ -210,6 +210,8 @@ describe("summarize()", () => {
       issuer: "https://accounts.example.com",
       audience: undefined,
     });
+    // So it is written where nobody said.
+    expect(summarize({ ...stored, scopes: [] }, "old.json").scopes).toBeUndefined();
     expect(summarize({ ...stored, isInvalid: true }, "old.json").refreshable).toBe(false);
     expect(summarize({ ...stored, fields: { account: "other@example.com" } }, "").account).toBe(
       "other@example.com",

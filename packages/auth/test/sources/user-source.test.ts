@@ -312,6 +312,8 @@ describe("refresh(), describe() and audience", () => {
   test("getAccessToken() gives the ID token for an audience that is the application, and refuses any other", async () => {
     const user = await signedInFile(provider, path);
     await using own = openCredentials({ credentialsFile: path, audience: "desktop" });
+    const { exp } = JSON.parse(Buffer.from(user.idToken?.split(".")[1] ?? "", "base64url").toString());
+    expect(await own.describe()).toMatchObject({ expiresAtMs: exp * 1000, scopes: undefined });
     expect(await own.getAccessToken()).toBe(user.idToken);
     const before = refreshes(provider);
     const renewed = await own.getAccessToken({ rejected: user.idToken! });

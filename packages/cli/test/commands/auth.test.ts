@@ -22,7 +22,9 @@ describe("auth status", () => {
     expect(shown.stdout).toMatch(/\ntoken +ends in \d+ (?:min|s|h) \(.*Z\), renewed when needed\n/);
     expect(shown.stdout).toContain(`${credentials} (PULLQUEUE_CREDENTIALS)`);
     const json = await pullqueue(["auth", "status", credentials, "--json"]);
-    expect(JSON.parse(json.stdout)).toMatchObject({ kind: "user", account: "me@example.com" });
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      ...{ kind: "user", account: "me@example.com", namedBy: "the argument" },
+    });
     for (const secret of secretsIn(credentials)) expect(shown.stdout + json.stdout).not.toContain(secret);
   });
 
@@ -138,7 +140,7 @@ describe("--audience", () => {
     expect(claims).toMatchObject({ aud: "https://queues.example.com", sub: "w@p.iam.gserviceaccount.com" });
     const status = await pullqueue(["auth", "status", key, "--audience", "https://queues.example.com"]);
     expect(status.stdout).toMatch(/\nkind +the key of a service account\n/);
-    expect(status.stdout).toMatch(/\ntoken +had when needed\naudience +https:\/\/queues.example.com\n/);
+    expect(status.stdout).toMatch(/\ntoken +made when needed\naudience +https:\/\/queues.example.com\n/);
   });
 });
 
