@@ -48,6 +48,9 @@ interface Failure {
   readonly perhapsDone: boolean;
 }
 
+/** Shorter tokens keep nothing secret. In characters. */
+const SECRET_LENGTH_MIN = 8;
+
 /** Statuses by which a server says that it did nothing and may later. */
 const UNDONE = new Set([429, 503]);
 
@@ -153,13 +156,18 @@ export class HttpCalls {
     if (this.#settings.tokens === undefined) return this.#observed(request, headersFor(request));
     const first = await this.#token(request);
     if ("error" in first) return first;
-    const response = await this.#observed(request, headersFor(request, first.token));
-    if (response.status !== 401) return response;
     const { token } = first;
+    const response = await this.#signed(request, token);
+    if (response.status !== 401) return response;
     const other = await this.#token(request, token === undefined ? { demanded: true } : { rejected: token });
     if ("error" in other) return other;
     const isNew = other.token !== undefined && other.token !== token;
-    return isNew ? this.#observed(request, headersFor(request, other.token)) : response;
+    return isNew ? this.#signed(request, other.token) : response;
+  }
+
+  async #signed(request: HttpRequest, token: string | undefined): Promise<HttpResponse> {
+    const response = await this.#observed(request, headersFor(request, token));
+    return token === undefined || response.status < 300 ? response : withoutToken(response, token);
   }
 
   /** A token source may be anybody's: it gets as much time as a server, and this is the door where it throws. */
@@ -204,6 +212,16 @@ function checkedToken(token: unknown): string | undefined {
     "unauthenticated",
     `an access token is a string of visible ASCII characters, and the token source gave ${typeof token === "string" ? "another string" : typeof token}`,
   );
+}
+
+/** A refusal becomes an error's message, and errors are logged: a server that repeats the token is not quoted so far. */
+function withoutToken(response: HttpResponse, token: string): HttpResponse {
+  // A short one, of a test or a stand-in, could be a word of the answer.
+  if (token.length < SECRET_LENGTH_MIN) return response;
+  const text = Buffer.from(response.body).toString();
+  const spellings = [token, token.replaceAll("/", "\\/")];
+  const cleared = spellings.reduce((rest, spelling) => rest.replaceAll(spelling, "…"), text);
+  return cleared === text ? response : { ...response, body: Buffer.from(cleared) };
 }
 
 /** What a token source threw. `packages/auth` is known by the shape of its errors: their messages say what to do, and hold no secret. */

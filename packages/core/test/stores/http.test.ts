@@ -70,6 +70,21 @@ describe("openHttpStore() with tokens", () => {
     }
   });
 
+  test.each(["my/secret+token=", "a-secret.token"])(
+    "getQueue() does not say the token %s that a server repeats",
+    async (token) => {
+      const spelled = JSON.stringify({ error: { code: 403, message: `the token ${token} may not` } });
+      for (const body of [spelled, spelled.replaceAll("/", "\\/")]) {
+        const client = handlerClient(async () => new Response(body, { status: 403 }));
+        await using store = openHttpStore({ client, tokens: tokensOf(token).source });
+        await expect(store.getQueue(QUEUE)).rejects.toMatchObject({
+          code: "permission_denied",
+          message: "the token … may not",
+        });
+      }
+    },
+  );
+
   test("getQueue() rejects with timeout when no token comes, and close() does not wait for it for ever", async () => {
     const { client } = serverTaking();
     const clock = manualClock();
