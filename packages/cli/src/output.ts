@@ -1,5 +1,6 @@
 import type { Writable } from "node:stream";
 import { PROGRESS_MS } from "./limits.js";
+import { printable } from "./table.js";
 
 /** A stream that may be a terminal. */
 export type OutputStream = Writable & { readonly isTTY?: boolean; readonly columns?: number };
@@ -64,7 +65,7 @@ export class Output {
   /** Something that went wrong although the command goes on; one line of standard error, JSON where that was asked for. */
   warn(code: string, message: string): void {
     this.#stderr.write(
-      this.json ? `${JSON.stringify({ warning: { code, message } })}\n` : `pullqueue: ${message} (${code})\n`,
+      this.json ? `${JSON.stringify({ warning: { code, message } })}\n` : complaint(code, message),
     );
   }
 
@@ -81,7 +82,7 @@ export class Output {
   /** What the command failed with; one line of standard error, JSON where that was asked for. */
   error(code: string, message: string): void {
     this.#stderr.write(
-      this.json ? `${JSON.stringify({ error: { code, message } })}\n` : `pullqueue: ${message} (${code})\n`,
+      this.json ? `${JSON.stringify({ error: { code, message } })}\n` : complaint(code, message),
     );
   }
 
@@ -112,4 +113,9 @@ export class Output {
       },
     };
   }
+}
+
+/** Messages may hold words of a server, and those could move the cursor; the lines of a stack stay lines. */
+function complaint(code: string, message: string): string {
+  return `pullqueue: ${message.split("\n").map(printable).join("\n")} (${code})\n`;
 }

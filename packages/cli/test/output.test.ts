@@ -34,6 +34,15 @@ describe("Output", () => {
     await expect(output.write("x")).rejects.toBeInstanceOf(Error);
   });
 
+  test("error() and warn() let no server's words move the cursor or colour the terminal", () => {
+    const { output, stderr } = outputs({ terminal: true });
+    output.error("refused", "no\u001b[2J\u009b31m\r\nnext line");
+    output.warn("refused", "no\u001b]0;title\u0007");
+    expect(textOf(stderr)).toBe(
+      "pullqueue: no\\u001b[2J\\u009b31m\\u000d\nnext line (refused)\npullqueue: no\\u001b]0;title\\u0007 (refused)\n",
+    );
+  });
+
   test("error() and warn() write one line, as JSON where that was asked for; note() is for people only", () => {
     const human = outputs({ terminal: false });
     human.output.error("not_found", "there is no queue");
