@@ -1,4 +1,5 @@
 import { claimsOf } from "./files/id-token-claims.js";
+import { isObject, optionalText } from "./files/json-fields.js";
 import type { JsonFields, StoredCredentials, UserCredentials } from "./stored-credentials.js";
 
 /** What may be shown of credentials: no token, no key, no client's secret. */
@@ -68,21 +69,16 @@ export function summarize(stored: StoredCredentials, source: string): Credential
 
 /** The service account whose tokens are had in the end, by the address of IAM's call for them. */
 export function principalIn(fields: JsonFields): string | undefined {
-  const url = text(fields.service_account_impersonation_url) ?? "";
+  const url = optionalText(fields, "service_account_impersonation_url") ?? "";
   return /\/serviceAccounts\/([^/:]+):generate(?:AccessToken|IdToken)$/.exec(url)?.[1];
 }
 
 /** By the ID token, by its claims as old files keep them, or by the name that Google's libraries give it. */
 function emailOf({ idToken, fields }: UserCredentials): string | undefined {
   const claims = idToken === undefined ? fields.id_token : claimsOf(idToken);
-  const email = typeof claims === "object" && claims !== null && "email" in claims ? claims.email : undefined;
-  return text(email) ?? text(fields.account);
+  return (isObject(claims) ? optionalText(claims, "email") : undefined) ?? optionalText(fields, "account");
 }
 
 function originOf(url: unknown): string | undefined {
   return typeof url === "string" && URL.canParse(url) ? new URL(url).origin : undefined;
-}
-
-function text(value: unknown): string | undefined {
-  return typeof value === "string" && value !== "" ? value : undefined;
 }

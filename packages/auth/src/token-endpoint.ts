@@ -1,6 +1,7 @@
 import { withinTime } from "./abortable.js";
 import type { Clock } from "./clock.js";
 import { AuthError } from "./errors.js";
+import { isObject } from "./files/json-fields.js";
 import { ANSWER_BYTES_MAX, ENDPOINT_TIMEOUT_MS } from "./limits.js";
 import { isConfidential } from "./loopback.js";
 import { oneHarmlessLine } from "./one-line.js";
@@ -33,8 +34,10 @@ export interface TokenAnswer {
 /** An error by OAuth's own words; `error` is `invalid_grant` and the like. */
 export interface Refusal {
   readonly error: string;
-  /** What the server said of it: one line without anything that was sent. */
-  readonly description: string;
+  /** That, and what the server said of it: one line without anything that was sent. */
+  readonly words: string;
+  /** Whether it may end by itself: the server is down or busy, and nothing is wrong with what was sent. */
+  readonly isPassing: boolean;
 }
 
 /**
@@ -56,10 +59,17 @@ export async function postForm(request: TokenRequest): Promise<TokenAnswer> {
 /** Why the server refused; undefined when it did not. */
 export function refusalOf({ status, fields }: TokenAnswer, sent: TokenRequest): Refusal | undefined {
   if (status >= 200 && status < 300 && fields.error === undefined) return undefined;
-  const error = typeof fields.error === "string" ? fields.error : `status ${status}`;
+  const error = harmless(typeof fields.error === "string" ? fields.error : `status ${status}`, sent);
   const description = typeof fields.error_description === "string" ? fields.error_description : "";
-  return { error: harmless(error, sent), description: harmless(description, sent) };
+  return {
+    error,
+    words: [error, harmless(description, sent)].filter(Boolean).join(": "),
+    isPassing: status >= 500 || status === 429 || PASSING.test(error),
+  };
 }
+
+/** RFC 6749, 4.1.2.1, and Google's own. */
+const PASSING = /^(?:temporarily_unavailable|server_error|internal_failure)$/;
 
 async function post(
   { tokenUri, clock, signal }: TokenRequest,
@@ -114,9 +124,7 @@ async function jsonOf(response: Response, origin: string): Promise<Readonly<Reco
   if (text.trim() === "" && response.ok) return {};
   try {
     const json: unknown = JSON.parse(text);
-    if (typeof json === "object" && json !== null && !Array.isArray(json)) {
-      return json as Readonly<Record<string, unknown>>;
-    }
+    if (isObject(json)) return json;
   } catch {
     // The sentence below says it, without quoting what may be a secret.
   }

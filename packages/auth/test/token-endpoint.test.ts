@@ -185,8 +185,8 @@ describe("refusalOf()", () => {
       sent,
     );
     expect(refusal?.error).toBe("invalid_grant");
-    expect(refusal?.description).toMatch(/^bad \[2J token … of … x+$/);
-    expect(refusal?.description.length).toBeLessThanOrEqual(200);
+    expect(refusal?.words).toMatch(/^invalid_grant: bad \[2J token … of … x+$/);
+    expect(refusal?.words.length).toBeLessThanOrEqual("invalid_grant: ".length + 200);
   });
 
   test.each([
@@ -220,7 +220,7 @@ describe("refusalOf()", () => {
       error_description: "Bad refresh_token: sign in again, see https://example.com/help",
     };
     const refusal = refusalOf({ status: 400, fields, serverMs: undefined }, sent);
-    expect(refusal).toEqual({ error: fields.error, description: fields.error_description });
+    expect(refusal?.words).toBe(`${fields.error}: ${fields.error_description}`);
   });
 
   test("refusalOf() finds an error in an answer of success, and says the status where no error is named", () => {
@@ -231,7 +231,21 @@ describe("refusalOf()", () => {
     });
     const sent = request("https://example.com");
     expect(refusalOf(answer(200, { error: "access_denied" }), sent)?.error).toBe("access_denied");
-    expect(refusalOf(answer(503, {}), sent)).toEqual({ error: "status 503", description: "" });
+    expect(refusalOf(answer(503, {}), sent)).toMatchObject({ error: "status 503", words: "status 503" });
     expect(refusalOf(answer(200, { access_token: "x" }), sent)).toBeUndefined();
+  });
+
+  test.each([
+    [503, {}, true],
+    [500, { error: "invalid_grant" }, true],
+    [429, { error: "slow_down" }, true],
+    [400, { error: "temporarily_unavailable" }, true],
+    [400, { error: "server_error" }, true],
+    [400, { error: "internal_failure" }, true],
+    [400, { error: "invalid_grant" }, false],
+    [401, {}, false],
+  ])("refusalOf() takes status %i with %j for passing: %s", (status, fields, isPassing) => {
+    const sent: TokenRequest = { tokenUri: "https://auth.example", form: {}, clock: systemClock };
+    expect(refusalOf({ status, fields, serverMs: undefined }, sent)?.isPassing).toBe(isPassing);
   });
 });

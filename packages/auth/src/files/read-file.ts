@@ -5,6 +5,7 @@ import { FILE_BYTES_MAX, READ_ATTEMPTS_MAX, READ_RETRY_MS } from "../limits.js";
 import type { JsonFields } from "../stored-credentials.js";
 import { fileError } from "./file-errors.js";
 import { assertIsPath } from "./file-path.js";
+import { isObject } from "./json-fields.js";
 
 /**
  * Reads a file that holds one JSON object. `what` completes "expected …". Rejects with `not_found`, `not_permitted`, `invalid_file`, or
@@ -51,9 +52,7 @@ async function readBounded(path: string, what: string): Promise<Buffer> {
 function objectOf(bytes: Buffer): JsonFields | undefined {
   try {
     const json: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-    return typeof json === "object" && json !== null && !Array.isArray(json)
-      ? (json as JsonFields)
-      : undefined;
+    return isObject(json) ? json : undefined;
   } catch {
     // Not even JSON; the parser's own message quotes the file, which may hold secrets.
     return undefined;

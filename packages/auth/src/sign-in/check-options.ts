@@ -1,6 +1,7 @@
 import { AuthError } from "../errors.js";
 import { assertIsPath } from "../files/file-path.js";
 import { SIGN_IN_TIMEOUT_MS_MAX } from "../limits.js";
+import { isScopeList } from "../scopes.js";
 
 /** What can be checked of a sign-in's options before anything is done. */
 export interface CheckedOptions {
@@ -10,9 +11,6 @@ export interface CheckedOptions {
   readonly port?: unknown;
   readonly timeoutMs?: unknown;
 }
-
-/** RFC 6749, 3.3: visible characters without quotes and backslashes. */
-const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
 
 /** Throws `invalid_argument` for the first that is wrong. */
 export function checkSignInOptions(options: CheckedOptions): void {
@@ -31,14 +29,6 @@ export function checkSignInOptions(options: CheckedOptions): void {
   if (timeoutMs !== undefined && !isIntegerIn(timeoutMs, 1, SIGN_IN_TIMEOUT_MS_MAX)) {
     throw wrong("timeoutMs", `whole milliseconds, 1 to ${SIGN_IN_TIMEOUT_MS_MAX}`, timeoutMs);
   }
-}
-
-function isScopeList(value: unknown): boolean {
-  return (
-    Array.isArray(value) &&
-    value.length > 0 &&
-    value.every((scope) => typeof scope === "string" && SCOPE.test(scope))
-  );
 }
 
 function isIntegerIn(value: unknown, least: number, most: number): boolean {

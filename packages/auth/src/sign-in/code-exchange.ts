@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.js";
 import { AuthError } from "../errors.js";
 import { grantOf } from "../sources/token-answer.js";
-import { type OAuthClient, postForm, type Refusal, refusalOf, type TokenAnswer } from "../token-endpoint.js";
+import { type OAuthClient, postForm, type Refusal, refusalOf } from "../token-endpoint.js";
 
 /** A code and what proves that it is ours. */
 export interface CodeExchange {
@@ -56,7 +56,7 @@ export async function exchangeCode(exchange: CodeExchange): Promise<SignInTokens
   const askedMs = Math.floor(clock.nowUs() / 1000);
   const answer = await postForm(request);
   const refusal = refusalOf(answer, request);
-  if (refusal !== undefined) throw refused(refusal, answer, exchange);
+  if (refusal !== undefined) throw refused(refusal, exchange);
   const { accessToken, lifeMs, refreshToken, idToken, scopes } = grantOf(answer, tokenUri);
   const granted = scopes ?? exchange.requestedScopes;
   const missing = exchange.wantedScopes.filter((scope) => !isAmong(scope, granted));
@@ -65,14 +65,9 @@ export async function exchangeCode(exchange: CodeExchange): Promise<SignInTokens
   return { accessToken, refreshToken, expiresAtMs: askedMs + lifeMs, idToken, scopes: granted };
 }
 
-function refused(
-  { error, description }: Refusal,
-  { status }: TokenAnswer,
-  exchange: CodeExchange,
-): AuthError {
+function refused({ error, words, isPassing }: Refusal, exchange: CodeExchange): AuthError {
   const { origin } = new URL(exchange.tokenUri);
-  const words = [error, description].filter(Boolean).join(": ");
-  if (status >= 500 || status === 429) {
+  if (isPassing) {
     const message = `${origin} cannot give a token just now (${words}), so nothing was saved. Sign in again`;
     return new AuthError("unavailable", message);
   }

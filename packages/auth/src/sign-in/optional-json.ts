@@ -1,6 +1,7 @@
 import { withinTime } from "../abortable.js";
 import type { Clock } from "../clock.js";
 import { AuthError } from "../errors.js";
+import { isObject } from "../files/json-fields.js";
 import { DISCOVERY_TIMEOUT_MS } from "../limits.js";
 import { isConfidential } from "../loopback.js";
 import { boundedText } from "../token-endpoint.js";
@@ -36,7 +37,7 @@ export async function optionalJson(
     const text = await boundedText(response, url.origin);
     if (!response.ok) return undefined;
     const json: unknown = JSON.parse(text);
-    return typeof json === "object" && json !== null ? (json as Record<string, unknown>) : undefined;
+    return isObject(json) ? json : undefined;
   } catch {
     // Down, late, redirected, too large or no JSON: all the same to who does not need it.
     return undefined;

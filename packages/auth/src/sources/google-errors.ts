@@ -1,4 +1,5 @@
 import { AuthError } from "../errors.js";
+import { isObject } from "../files/json-fields.js";
 import { oneHarmlessLine } from "../one-line.js";
 
 /** An error of google-auth-library, as far as it is looked at: its own fields hold the request, with all that is secret in it. */
@@ -60,8 +61,4 @@ function wordsOf(data: unknown): string {
 
 function harmless(text: unknown): string {
   return oneHarmlessLine(String(text ?? ""));
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

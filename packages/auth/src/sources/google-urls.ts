@@ -1,4 +1,5 @@
 import { AuthError } from "../errors.js";
+import { isObject } from "../files/json-fields.js";
 import { isConfidential } from "../loopback.js";
 import type { JsonFields } from "../stored-credentials.js";
 
@@ -44,8 +45,4 @@ export function assertSafeAddresses(fields: JsonFields, name: string): void {
 /** The library takes these names in either spelling. */
 function camelCase(name: string): string {
   return name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
-}
-
-function isObject(value: unknown): value is JsonFields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

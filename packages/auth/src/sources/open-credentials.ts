@@ -1,6 +1,7 @@
 import { abortable } from "../abortable.js";
 import { systemClock } from "../clock.js";
 import { AuthError } from "../errors.js";
+import { isScopeList } from "../scopes.js";
 import type { CredentialsSummary } from "../summary.js";
 import type { Credentials, CredentialsOptions } from "./credentials.js";
 import { DefaultCredentials } from "./default-credentials.js";
@@ -73,7 +74,7 @@ function checkedOptions(options: CredentialsOptions): SourceOptions {
   const { credentialsFile, audience, scopes, clock = systemClock, env = process.env } = options;
   checkText("credentialsFile", credentialsFile);
   checkText("audience", audience);
-  if (scopes !== undefined && !(Array.isArray(scopes) && scopes.length > 0 && scopes.every(isScope))) {
+  if (scopes !== undefined && !isScopeList(scopes)) {
     throw new AuthError(
       "invalid_argument",
       "scopes must be a list with at least one scope, each without spaces",
@@ -95,9 +96,4 @@ function checkText(name: string, value: unknown): void {
     "invalid_argument",
     `${name} must be a text, got ${got === "string" ? "an empty one" : got}`,
   );
-}
-
-/** RFC 6749, 3.3. */
-function isScope(scope: unknown): boolean {
-  return typeof scope === "string" && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope);
 }

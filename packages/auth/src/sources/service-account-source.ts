@@ -66,7 +66,7 @@ export class ServiceAccountSource implements TokenMaker {
         return { token: accessToken, expiresAtMs: nowMs + lifeMs, lifeMs };
       }
       if (attempt > 1 || !this.#believe(answer.serverMs)) {
-        throw refusalError(read.refusal, answer, sent, { code: "refused", advice });
+        throw refusalError(read.refusal, sent, { code: "refused", advice });
       }
     }
   }

@@ -63,14 +63,11 @@ async function revoke(
     clock,
     signal,
   };
-  const answer = await postForm(sent);
-  const refusal = refusalOf(answer, sent);
+  const refusal = refusalOf(await postForm(sent), sent);
   // By the standard that is no error, but Google says so of a token that has ended already.
   if (refusal === undefined || refusal.error === "invalid_token") return true;
-  const words = [refusal.error, refusal.description].filter(Boolean).join(": ");
-  const code = answer.status >= 500 || answer.status === 429 ? "unavailable" : "refused";
   throw new AuthError(
-    code,
-    `${new URL(revokeUri).origin} did not revoke the sign-in (${words}), and its file was kept`,
+    refusal.isPassing ? "unavailable" : "refused",
+    `${new URL(revokeUri).origin} did not revoke the sign-in (${refusal.words}), and its file was kept`,
   );
 }

@@ -84,11 +84,10 @@ export class UserSource implements TokenMaker {
       client: { clientId: user.clientId, clientSecret: user.clientSecret },
       clock,
     };
-    const answer = await postForm(sent);
-    const read = readAnswer(answer, sent);
+    const read = readAnswer(await postForm(sent), sent);
     if ("grant" in read) return read.grant;
     const advice = `The sign-in of ${name} is not good any more. ${mend}`;
-    const error = refusalError(read.refusal, answer, sent, { code: "sign_in_needed", advice });
+    const error = refusalError(read.refusal, sent, { code: "sign_in_needed", advice });
     if (error.code === "sign_in_needed") this.#dead = { refreshToken, error };
     throw error;
   }

@@ -140,6 +140,13 @@ describe("signIn() and a token endpoint that does not grant", () => {
       "another type",
     ],
     ["an error of its own", 503, '{"error":"busy"}', "unavailable", "just now (busy)"],
+    [
+      "an error that passes",
+      400,
+      '{"error":"temporarily_unavailable"}',
+      "unavailable",
+      "just now (temporarily_unavailable)",
+    ],
     ["the name of an inherited property", 400, '{"error":"constructor"}', "sign_in_failed", "(constructor)"],
   ])("signIn() says that the token endpoint answers with %s", async (_, status, body, code, words) => {
     await using server = await answering(status, body);
