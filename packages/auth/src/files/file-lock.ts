@@ -11,12 +11,6 @@ import {
 } from "./lock-file.js";
 import { isGone } from "./process-identity.js";
 
-/** What work under a lock may ask. */
-export interface HeldLock {
-  /** Whether it is still ours, to be asked before something is written: one who stood still for too long has lost it to another. */
-  isHeld(): Promise<boolean>;
-}
-
 /** How a lock is waited for. */
 export interface FileLockOptions {
   readonly clock: Clock;
@@ -26,25 +20,22 @@ export interface FileLockOptions {
 
 /**
  * Does work while no other process, nor another part of this one, does it for the same file: `<path>.lock` says who does. The lock of a
- * process of this machine that has ended is taken over at once; any other when it has not moved for `LOCK_STALE_MS`. Where no lock can
- * be made, as on a file system that is read-only, the work runs without one: nothing can be written there either. Waits without end
- * unless `signal` says otherwise; no holder keeps it longer than `LOCK_STALE_MS`.
+ * process of this machine that has ended is taken over at once; any other when it has not moved for `LOCK_STALE_MS`, so that whoever may
+ * stand still for so long (a machine sleeps) looks once more at what it is about to replace. Where no lock can be made, as on a file system
+ * that is read-only, the work runs without one: nothing can be written there either. Waits without end unless `signal` says otherwise; no
+ * holder keeps it longer than `LOCK_STALE_MS`.
  */
 export async function withFileLock<T>(
   path: string,
   { clock, signal }: FileLockOptions,
-  work: (lock: HeldLock) => Promise<T>,
+  work: () => Promise<T>,
 ): Promise<T> {
   // One file may have several names; only the real one is the same for all.
   const lockPath = `${await realpath(path).catch(() => path)}.lock`;
   const id = newId();
-  if (!(await acquire(lockPath, id, { clock, signal }))) return work({ isHeld: async () => true });
-  const acquiredUs = clock.nowUs();
+  if (!(await acquire(lockPath, id, { clock, signal }))) return work();
   try {
-    return await work({
-      isHeld: async () =>
-        clock.nowUs() - acquiredUs < LOCK_STALE_MS * 1000 && readLockFile(lockPath)?.id === id,
-    });
+    return await work();
   } finally {
     removeLockFile(lockPath, id, (holder) => isStale(holder, lockPath, clock));
   }
