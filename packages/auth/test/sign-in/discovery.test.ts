@@ -2,8 +2,8 @@ import { describe, expect, test } from "vitest";
 import { systemClock } from "../../src/clock.js";
 import { DISCOVERY_TIMEOUT_MS } from "../../src/limits.js";
 import { describeProvider, type ProviderDescription, scopesToRequest } from "../../src/sign-in/discovery.js";
-import { handClock } from "../support/hand-clock.js";
-import { type StandIn, standIn } from "../support/stand-in.js";
+import { manualClock } from "../support/manual-clock.js";
+import { type RecordingServer, recordingServer } from "../support/recording-server.js";
 
 const SILENT: ProviderDescription = {
   scopes: [],
@@ -15,15 +15,15 @@ const SILENT: ProviderDescription = {
 const PLACE = "/.well-known/openid-configuration";
 
 /** A host with descriptions at some of its folders; `ORIGIN` in them stands for its own address. */
-function host(descriptions: Readonly<Record<string, object>>): Promise<StandIn> {
-  return standIn(({ url = "", headers }, response) => {
+function host(descriptions: Readonly<Record<string, object>>): Promise<RecordingServer> {
+  return recordingServer(({ url = "", headers }, response) => {
     const description = descriptions[url.replace(PLACE, "")];
     if (description === undefined) return void response.writeHead(404).end("{}");
     response.end(JSON.stringify(description).replaceAll("ORIGIN", `http://${headers.host}`));
   });
 }
 
-function described(server: StandIn, path: string): Promise<ProviderDescription> {
+function described(server: RecordingServer, path: string): Promise<ProviderDescription> {
   return describeProvider(`${server.origin}${path}`, { clock: systemClock, signal: undefined });
 }
 
@@ -45,7 +45,10 @@ describe("describeProvider()", () => {
       userinfoEndpoint: `${server.origin}/me`,
       bindsCodes: true,
     });
-    expect(server.asked).toEqual([`/realms/ours/protocol${PLACE}`, `/realms/ours${PLACE}`]);
+    expect(server.requests.map(({ url }) => url)).toEqual([
+      `/realms/ours/protocol${PLACE}`,
+      `/realms/ours${PLACE}`,
+    ]);
     expect((await described(server, "/auth")).scopes).toEqual(["other"]);
   });
 
@@ -85,28 +88,28 @@ describe("describeProvider()", () => {
     ["too much", 200, `{"issuer":"${"x".repeat(300_000)}"}`],
     ["an error", 500, '{"authorization_endpoint":"ORIGIN/auth","scopes_supported":["openid"]}'],
   ])("describeProvider() knows nothing from %s", async (_, status, body) => {
-    await using server = await standIn(({ headers }, response) => {
+    await using server = await recordingServer(({ headers }, response) => {
       response.writeHead(status).end(body.replace("ORIGIN", `http://${headers.host}`));
     });
     expect(await described(server, "/auth")).toEqual(SILENT);
   });
 
   test("describeProvider() knows nothing from a host that is not there, or leads elsewhere", async () => {
-    await using elsewhere = await standIn((_, response) => void response.end("{}"));
-    await using server = await standIn((_, response) => {
+    await using elsewhere = await recordingServer((_, response) => void response.end("{}"));
+    await using server = await recordingServer((_, response) => {
       response.writeHead(302, { location: elsewhere.origin }).end();
     });
     expect(await described(server, "/auth")).toEqual(SILENT);
-    expect(elsewhere.asked).toEqual([]);
+    expect(elsewhere.requests.map(({ url }) => url)).toEqual([]);
     const absent = describeProvider("http://127.0.0.1:1/auth", { clock: systemClock, signal: undefined });
     expect(await absent).toEqual(SILENT);
   });
 
   test("describeProvider() does not wait long, and rejects with the signal's reason", async () => {
-    await using silent = await standIn(() => {});
-    const clock = handClock();
+    await using silent = await recordingServer(() => {});
+    const clock = manualClock();
     const late = describeProvider(`${silent.origin}/auth`, { clock, signal: undefined });
-    await clock.running(DISCOVERY_TIMEOUT_MS);
+    await clock.waitedOn(DISCOVERY_TIMEOUT_MS);
     clock.advance(DISCOVERY_TIMEOUT_MS);
     expect(await late).toEqual(SILENT);
 

@@ -5,7 +5,7 @@ import { systemClock } from "../../src/clock.js";
 import { LOOPBACK_CLOSE_MS, LOOPBACK_CONNECTIONS_MAX, LOOPBACK_HEAD_BYTES_MAX } from "../../src/limits.js";
 import { type LoopbackServer, startLoopbackServer } from "../../src/sign-in/loopback-server.js";
 import { successPage } from "../../src/sign-in/pages.js";
-import { handClock } from "../support/hand-clock.js";
+import { manualClock } from "../support/manual-clock.js";
 
 const ADDRESS = { host: "127.0.0.1", port: 0, path: "/back" } as const;
 const isAnswer = (parameters: URLSearchParams) => parameters.get("state") === "right";
@@ -172,7 +172,7 @@ describe("startLoopbackServer()", () => {
 
 describe("startLoopbackServer()'s close()", () => {
   test("close() ends connections that wait, after the last page or LOOPBACK_CLOSE_MS", async () => {
-    const clock = handClock();
+    const clock = manualClock();
     const other = await startLoopbackServer({ addresses: [ADDRESS], isAnswer, clock });
     const idle = connect(other.address.port, "127.0.0.1");
     await once(idle, "connect");
@@ -181,7 +181,7 @@ describe("startLoopbackServer()'s close()", () => {
     await other.arrival;
     const ended = Promise.all([once(idle, "close"), once(asking, "close")]);
     const closed = other.close();
-    await clock.running(LOOPBACK_CLOSE_MS);
+    await clock.waitedOn(LOOPBACK_CLOSE_MS);
     clock.advance(LOOPBACK_CLOSE_MS);
     await closed;
     await ended;

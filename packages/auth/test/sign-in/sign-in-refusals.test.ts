@@ -3,7 +3,7 @@ import { type OAuthProvider, signInByHttp, startOAuthProvider } from "@pullqueue
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type SignInOptions, signIn } from "../../src/sign-in/sign-in.js";
 import { Attempt, altered, load } from "../support/attempt.js";
-import { type StandIn, standIn } from "../support/stand-in.js";
+import { type RecordingServer, recordingServer } from "../support/recording-server.js";
 
 let provider: OAuthProvider;
 
@@ -16,13 +16,13 @@ afterAll(async () => {
 });
 
 /** An answer of a token endpoint that grants, but for the fields given. */
-function granting(fields: Readonly<Record<string, unknown>>): Promise<StandIn> {
+function granting(fields: Readonly<Record<string, unknown>>): Promise<RecordingServer> {
   const grant = { access_token: "access-token", token_type: "Bearer", refresh_token: "refresh-token" };
   return answering(200, JSON.stringify({ ...grant, ...fields }));
 }
 
-function answering(status: number, body: string): Promise<StandIn> {
-  return standIn((_, response) => void response.writeHead(status).end(body));
+function answering(status: number, body: string): Promise<RecordingServer> {
+  return recordingServer((_, response) => void response.writeHead(status).end(body));
 }
 
 describe("signIn() refused by the person or the provider", () => {
@@ -156,7 +156,7 @@ describe("signIn() and a token endpoint that does not grant", () => {
     expect(error.code).toBe(code);
     expect(error.message).toContain(words);
     // Public clients aside, nothing is asked twice: a code is good once.
-    expect(server.asked).toEqual(["/token"]);
+    expect(server.requests.map(({ url }) => url)).toEqual(["/token"]);
   });
 });
 

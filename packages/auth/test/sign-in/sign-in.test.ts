@@ -9,8 +9,8 @@ import { withFileLock } from "../../src/files/file-lock.js";
 import { LOCK_RETRY_MS } from "../../src/limits.js";
 import { TASKQUEUE_SCOPE } from "../../src/scopes.js";
 import { Attempt, altered, load, open } from "../support/attempt.js";
-import { handClock } from "../support/hand-clock.js";
-import { standIn } from "../support/stand-in.js";
+import { manualClock } from "../support/manual-clock.js";
+import { recordingServer } from "../support/recording-server.js";
 
 let provider: OAuthProvider;
 
@@ -49,7 +49,7 @@ describe("signIn()", () => {
   });
 
   test("signIn() sends the client's secret in the header to who takes it nowhere else", async () => {
-    await using strict = await standIn(({ headers }, response) => {
+    await using strict = await recordingServer(({ headers }, response) => {
       const [scheme, pair = ""] = (headers.authorization ?? "").split(" ");
       if (scheme !== "Basic") return void response.writeHead(401).end('{"error":"invalid_client"}');
       const granted = { access_token: `for-${pair.length}`, refresh_token: "refresh-token" };
@@ -58,7 +58,7 @@ describe("signIn()", () => {
     using attempt = new Attempt(provider);
     attempt.setSecrets({ token_uri: `${strict.origin}/token` });
     await attempt.withBrowser();
-    expect(strict.asked).toEqual(["/token", "/token"]);
+    expect(strict.requests.map(({ url }) => url)).toEqual(["/token", "/token"]);
     expect(attempt.written()).toContain("refresh-token");
   });
 
@@ -101,11 +101,11 @@ describe("signIn()", () => {
     using attempt = new Attempt(provider);
     await attempt.withBrowser();
     const old = attempt.written()!;
-    const clock = handClock();
+    const clock = manualClock();
     const renewal = { clock: systemClock };
     const again = await withFileLock(attempt.credentialsFile, renewal, async () => {
       const signingIn = attempt.withBrowser((address) => openAs(address, "other@example.com"), { clock });
-      await Promise.race([signingIn, clock.running(LOCK_RETRY_MS)]);
+      await Promise.race([signingIn, clock.waitedOn(LOCK_RETRY_MS)]);
       // What a renewal does at its end.
       writeFileSync(attempt.credentialsFile, old);
       return { signingIn };
@@ -228,10 +228,10 @@ describe("signIn() that is ended", () => {
 
   test("signIn() ends when its time is up, and says what came instead", async () => {
     using attempt = new Attempt(provider);
-    const clock = handClock();
+    const clock = manualClock();
     const wait = (timeoutMs: number) => {
       const ended = attempt.signIn({ clock, timeoutMs });
-      return { ended, waits: clock.running(timeoutMs) };
+      return { ended, waits: clock.waitedOn(timeoutMs) };
     };
     const alone = wait(90_000);
     await alone.waits;
