@@ -85,6 +85,15 @@ describe("signIn() refused by the person or the provider", () => {
     const { summary } = await attempt.withBrowser(undefined, { scopes: ["tasks"] });
     expect(summary.scopes).toEqual(["api://queue/tasks"]);
   });
+
+  test("signIn() does not ask for identity scopes back, which providers spell in ways of their own", async () => {
+    const queue = "https://www.googleapis.com/auth/taskqueue";
+    await using server = await granting({ scope: `https://www.googleapis.com/auth/userinfo.email ${queue}` });
+    using attempt = new Attempt(provider);
+    attempt.setSecrets({ token_uri: `${server.origin}/token` });
+    const { summary } = await attempt.withBrowser(undefined, { scopes: ["openid", "email", queue] });
+    expect(summary.scopes).toContain(queue);
+  });
 });
 
 describe("signIn() and a token endpoint that does not grant", () => {

@@ -62,6 +62,19 @@ describe("signIn()", () => {
     expect(attempt.written()).toContain("refresh-token");
   });
 
+  test("signIn() counts a token's life from before it was asked for", async () => {
+    const clock = manualClock();
+    const startMs = clock.nowUs() / 1000;
+    await using slow = await recordingServer((_, response) => {
+      clock.advance(5000);
+      response.end('{"access_token":"a","refresh_token":"r","expires_in":3600}');
+    });
+    using attempt = new Attempt(provider);
+    attempt.setSecrets({ token_uri: `${slow.origin}/token` });
+    const { summary } = await attempt.withBrowser(open, { clock });
+    expect(summary.expiresAtMs).toBe(startMs + 3_600_000);
+  });
+
   test("signIn() asks with PKCE, for a refresh token, and for who it is where that is offered", async () => {
     using attempt = new Attempt(provider);
     attempt.setSecrets({ auth_uri: `${provider.authorizationUrl}?hint=kept` });

@@ -2,8 +2,10 @@ import { writeFileSync } from "node:fs";
 import { temporaryFolder } from "@pullqueue/testing";
 import { type OAuthProvider, startOAuthProvider } from "@pullqueue/testing/oauth-provider";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { formatExpiry } from "../../src/files/token-expiry.js";
 import { encodeUser } from "../../src/files/user-credentials.js";
 import { openCredentials } from "../../src/sources/open-credentials.js";
+import { manualClock } from "../support/manual-clock.js";
 import { awaited, recordingServer, sendJson } from "../support/recording-server.js";
 import {
   HOUR_MS,
@@ -156,6 +158,20 @@ describe("getAccessToken() of a sign-in", () => {
     const before = refreshes(provider);
     expect(await credentials.getAccessToken({ rejected })).toBe(other.accessToken);
     expect(refreshes(provider)).toBe(before);
+  });
+
+  test("getAccessToken() counts a token's life from before it was asked for, in the file too", async () => {
+    const clock = manualClock();
+    const endMs = clock.nowUs() / 1000 + HOUR_MS;
+    await using slow = await recordingServer((_, response) => {
+      clock.advance(5000);
+      sendJson(response, 200, { access_token: "a", expires_in: HOUR_MS / 1000 });
+    });
+    await signedInFile(provider, path, { expiresAtMs: 0, tokenUri: slow.origin });
+    await using credentials = openCredentials({ credentialsFile: path, clock });
+    expect(await credentials.getAccessToken()).toBe("a");
+    expect((await credentials.describe()).expiresAtMs).toBe(endMs);
+    expect(json(path).expiry).toBe(formatExpiry(endMs));
   });
 
   test("getAccessToken() gives tokens that live for seconds, each for most of its life", async () => {
