@@ -30,6 +30,14 @@ function atMost(maximumMs: number, text: string): number {
   throw new InvalidArgumentError(`Expected at most ${maximumMs / UNIT_MS.d}d, got ${quote(text)}.`);
 }
 
+/** A text that is not empty: most likely a variable of a shell is not set, and nothing else must then be taken without a word. */
+export function parseGiven(text: string): string {
+  if (text.trim() !== "") return text;
+  throw new InvalidArgumentError(
+    "Expected something, got an empty text; is a variable of the shell not set?",
+  );
+}
+
 /** A duration within bounds, in milliseconds. */
 export function durationBetween(minimumMs: number, maximumMs: number): (text: string) => number {
   return (text) => {

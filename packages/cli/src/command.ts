@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import { Command, Option } from "commander";
+import { parseGiven } from "./argument-parsers.js";
 import { EXIT, type ExitCode } from "./exit-codes.js";
 import { ENDPOINT_DEFAULT, PROJECT_DEFAULT } from "./limits.js";
 import type { Output, OutputStream } from "./output.js";
@@ -122,16 +123,16 @@ const GLOBAL_OPTIONS: Readonly<Record<keyof GlobalOptions, () => Option>> = {
     new Option(
       "--credentials <file>",
       "a file of pullqueue auth login, oauth2client or Google's tools (default: PULLQUEUE_CREDENTIALS)",
-    ),
+    ).argParser(parseGiven),
   tokenFile: () =>
     new Option(
       "--token-file <file>",
       "a file that holds a token and nothing else (default: PULLQUEUE_TOKEN_FILE, else PULLQUEUE_TOKEN, else none)",
-    ),
+    ).argParser(parseGiven),
   audience: () =>
     new Option(
       "--audience <url>",
       "whom credentials make a token for (default: PULLQUEUE_AUDIENCE, else nobody in particular)",
-    ),
+    ).argParser(parseGiven),
   json: () => new Option("--json", "results, and errors too, as one JSON value a line"),
 };

@@ -31,7 +31,7 @@ export function tokenChoice(options: GlobalOptions, env: Terminal["env"]): Token
       ["PULLQUEUE_ACCESS_TOKEN", env.PULLQUEUE_ACCESS_TOKEN, tokenIn],
     ]);
   const isReady = place !== undefined && place.kind !== "credentials";
-  if (options.audience !== undefined && options.audience !== "") {
+  if (options.audience !== undefined) {
     if (isReady) throw contrary("--audience", place);
     return { place, audience: options.audience };
   }

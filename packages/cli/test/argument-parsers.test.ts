@@ -1,7 +1,7 @@
 import { limits } from "@pullqueue/core";
 import { InvalidArgumentError } from "commander";
 import { describe, expect, test } from "vitest";
-import { durationBetween, parseCount, parseDuration, parseTag } from "../src/argument-parsers.js";
+import { durationBetween, parseCount, parseDuration, parseGiven, parseTag } from "../src/argument-parsers.js";
 
 describe("parseDuration()", () => {
   test.each([
@@ -24,6 +24,12 @@ describe("parseDuration()", () => {
       expect(() => parseDuration(text)).toThrow(/^Expected .*got /);
     },
   );
+});
+
+test("parseGiven() refuses an empty text, and blanks, and guesses why", () => {
+  expect(parseGiven("file.json")).toBe("file.json");
+  expect(() => parseGiven("")).toThrow(/is a variable of the shell not set/);
+  expect(() => parseGiven(" ")).toThrow(InvalidArgumentError);
 });
 
 test("durationBetween() takes its bounds and nothing beyond them", () => {

@@ -23,7 +23,6 @@ describe("tokenChoice()", () => {
   test("tokenChoice() gives credentials an audience, by option or else by variable", () => {
     const env = { PULLQUEUE_AUDIENCE: "https://variable" };
     expect(tokenChoice({ audience: "https://option" }, env).audience).toBe("https://option");
-    expect(tokenChoice({ audience: "" }, env).audience).toBe("https://variable");
     expect(tokenChoice({ credentials: "c" }, env).audience).toBe("https://variable");
     expect(tokenChoice({}, { ...env, PULLQUEUE_CREDENTIALS: "c" }).audience).toBe("https://variable");
   });

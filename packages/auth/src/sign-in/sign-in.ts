@@ -178,5 +178,5 @@ function lateMessage(timeoutMs: number, foreignCount: number): string {
     foreignCount === 0
       ? ""
       : ". What came back belonged to another sign-in: its state was not the one of this";
-  return `${nobody}${strangers}. Sign in again; where the browser runs on another machine, forward the port, or paste the address that it shows at the end`;
+  return `${nobody}${strangers}. Sign in again; where the browser runs on another machine, forward the port, or sign in with --no-browser and paste the address that it shows at the end`;
 }

@@ -28,6 +28,17 @@ describe("auth status", () => {
     for (const secret of secretsIn(credentials)) expect(shown.stdout + json.stdout).not.toContain(secret);
   });
 
+  test("auth status refuses an empty option or argument, which a shell makes of a variable that is not set", async () => {
+    const env = { PULLQUEUE_TOKEN: "very-secret" };
+    for (const parameters of [["--credentials", ""], ["--audience="], [""]]) {
+      const { code, stderr } = await pullqueue(["auth", "status", ...parameters], { env });
+      expect({ code, stderr }).toEqual({
+        code: 2,
+        stderr: expect.stringContaining("is a variable of the shell not set?"),
+      });
+    }
+  });
+
   test("auth status warns of a file that others can read", async () => {
     const credentials = await signedIn(provider);
     chmodSync(credentials, 0o644);

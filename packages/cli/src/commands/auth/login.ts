@@ -1,7 +1,7 @@
 import { signIn } from "@pullqueue/auth";
 import { QueueError } from "@pullqueue/core";
 import { type Command, Option } from "commander";
-import { durationBetween, parsePort } from "../../argument-parsers.js";
+import { durationBetween, parseGiven, parsePort } from "../../argument-parsers.js";
 import {
   type AddCommand,
   examples,
@@ -50,7 +50,11 @@ export function withLoginArguments(command: Command): Command {
       "<client_secrets>",
       "of a desktop application, as Google's console or another provider gives it",
     )
-    .argument("[credentials]", "the file to write (default: --credentials, else PULLQUEUE_CREDENTIALS)")
+    .argument(
+      "[credentials]",
+      "the file to write (default: --credentials, else PULLQUEUE_CREDENTIALS)",
+      parseGiven,
+    )
     .option(
       "--scope <scopes>",
       `what to ask for: ${SHORT_SCOPE_NAMES}, or whole scopes, with commas between them (default: taskqueue)`,

@@ -1,5 +1,6 @@
 import { signOut } from "@pullqueue/auth";
 import type { Command } from "commander";
+import { parseGiven } from "../../argument-parsers.js";
 import {
   type AddCommand,
   examples,
@@ -19,7 +20,7 @@ interface LogoutOptions extends GlobalOptions {
 export const addLogout: AddCommand = (auth, run) => {
   withOptionsOf(auth.command("logout"), "credentials", "json")
     .description("revoke credentials, and delete their file")
-    .argument("[credentials]", "the file (default: --credentials, else PULLQUEUE_CREDENTIALS)")
+    .argument("[credentials]", "the file (default: --credentials, else PULLQUEUE_CREDENTIALS)", parseGiven)
     .option("--force", "delete the file even when it cannot be revoked")
     .addHelpText(
       "after",

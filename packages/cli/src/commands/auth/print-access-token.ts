@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { parseGiven } from "../../argument-parsers.js";
 import {
   type AddCommand,
   examples,
@@ -13,7 +14,7 @@ import { EXIT, type ExitCode } from "../../exit-codes.js";
 export const addPrintAccessToken: AddCommand = (auth, run) => {
   withOptionsOf(auth.command("print-access-token"), "credentials", "tokenFile", "audience", "json")
     .description("print an access token that is good now, and nothing else")
-    .argument("[credentials]", "the file (default: what any other command would send)")
+    .argument("[credentials]", "the file (default: what any other command would send)", parseGiven)
     .addHelpText(
       "after",
       `

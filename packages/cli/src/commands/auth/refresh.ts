@@ -1,6 +1,7 @@
 import { openCredentials } from "@pullqueue/auth";
 import { systemClock } from "@pullqueue/core";
 import type { Command } from "commander";
+import { parseGiven } from "../../argument-parsers.js";
 import {
   type AddCommand,
   examples,
@@ -16,7 +17,7 @@ import { EXIT, type ExitCode } from "../../exit-codes.js";
 export const addRefresh: AddCommand = (auth, run) => {
   withOptionsOf(auth.command("refresh"), "credentials", "json")
     .description("renew the access token now")
-    .argument("[credentials]", "the file (default: --credentials, else PULLQUEUE_CREDENTIALS)")
+    .argument("[credentials]", "the file (default: --credentials, else PULLQUEUE_CREDENTIALS)", parseGiven)
     .addHelpText(
       "after",
       `

@@ -1,6 +1,7 @@
 import { openCredentials } from "@pullqueue/auth";
 import { systemClock } from "@pullqueue/core";
 import type { Command } from "commander";
+import { parseGiven } from "../../argument-parsers.js";
 import {
   type AddCommand,
   examples,
@@ -18,7 +19,7 @@ import { tokenFileSource } from "../../token-source.js";
 export const addStatus: AddCommand = (auth, run) => {
   withOptionsOf(auth.command("status"), "credentials", "tokenFile", "audience", "json")
     .description("show whose credentials these are, what for, and for how long")
-    .argument("[credentials]", "the file (default: what any other command would send)")
+    .argument("[credentials]", "the file (default: what any other command would send)", parseGiven)
     .addHelpText(
       "after",
       `
