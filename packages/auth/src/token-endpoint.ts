@@ -13,6 +13,8 @@ export interface TokenRequest {
   readonly form: Readonly<Record<string, string>>;
   /** Who asks. Left out for assertions, which say so themselves. */
   readonly client?: OAuthClient;
+  /** Whether the answer's status says it all where it is a success. Default: its fields do. */
+  readonly answer?: "fields" | "status";
   readonly clock: Clock;
   readonly signal?: AbortSignal | undefined;
 }
@@ -72,7 +74,7 @@ export function refusalOf({ status, fields }: TokenAnswer, sent: TokenRequest): 
 const PASSING = /^(?:temporarily_unavailable|server_error|internal_failure)$/;
 
 async function post(
-  { tokenUri, clock, signal }: TokenRequest,
+  { tokenUri, clock, signal, answer = "fields" }: TokenRequest,
   form: Readonly<Record<string, string>>,
   authorization?: string,
 ): Promise<TokenAnswer> {
@@ -91,7 +93,7 @@ async function post(
       const date = Date.parse(response.headers.get("date") ?? "");
       return {
         status: response.status,
-        fields: await jsonOf(response, origin),
+        fields: answer === "status" && response.ok ? await ignored(response) : await jsonOf(response, origin),
         serverMs: Number.isNaN(date) ? undefined : date,
       };
     } catch (cause) {
@@ -118,10 +120,14 @@ function endpointUrl(text: string): URL {
   );
 }
 
+/** What comes with the status of a revocation means nothing (RFC 7009, 2.2). */
+async function ignored(response: Response): Promise<Readonly<Record<string, unknown>>> {
+  await response.body?.cancel();
+  return {};
+}
+
 async function jsonOf(response: Response, origin: string): Promise<Readonly<Record<string, unknown>>> {
   const text = await boundedText(response, origin);
-  // A revocation is answered with nothing (RFC 7009, 2.2).
-  if (text.trim() === "" && response.ok) return {};
   try {
     const json: unknown = JSON.parse(text);
     if (isObject(json)) return json;

@@ -66,9 +66,11 @@ describe("postForm()", () => {
     expect(await provider.introspect(String(fields.access_token))).toMatchObject({ active: true });
   });
 
-  test("postForm() takes an empty answer of success for an empty object, as a revocation has it", async () => {
-    await using server = await recordingServer((_, response) => void response.end());
-    expect(await postForm(request(server.origin))).toMatchObject({ status: 200, fields: {} });
+  test("postForm() reads nothing of a success whose status says it all, and wants fields otherwise", async () => {
+    await using server = await recordingServer((_, response) => void response.end("OK"));
+    const revocation = { ...request(server.origin), answer: "status" } as const;
+    expect(await postForm(revocation)).toMatchObject({ status: 200, fields: {} });
+    await expect(postForm(request(server.origin))).rejects.toMatchObject({ code: "unavailable" });
   });
 
   test("postForm() follows no redirect: it would carry the secrets on", async () => {
@@ -146,15 +148,17 @@ describe("postForm()", () => {
     await expect(answer).rejects.toThrow("during");
   });
 
-  test.each(["http://auth.example.com/token", "http://127.0.0.1.example.com/token", "http://10.0.0.1/token"])(
-    "postForm() sends nothing in the clear to %s",
-    async (address) => {
-      await expect(postForm(request(address))).rejects.toMatchObject({
-        code: "not_permitted",
-        message: expect.stringContaining(new URL(address).origin),
-      });
-    },
-  );
+  test.each([
+    "http://auth.example.com/token",
+    "http://127.0.0.1.example.com/token",
+    "http://10.0.0.1/token",
+    "http://x.localhost/token",
+  ])("postForm() sends nothing in the clear to %s", async (address) => {
+    await expect(postForm(request(address))).rejects.toMatchObject({
+      code: "not_permitted",
+      message: expect.stringContaining(new URL(address).origin),
+    });
+  });
 
   test.each(["", "token", "ftp://example.com/token", "file:///etc/passwd"])(
     "postForm() refuses the address %j",

@@ -10,8 +10,8 @@ export interface Endpoint {
   readonly confidential: boolean;
 }
 
-/** Names and addresses of this machine (RFC 6761 keeps `localhost` and what ends with it on this machine). */
-const LOOPBACK = /^(?:localhost|.+\.localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
+/** Name and addresses of this machine. What ends with `.localhost` should be (RFC 6761), but resolvers ask the network for it. */
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
 
 /** Takes an address apart. Throws `invalid_argument` unless it is a plain http or https URL. */
 export function parseEndpoint(text: string): Endpoint {

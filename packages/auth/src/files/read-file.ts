@@ -1,4 +1,5 @@
-import { open } from "node:fs/promises";
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { type Clock, systemClock } from "../clock.js";
 import { AuthError } from "../errors.js";
 import { FILE_BYTES_MAX, READ_ATTEMPTS_MAX, READ_RETRY_MS } from "../limits.js";
@@ -31,7 +32,9 @@ export async function readJsonFile(
 
 async function readBounded(path: string, what: string): Promise<Buffer> {
   try {
-    await using file = await open(path, "r");
+    // Without waiting for somebody to write into a pipe, which no signal could end.
+    await using file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    await assertIsRegular(file, path, what);
     const buffer = Buffer.alloc(FILE_BYTES_MAX + 1);
     let bytes = 0;
     while (bytes < buffer.length) {
@@ -45,6 +48,16 @@ async function readBounded(path: string, what: string): Promise<Buffer> {
   throw new AuthError(
     "invalid_file",
     `${path}: expected ${what}, and this has more than ${FILE_BYTES_MAX} bytes`,
+  );
+}
+
+/** It is read again at each renewal, which a pipe cannot give twice. */
+async function assertIsRegular(file: FileHandle, path: string, what: string): Promise<void> {
+  const stats = await file.stat();
+  if (stats.isFile() || stats.isDirectory()) return;
+  throw new AuthError(
+    "invalid_file",
+    `${path}: expected ${what}, and this is a pipe or a device; save what it gives in a file (chmod 600)`,
   );
 }
 

@@ -60,6 +60,7 @@ async function revoke(
     tokenUri: revokeUri,
     form: { token, token_type_hint: hint },
     client: { clientId, clientSecret },
+    answer: "status",
     clock,
     signal,
   };

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { temporaryFolder } from "@pullqueue/testing";
 import { afterAll, expect, test } from "vitest";
@@ -52,4 +53,13 @@ test("readJsonFile() refuses at once what no more writing makes a JSON object", 
       code: "invalid_file",
     });
   }
+});
+
+test("readJsonFile() refuses a pipe at once, although nobody writes into it", async () => {
+  const pipe = folder.file("pipe");
+  spawnSync("mkfifo", [pipe]);
+  expect(await refusal(() => readJsonFile(pipe, "credentials"))).toEqual({
+    code: "invalid_file",
+    message: `${pipe}: expected credentials, and this is a pipe or a device; save what it gives in a file (chmod 600)`,
+  });
 });

@@ -22,7 +22,7 @@ const CONTENTS = [
   ["the text of a file in several lines", `\n{\n  "private_key": "5ecret"\n}\n`],
   [
     "a file in base64",
-    Buffer.from(`{"type": "service_account", "private_key": "x"}`).toString("base64") + "5ecret",
+    `${Buffer.from('{"type": "service_account", "private_key": "x"}').toString("base64")}5ecret`,
   ],
   ["a key", "-----BEGIN PRIVATE KEY-----5ecret"],
   ["a signed token", "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.5ecret-5ecret-5ecret"],

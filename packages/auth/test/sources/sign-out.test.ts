@@ -51,6 +51,12 @@ describe("signOut()", () => {
     expect(existsSync(path)).toBe(false);
   });
 
+  test("signOut() takes any success for one, whatever comes with it (RFC 7009, 2.2)", async () => {
+    await using plain = await recordingServer((_, response) => void response.end("<p>gone</p>"));
+    await signedInFile(provider, path, { revokeUri: plain.origin });
+    expect(await signOut({ credentialsFile: path })).toEqual({ revoked: true });
+  });
+
   test("signOut() takes a token that has ended already for revoked, as Google's answer has it", async () => {
     await using google = await recordingServer((_, response) =>
       sendJson(response, 400, { error: "invalid_token", error_description: "Token expired or revoked" }),
