@@ -61,28 +61,35 @@ describe("writePrivateFile()", () => {
   }, 120_000);
 
   test.skipIf(isMissing("strace"))(
-    "has the new file on disk before it takes the old one's place, and the folder before it resolves",
+    "has the new file on disk before it takes the old one's place, and the folder before it resolves, also when the file is deleted",
     async () => {
       using folder = temporaryFolder();
       const path = folder.file("credentials.json");
       const program = sources.program(
         "write-once.js",
-        `import { writePrivateFile } from "{{files}}/private-file.js";
+        `import { removePrivateFile, writePrivateFile } from "{{files}}/private-file.js";
          await writePrivateFile(process.argv[2], "content");
-         console.log("resolved");`,
+         console.log("resolved");
+         await removePrivateFile(process.argv[2]);
+         console.log("removed");`,
       );
       const trace = folder.file("trace");
-      const calls = "trace=openat,fsync,fdatasync,rename,renameat,renameat2,write";
+      const calls = "trace=openat,fsync,fdatasync,rename,renameat,renameat2,unlink,unlinkat,write";
       await runProgram("strace", ["-f", "-y", "-e", calls, "-o", trace, process.execPath, ...program, path]);
       const lines = readFileSync(trace, "utf8").split("\n");
       const first = (pattern: RegExp) => lines.findIndex((line) => pattern.test(line));
+      const last = (pattern: RegExp) => lines.findLastIndex((line) => pattern.test(line));
+      const folderSync = new RegExp(`f(?:data)?sync\\(\\d+<${folder.path}>`);
       const steps = {
         created: first(/openat\(.*credentials\.json\.[^"]+\.tmp", .*O_CREAT\|O_EXCL.*, 0600/),
         written: first(/write\(\d+<.*\.tmp>, "content"/),
         synced: first(/f(?:data)?sync\(\d+<[^>]*\.tmp>\s*\) += 0|f(?:data)?sync\(\d+<[^>]*\.tmp>/),
         renamed: first(/rename(?:at2?)?\(.*\.tmp".*credentials\.json"/),
-        folderSynced: first(new RegExp(`f(?:data)?sync\\(\\d+<${folder.path}>`)),
+        folderSynced: first(folderSync),
         resolved: first(/write\(1<.*"resolved/),
+        deleted: first(/unlink(?:at)?\(.*credentials\.json"/),
+        folderSyncedAgain: last(folderSync),
+        removed: first(/write\(1<.*"removed/),
       };
       expect(Object.values(steps)).not.toContain(-1);
       expect(Object.entries(steps).sort(([, a], [, b]) => a - b)).toEqual(Object.entries(steps));

@@ -1,7 +1,7 @@
 import { type OAuthProvider, signInByHttp, startOAuthProvider } from "@pullqueue/testing/oauth-provider";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type PasteRequest, pastedAnswer } from "../../src/sign-in/pasted-answer.js";
-import { Attempt, altered, open } from "../support/attempt.js";
+import { Attempt, altered, load, open } from "../support/attempt.js";
 
 const STATE = "the-state-of-this-sign-in";
 
@@ -92,6 +92,23 @@ describe("signIn() with a browser on another machine", () => {
     expect((await attempt.signIn({ readPasted })).account).toBe("me@example.com");
     expect(attempt.written()).toContain("me@example.com");
     await expect(fetch(`http://127.0.0.1:${attempt.port}/`)).rejects.toThrow("fetch failed");
+  });
+
+  test("signIn() shows the browser that comes with a pasted answer too that it was used", async () => {
+    using attempt = new Attempt(provider);
+    const held = provider.holdTokenAnswers();
+    onTestFinished(() => held.release());
+    let final = "";
+    const readPasted = async () => {
+      final = (await signInByHttp(attempt.address)).href;
+      return final;
+    };
+    const signingIn = attempt.signIn({ readPasted });
+    await held.reached;
+    const page = await load(final);
+    held.release();
+    expect(page).toMatchObject({ status: 410, text: expect.stringContaining("used already") });
+    expect((await signingIn).account).toBe("me@example.com");
   });
 
   test("signIn() takes the code alone, since the provider says that it binds codes", async () => {

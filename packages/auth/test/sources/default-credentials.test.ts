@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { temporaryFolder } from "@pullqueue/testing";
 import { SignJWT } from "jose";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -71,6 +71,17 @@ describe("openCredentials() without a file", () => {
       message: expect.stringMatching(
         /^GOOGLE_APPLICATION_CREDENTIALS: .*typo\.json: there is no such file\. /,
       ),
+    });
+  });
+
+  test("getAccessToken() does not look on where gcloud's file is there and cannot be looked at", async () => {
+    const path = folder.file("application_default_credentials.json");
+    symlinkSync(path, path);
+    await expect(
+      openCredentials({ env: { CLOUDSDK_CONFIG: folder.path } }).getAccessToken(),
+    ).rejects.toMatchObject({
+      code: "invalid_file",
+      message: expect.stringContaining("symbolic links lead in a circle"),
     });
   });
 

@@ -267,6 +267,11 @@ describe("A sign-in that is not good any more", () => {
       "no refresh token, by which its access token could be renewed. To sign in: ",
     ],
     ["oauth2client's mark", { isInvalid: true }, "marked as invalid"],
+    [
+      "oauth2client's mark and a token that has not ended",
+      { isInvalid: true, expiresAtMs: nowMs() + HOUR_MS },
+      "marked as invalid",
+    ],
   ])(
     "getAccessToken() rejects with `sign_in_needed` for a file with %s and asks nobody",
     async (_, changes, words) => {
