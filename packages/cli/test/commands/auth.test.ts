@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from "node:crypto";
-import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { type OAuthProvider, startOAuthProvider } from "@pullqueue/testing/oauth-provider";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { changed, files, secretsIn, signedIn, signInWith } from "../sign-in-support.js";
@@ -165,6 +165,18 @@ describe("auth refresh", () => {
       stdout: expect.stringMatching(/^renewed: ends in \d+ \w+ \(.*Z\), renewed when needed\n$/),
     });
     expect(secretsIn(credentials)).not.toEqual(before);
+  });
+
+  test("auth refresh warns when the provider replaced the refresh token and the new one cannot be saved", async () => {
+    await using rotating = await startOAuthProvider({ rotates: true });
+    const link = files(provider).folder.file("link.json");
+    symlinkSync(await signedIn(rotating), link);
+    expect(await pullqueue(["auth", "refresh", link])).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(
+        /^pullqueue: the refresh token of .* cannot be saved .*\(credentials\)\n$/,
+      ),
+    });
   });
 
   test("auth refresh of a sign-in that was revoked names the command that mends it", async () => {

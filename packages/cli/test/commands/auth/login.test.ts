@@ -1,7 +1,7 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { PassThrough } from "node:stream";
 import { type OAuthProvider, signInByHttp, startOAuthProvider } from "@pullqueue/testing/oauth-provider";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { runAuthenticate } from "../../../src/authenticate.js";
 import { files, secretsIn, signInWith } from "../../sign-in-support.js";
 import { pullqueue } from "../../support.js";
@@ -84,6 +84,35 @@ describe("auth login", () => {
       expect.arrayContaining([`${TASKQUEUE}.consumer`, TASKQUEUE, "openid"]),
     );
     expect(new URL(asked.get("redirect_uri") ?? "").port).toBe("28431");
+  });
+
+  test("auth login opens the browser that BROWSER names, and with --no-browser none", async () => {
+    const { folder, secrets, credentials } = files(provider);
+    const opened = folder.file("opened");
+    const browser = folder.file("browser");
+    writeFileSync(browser, `#!/bin/sh\nprintf %s "$1" > "${opened}"\n`, { mode: 0o755 });
+    vi.stubEnv("BROWSER", browser);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    await signInWith(["auth", "login", secrets, credentials, "--no-browser"]);
+    expect(existsSync(opened)).toBe(false);
+    const { stderr } = await signInWith(["auth", "login", secrets, credentials]);
+    expect(stderr).toContain(readFileSync(opened, "utf8"));
+    expect(readFileSync(opened, "utf8")).toContain(provider.authorizationUrl);
+  });
+
+  test("auth login --timeout says how long a browser is waited for", async () => {
+    const { secrets, credentials } = files(provider);
+    const outcome = await pullqueue([
+      "auth",
+      "login",
+      secrets,
+      credentials,
+      "--no-browser",
+      "--timeout",
+      "1s",
+    ]);
+    expect(outcome).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("within 1 s") });
+    expect(outcome.stderr).toContain("(timeout)");
   });
 
   test("auth login writes nothing and fails when consent is denied", async () => {
