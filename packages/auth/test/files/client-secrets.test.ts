@@ -132,7 +132,7 @@ describe("readClientSecrets()", () => {
     mkdirSync(folder.file("folder"));
     expect((await refusal(() => readClientSecrets(folder.file("folder")))).message).toMatch(/is a folder/);
     expect((await refusal(() => read(`"${"x".repeat(300_000)}"`))).message).toMatch(/more than 262144 bytes/);
-    expect((await refusal(() => readClientSecrets("/dev/zero"))).message).toMatch(/more than 262144 bytes/);
+    expect((await refusal(() => readClientSecrets("/dev/zero"))).message).toMatch(/is a pipe or a device/);
     expect((await refusal(() => readClientSecrets("a\0b"))).code).toBe("invalid_argument");
   });
 
