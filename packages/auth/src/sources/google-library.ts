@@ -34,7 +34,7 @@ export interface GoogleClient {
 }
 
 /** One that was made of a file. What sends its requests is only handed on; that of external accounts has another for token exchanges. */
-export interface GoogleFileClient extends GoogleClient {
+interface GoogleFileClient extends GoogleClient {
   readonly transporter?: unknown;
   readonly stsCredential?: { transporter?: unknown };
 }

@@ -316,11 +316,12 @@ describe("What google-auth-library is kept from", () => {
       message: expect.stringContaining("names a file that cannot be read (ENOENT)"),
     });
     const source = { file: folder.file("subject"), format: { type: "json", subject_token_field_name: "t" } };
-    const failure = await open(external("https://sts.example.com", { credential_source: source }))
-      .getAccessToken()
-      .catch((error) => error);
-    expect(failure).toMatchObject({ code: "invalid_file" });
-    expect(String(failure)).not.toContain("subject");
+    const credentials = open(external("https://sts.example.com", { credential_source: source }));
+    // Too short to be taken for a token by its look, and quoted by JSON.parse.
+    writeFileSync(folder.file("subject"), "hunter2");
+    const failure = await credentials.getAccessToken().catch((error) => error);
+    expect(failure).toMatchObject({ code: "invalid_file", message: expect.stringContaining("is not JSON") });
+    expect(String(failure)).not.toContain("hunter2");
   });
 
   test("getAccessToken() rejects with `unavailable` where nobody listens", async () => {
