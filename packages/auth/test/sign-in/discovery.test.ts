@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { systemClock } from "../../src/clock.js";
-import { DISCOVERY_TIMEOUT_MS } from "../../src/limits.js";
+import { DISCOVERY_TIMEOUT_MS, ISSUER_DEPTH_MAX } from "../../src/limits.js";
 import { describeProvider, type ProviderDescription, scopesToRequest } from "../../src/sign-in/discovery.js";
 import { manualClock } from "../support/manual-clock.js";
 import { type RecordingServer, recordingServer } from "../support/recording-server.js";
@@ -50,6 +50,14 @@ describe("describeProvider()", () => {
       `/realms/ours${PLACE}`,
     ]);
     expect((await described(server, "/auth")).scopes).toEqual(["other"]);
+  });
+
+  test("describeProvider() asks at the last folders of a deep address, and at its host", async () => {
+    await using server = await host({});
+    const folders = Array.from({ length: 20 }, (_, index) => `/${index}`);
+    expect(await described(server, `${folders.join("")}/auth`)).toEqual(SILENT);
+    expect(server.requests).toHaveLength(ISSUER_DEPTH_MAX + 1);
+    expect(server.requests.at(-1)?.url).toBe(PLACE);
   });
 
   test("describeProvider() leaves a description aside that is another's", async () => {

@@ -259,6 +259,14 @@ describe("What google-auth-library is kept from", () => {
     });
   });
 
+  test("getAccessToken() sends no secret to the address of a metadata server, where it fetches them", async () => {
+    const fields = external("http://169.254.169.254");
+    await expect(open(fields).getAccessToken()).rejects.toMatchObject({
+      code: "not_permitted",
+      message: expect.stringContaining("has a token_url at http://169.254.169.254:"),
+    });
+  });
+
   test("getAccessToken() refuses such an address within source_credentials, and what is no address", async () => {
     const within = impersonating("https://iam.example.com", external(elsewhere));
     await expect(open(within).getAccessToken()).rejects.toMatchObject({ code: "not_permitted" });

@@ -2,8 +2,12 @@ import { existsSync, symlinkSync, writeFileSync } from "node:fs";
 import { temporaryFolder } from "@pullqueue/testing";
 import { type OAuthProvider, startOAuthProvider } from "@pullqueue/testing/oauth-provider";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { withFileLock } from "../../src/files/file-lock.js";
+import { LOCK_RETRY_MS } from "../../src/limits.js";
 import { openCredentials } from "../../src/sources/open-credentials.js";
 import { signOut } from "../../src/sources/sign-out.js";
+import type { UserCredentials } from "../../src/stored-credentials.js";
+import { manualClock } from "../support/manual-clock.js";
 import { recordingServer, sendJson } from "../support/recording-server.js";
 import { signedInFile } from "../support/signed-in-files.js";
 
@@ -112,6 +116,22 @@ describe("signOut()", () => {
       expect(await provider.askForTokens(form)).toMatchObject({ status: 200 });
     },
   );
+
+  test("signOut() waits for whoever renews the sign-in, and revokes what came of that", async () => {
+    await signedInFile(provider, path, { refreshToken: "an-old-one" });
+    const clock = manualClock();
+    let signingOut: Promise<unknown> | undefined;
+    let renewed: UserCredentials | undefined;
+    await withFileLock(path, { clock }, async () => {
+      signingOut = signOut({ credentialsFile: path, clock });
+      await clock.waitedOn(LOCK_RETRY_MS);
+      renewed = await signedInFile(provider, path);
+    });
+    clock.advance(LOCK_RETRY_MS);
+    expect(await signingOut).toEqual({ revoked: true });
+    const form = { grant_type: "refresh_token", refresh_token: renewed?.refreshToken ?? "" };
+    expect(await provider.askForTokens(form)).toMatchObject({ status: 400 });
+  });
 
   test("signOut() rejects with the signal's reason and deletes nothing", async () => {
     await signedInFile(provider, path);

@@ -160,17 +160,17 @@ describe("getAccessToken() of a sign-in", () => {
     expect(refreshes(provider)).toBe(before);
   });
 
-  test("getAccessToken() counts a token's life from before it was asked for, in the file too", async () => {
+  test("getAccessToken() counts a token's life from before it was asked for, and keeps the scopes that came with it, in the file too", async () => {
     const clock = manualClock();
     const endMs = clock.nowUs() / 1000 + HOUR_MS;
     await using slow = await recordingServer((_, response) => {
       clock.advance(5000);
-      sendJson(response, 200, { access_token: "a", expires_in: HOUR_MS / 1000 });
+      sendJson(response, 200, { access_token: "a", expires_in: HOUR_MS / 1000, scope: "fewer scopes" });
     });
     await signedInFile(provider, path, { expiresAtMs: 0, tokenUri: slow.origin });
     await using credentials = openCredentials({ credentialsFile: path, clock });
     expect(await credentials.getAccessToken()).toBe("a");
-    expect((await credentials.describe()).expiresAtMs).toBe(endMs);
+    expect(await credentials.describe()).toMatchObject({ expiresAtMs: endMs, scopes: ["fewer", "scopes"] });
     expect(json(path).expiry).toBe(formatExpiry(endMs));
   });
 
