@@ -303,6 +303,12 @@ function outcomeOf(result: ItemResult<unknown> | undefined) {
   return result?.ok === true ? "ok" : result?.error.code;
 }
 
+/** How long one sequence may take, in milliseconds: on an idle machine a second at most. */
+const RUN_MS = 20_000;
+
+/** How long all of them may take, and making a failure shorter, in milliseconds. */
+const COMPARISON_MS = 50_000;
+
 /** Runs sequences on fresh stores; `seed` undefined takes one that was never tried. */
 async function compareWithModel(factory: StoreFactory, numRuns: number, seed?: number): Promise<void> {
   const property = fc.asyncProperty(sequence, async (steps) => {
@@ -314,7 +320,14 @@ async function compareWithModel(factory: StoreFactory, numRuns: number, seed?: n
       await sut.close();
     }
   });
-  await fc.assert(property, { numRuns, ...(seed === undefined ? {} : { seed }) });
+  await fc.assert(property, {
+    numRuns,
+    ...(seed === undefined ? {} : { seed }),
+    // Ends before the test runs out of time, so that the seed is told, also of a sequence that hangs.
+    timeout: RUN_MS,
+    interruptAfterTimeLimit: COMPARISON_MS,
+    markInterruptAsFailure: true,
+  });
 }
 
 afterAll(dropSchemas);
@@ -323,7 +336,7 @@ describe.each([
   ["memory", memoryUnderTest, 400],
   ["SQLite", sqliteUnderTest, 40],
   ...(isMissing("postgres") ? [] : ([["PostgreSQL", postgresWithManualClock, 8]] as const)),
-] as const)("the %s store", (_, factory, numRuns) => {
+] as const)("the %s store", { timeout: COMPARISON_MS + RUN_MS }, (_, factory, numRuns) => {
   test("answers and holds what the model does, over the same sequences each time", async () => {
     await compareWithModel(factory, numRuns, 20_180_220);
   });
