@@ -119,11 +119,15 @@ export class Ledger {
     entry.deletedAt = this.now();
   }
 
-  /** A holder was refused a renewal or a delete, at `nowUs` of the server's clock, with this answer. */
+  /**
+   * A holder was refused a renewal, a delete or a release, at `nowUs` of the server's clock, with this answer. A release that is repeated
+   * because its answer was lost is rightly refused when it was done and somebody else has the task.
+   */
   refused(held: HeldLease, answer: string, nowUs: number): void {
     const entry = this.#byId.get(held.id)!;
     if (entry.deleted === "unclear") entry.deleted = "no";
-    const isLive = held.endUs - nowUs > NEARLY_ENDED_US;
+    const { endUs } = entry.leases.get(held.retryCount) ?? held;
+    const isLive = endUs - nowUs > NEARLY_ENDED_US;
     if (isLive) this.#complain(entry, `its holder was refused (${answer}) within the lease`);
   }
 
