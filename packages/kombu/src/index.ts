@@ -21,6 +21,7 @@ export {
   type KombuErrorDetails,
 } from "./errors.js";
 export { type DeliveryMode, Exchange, type ExchangeOptions, type ExchangePlain } from "./exchange.js";
+export type { JsonType, JsonTypesName } from "./json-types.js";
 export { Message, type MessageDeliveryInfo } from "./message.js";
 export type { MessageIterator } from "./message-iterator.js";
 export {
@@ -41,9 +42,10 @@ export {
   type DumpOptions,
   type LoadOptions,
   type SerializedBody,
-  type Serializer,
   SerializerRegistry,
+  type SerializerRegistryOptions,
 } from "./serialization.js";
+export type { Serializer } from "./serializer.js";
 export { type SimpleGetOptions, SimpleQueue, type SimpleQueueOptions } from "./simple-queue.js";
 
 // For authors of transports.

@@ -1,17 +1,18 @@
 import { KombuError } from "./errors.js";
 import { readMarkers } from "./json-markers.js";
+import type { JsonTypes } from "./json-types.js";
 import { INTEGER_DIGITS_MAX, JSON_DEPTH_MAX } from "./limits.js";
 
 /** JSON as Python writes it, which is a little more than JSON: bare NaN and Infinity, and integers of any size. */
 
 /**
  * The value of a JSON text. Integers beyond `Number.MAX_SAFE_INTEGER` are BigInts, exactly; `NaN`, `Infinity` and
- * `-Infinity` are numbers; kombu's `__type__` objects are what they stand for (`json-markers.ts`). Throws `decode_failed`,
- * saying where, for anything else than JSON.
+ * `-Infinity` are numbers; kombu's `__type__` objects are what they stand for (`json-markers.ts`), or what a program's own
+ * `types` make of them. Throws `decode_failed`, saying where, for anything else than JSON.
  */
-export function readPythonJson(text: string): unknown {
+export function readPythonJson(text: string, types?: JsonTypes): unknown {
   const value = parse(text);
-  return text.includes('"__type__"') ? readMarkers(value) : value;
+  return text.includes('"__type__"') ? readMarkers(value, types) : value;
 }
 
 /** An integer that a number may not hold exactly. One inside a string costs time, no more. */

@@ -1,27 +1,22 @@
-import { KombuError } from "./errors.js";
-import { INTEGER_DIGITS_MAX, JSON_DEPTH_MAX } from "./limits.js";
+import type { JsonTypes } from "./json-types.js";
+import { INTEGER_DIGITS_MAX } from "./limits.js";
+import { checkPlace, type Place, refuseAt } from "./value-place.js";
 
 /** JSON text as Python's `json.dumps` writes it, so that what we store is byte for byte what kombu stores. */
 
-/** A container on the way to a value: gives errors their path, and finds cycles. */
-interface Place {
-  readonly parent: Place | undefined;
-  readonly key: string | number;
-  readonly container: object;
-  readonly depth: number;
-}
+const FORMAT = "JSON";
 
 /**
  * The value as JSON text with Python's separators, ASCII escapes and floats. Safe integers and BigInts are written as
  * integers, all other numbers as Python writes floats. `toJSON` is honoured, so a Date is its ISO text. Refused as
  * `not_serializable`, with the path to it, is what JSON cannot say or Python not read: undefined, NaN, functions, bytes, Maps,
- * cycles, over 500 levels, integers of over 4300 digits.
+ * cycles, over 500 levels, integers of over 4300 digits. `types` replaces values of classes that it knows.
  */
-export function writePythonJson(value: unknown): string {
-  return write(value, undefined, "");
+export function writePythonJson(value: unknown, types?: JsonTypes): string {
+  return write(value, undefined, "", types);
 }
 
-function write(value: unknown, parent: Place | undefined, key: string | number): string {
+function write(value: unknown, parent: Place | undefined, key: string | number, types?: JsonTypes): string {
   switch (typeof value) {
     case "string":
       return writeString(value);
@@ -32,34 +27,51 @@ function write(value: unknown, parent: Place | undefined, key: string | number):
     case "bigint":
       return writeBigInt(value, parent, key);
     case "object":
-      return value === null ? "null" : writeObject(value, parent, key);
+      return value === null ? "null" : writeObject(value, parent, key, types);
     default:
       return refuse(value === undefined ? "undefined" : `a ${typeof value}`, parent, key);
   }
 }
 
-function writeObject(value: object, parent: Place | undefined, key: string | number): string {
+function writeObject(
+  value: object,
+  parent: Place | undefined,
+  key: string | number,
+  types: JsonTypes | undefined,
+): string {
   if (value instanceof Date && Number.isNaN(value.getTime())) return refuse("an invalid Date", parent, key);
-  const plain = "toJSON" in value && typeof value.toJSON === "function" ? value.toJSON(String(key)) : value;
-  if (typeof plain !== "object" || plain === null) return write(plain, parent, key);
+  const replaced = types?.replace(value);
+  const plain = replaced === undefined ? replacedByItself(value, key) : replaced.plain;
+  if (typeof plain !== "object" || plain === null) return write(plain, parent, key, types);
   const place = { parent, key, container: plain, depth: (parent?.depth ?? 0) + 1 };
-  checkPlace(place);
-  return Array.isArray(plain) ? writeArray(plain, place) : writeMembers(plain, place);
+  checkPlace(FORMAT, place);
+  if (Array.isArray(plain)) return writeArray(plain, place, types);
+  return writeMembers(plain as Readonly<Record<string, unknown>>, place, types);
 }
 
-function writeArray(values: readonly unknown[], place: Place): string {
+/** What `toJSON` gives. A Buffer's would be an object with a list of numbers, which nobody means. */
+function replacedByItself(value: object, key: string | number): unknown {
+  if (value instanceof Uint8Array || !("toJSON" in value) || typeof value.toJSON !== "function") return value;
+  return value.toJSON(String(key));
+}
+
+function writeArray(values: readonly unknown[], place: Place, types: JsonTypes | undefined): string {
   let text = "";
   for (let index = 0; index < values.length; index++) {
-    const item = write(values[index], place, index);
+    const item = write(values[index], place, index, types);
     text += index === 0 ? item : `, ${item}`;
   }
   return `[${text}]`;
 }
 
-function writeMembers(members: Readonly<Record<string, unknown>>, place: Place): string {
+function writeMembers(
+  members: Readonly<Record<string, unknown>>,
+  place: Place,
+  types: JsonTypes | undefined,
+): string {
   let text = "";
   for (const name of Object.keys(members)) {
-    const item = write(members[name], place, name);
+    const item = write(members[name], place, name, types);
     text += `${text === "" ? "" : ", "}${writeString(name)}: ${item}`;
   }
   return `{${text}}`;
@@ -86,7 +98,7 @@ const EXPONENT_FROM = 1e16;
  * JavaScript has one type of number where Python has two. A safe integer is Python's int; what is larger was a float when it
  * was made, and written as one it is read as the same number on both sides.
  */
-function writeNumber(value: number): string {
+export function writeNumber(value: number): string {
   if (Number.isSafeInteger(value)) return Object.is(value, -0) ? "-0.0" : String(value);
   const size = Math.abs(value);
   if (size >= EXPONENT_BELOW && size < EXPONENT_FROM) {
@@ -102,48 +114,6 @@ function writeBigInt(value: bigint, parent: Place | undefined, key: string | num
   return refuse(`an integer of over ${INTEGER_DIGITS_MAX} digits, which Python does not read`, parent, key);
 }
 
-function checkPlace({ container, parent, key, depth }: Place): void {
-  for (let above = parent; above !== undefined; above = above.parent) {
-    if (above.container === container) refuse("an object that contains itself", parent, key);
-  }
-  if (depth > JSON_DEPTH_MAX) refuse(`something nested deeper than ${JSON_DEPTH_MAX} levels`, parent, key);
-  const prototype = Object.getPrototypeOf(container);
-  if (prototype === Object.prototype || prototype === Array.prototype || prototype === null) return;
-  const hint = FOREIGN_OBJECTS.find(([type]) => container instanceof type)?.[1];
-  if (hint !== undefined) refuse(hint, parent, key);
-}
-
-/** Objects that have no members of their own to write, so that their content would be lost without a word; and what to do. */
-const FOREIGN_OBJECTS: readonly (readonly [abstract new (...args: never[]) => object, string])[] = [
-  [Object.getPrototypeOf(Uint8Array), "bytes (publish them as the whole body, or as base64 text)"],
-  [ArrayBuffer, "an ArrayBuffer (publish a Uint8Array as the whole body, or base64 text)"],
-  [Map, "a Map (use Object.fromEntries)"],
-  [Set, "a Set (use Array.from)"],
-  [Promise, "a promise (await it first)"],
-  [Error, "an error (write its name and message)"],
-  [RegExp, "a regular expression (write its source)"],
-];
-
 function refuse(what: string, parent: Place | undefined, key: string | number): never {
-  throw new KombuError("not_serializable", `JSON cannot hold ${what}, at ${pathOf(parent, key)}`);
-}
-
-/** `$.a[0]["odd name"]`, of which the middle is left out when it is long. */
-function pathOf(parent: Place | undefined, key: string | number): string {
-  const steps: string[] = [];
-  let name = key;
-  for (let place = parent; place !== undefined; place = place.parent) {
-    steps.unshift(stepOf(name));
-    name = place.key;
-  }
-  if (steps.length > PATH_STEPS_SHOWN)
-    steps.splice(PATH_STEPS_SHOWN / 2, steps.length - PATH_STEPS_SHOWN, "…");
-  return `$${steps.join("")}`;
-}
-
-const PATH_STEPS_SHOWN = 20;
-
-function stepOf(key: string | number): string {
-  if (typeof key === "number") return `[${key}]`;
-  return /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
+  return refuseAt(FORMAT, what, parent, key);
 }

@@ -1,25 +1,17 @@
 import { describe } from "@pullqueue/core";
+import { type Check, checkOptions, oneOfCheck } from "./check.js";
 import { KombuError } from "./errors.js";
+import { type JsonType, JsonTypes, type JsonTypesName } from "./json-types.js";
 import { parseMediaType } from "./media-type.js";
-import { writePythonJson } from "./python-json.js";
-import { readPythonJson } from "./python-json-reader.js";
+import type { Serializer } from "./serializer.js";
+import { jsonSerializer } from "./serializers/json.js";
+import { msgpackSerializer } from "./serializers/msgpack.js";
+import { rawSerializer, textSerializer } from "./serializers/text.js";
+import { yamlSerializer } from "./serializers/yaml.js";
 import { suggest } from "./suggest.js";
 import { decodeText, encodeText, isBinaryEncoding } from "./text-encoding.js";
 
 /** Bodies to bytes and back, by content type, with kombu's rules about who may decode what. */
-
-/** A way of writing bodies. One side may be missing. */
-export interface Serializer {
-  /** What `serializer` options call it. */
-  readonly name: string;
-  readonly contentType: string;
-  /** `utf-8`, or `binary` when the bytes are no text. */
-  readonly contentEncoding: string;
-  /** The bytes of a value; throws what it likes, which becomes `not_serializable`. */
-  readonly encode?: (value: unknown) => Uint8Array;
-  /** The value of bytes that are not empty; throws what it likes, which becomes `decode_failed`. */
-  readonly decode?: (body: Uint8Array, contentEncoding: string) => unknown;
-}
 
 /** A body ready to travel. */
 export interface SerializedBody {
@@ -40,77 +32,58 @@ export interface DumpOptions {
 
 /** How a body is read. */
 export interface LoadOptions {
-  /** Serializer names or content types that may be decoded; raw data always may. Default: all that are registered. */
+  /** Serializer names or content types that may be decoded; raw data and text always may. Default: all that are enabled. */
   readonly accept?: readonly string[] | undefined;
+  /** Reads disabled types too, where there is no `accept`. Default false. */
+  readonly force?: boolean;
 }
 
-/** Any value; what JSON cannot hold is refused with its path. */
-const JSON_SERIALIZER: Serializer = {
-  name: "json",
-  contentType: "application/json",
-  contentEncoding: "utf-8",
-  encode: (value) => Buffer.from(writePythonJson(value)),
-  decode: (body, contentEncoding) => readPythonJson(decodeText(body, contentEncoding)),
+/** Types that every accept list has, because decoding them can do no harm. Kombu's list, and text, which it forgot. */
+const ALWAYS_ACCEPTED: readonly string[] = ["application/data", "application/text", "text/plain"];
+
+/** What a new registry does not read unless somebody accepts or enables it. Kombu's list. */
+const INSECURE: readonly string[] = [yamlSerializer.name, msgpackSerializer.name];
+
+/** Python's own format, which is recognised in order to be refused. */
+const PICKLE = { name: "pickle", contentType: "application/x-python-serialize" };
+
+/** How a registry begins. */
+export interface SerializerRegistryOptions {
+  /** How JSON is written: `plain` (what every kombu reads), or `kombu-5.3` with `__type__` objects for dates and bytes. Default `plain`. */
+  readonly jsonTypes?: JsonTypesName;
+}
+
+const REGISTRY_CHECKS: Readonly<Record<keyof SerializerRegistryOptions, Check>> = {
+  jsonTypes: oneOfCheck(["plain", "kombu-5.3"]),
 };
 
-/** A string. */
-const TEXT_SERIALIZER: Serializer = {
-  name: "text",
-  contentType: "text/plain",
-  contentEncoding: "utf-8",
-  encode(value) {
-    if (typeof value === "string") return encodeText(value, "utf-8");
-    throw new KombuError("not_serializable", `the text serializer takes a string, got ${describe(value)}`);
-  },
-};
-
-/** Bytes; or a string, which then says that it is UTF-8. */
-const RAW_SERIALIZER: Serializer = {
-  name: "raw",
-  contentType: "application/data",
-  contentEncoding: "binary",
-  encode(value) {
-    if (value instanceof Uint8Array) return value;
-    if (typeof value === "string") return encodeText(value, "utf-8");
-    throw new KombuError(
-      "not_serializable",
-      `the raw serializer takes bytes or a string, got ${describe(value)}`,
-    );
-  },
-};
-
-/** Types that every accept list has: they are not decoded, so that they can do no harm. Kombu's list. */
-const ALWAYS_ACCEPTED: readonly string[] = ["application/data", "application/text"];
-
-/** Types of Python's that are recognised in order to be refused, and why. */
-const REFUSED_TYPES: ReadonlyMap<string, string> = new Map([
-  ["application/x-python-serialize", "it is a pickle, which can run any code of its sender"],
-  ["application/x-yaml", "YAML is not read unless you register a serializer for it"],
-  ["application/x-msgpack", "MessagePack is not read unless you register a serializer for it"],
-]);
-const PICKLE_TYPE = "application/x-python-serialize";
-const REFUSED_NAMES: ReadonlyMap<string, string> = new Map([
-  ["pickle", PICKLE_TYPE],
-  ["yaml", "application/x-yaml"],
-  ["msgpack", "application/x-msgpack"],
-]);
-
-/** The serializers of one connection. A new one has `json`, `text` and `raw`. */
+/**
+ * The serializers of one connection. A new one writes `json`, `text`, `raw`, `msgpack` and `yaml`, and reads the first three: the other
+ * two are read by consumers that accept them by name, or after `enable`, as in kombu.
+ */
 export class SerializerRegistry {
   readonly #byName = new Map<string, Serializer>();
   readonly #byType = new Map<string, Serializer>();
+  readonly #disabled = new Set<string>();
+  readonly #jsonTypes: JsonTypes;
 
-  constructor() {
-    for (const serializer of [JSON_SERIALIZER, TEXT_SERIALIZER, RAW_SERIALIZER]) this.register(serializer);
+  /** Throws `invalid_argument`. */
+  constructor(options: SerializerRegistryOptions = {}) {
+    checkOptions("a serializer registry", options, REGISTRY_CHECKS);
+    this.#jsonTypes = new JsonTypes(options.jsonTypes);
+    const known = [jsonSerializer(this.#jsonTypes), textSerializer, rawSerializer];
+    for (const serializer of [...known, msgpackSerializer, yamlSerializer]) this.register(serializer);
+    for (const name of INSECURE) this.disable(name);
   }
 
-  /** Adds a serializer, or replaces the one of its name. Pickle cannot be registered: `content_disallowed`. */
+  /** Adds a serializer, or replaces the one of its name; it is enabled. Pickle cannot be registered: `content_disallowed`. */
   register(serializer: Serializer): void {
     const { type } = parseMediaType(serializer.contentType);
-    if (type === PICKLE_TYPE) throw disallowed(type, REFUSED_TYPES.get(type)!);
+    if (type === PICKLE.contentType) throw pickleRefused();
     this.unregister(serializer.name);
     this.#byName.set(serializer.name, serializer);
     this.#byType.set(type, serializer);
+    this.#disabled.delete(type);
   }
 
   /** Takes a serializer away by its name or content type; quiet when there is none. */
@@ -119,6 +92,33 @@ export class SerializerRegistry {
     if (serializer === undefined) return;
     this.#byName.delete(serializer.name);
     this.#byType.delete(parseMediaType(serializer.contentType).type);
+  }
+
+  /** Writes and reads values of a class in JSON: kombu's `register_type`. Throws `invalid_argument`. */
+  registerType<T extends object>(type: JsonType<T>): void {
+    this.#jsonTypes.register(type);
+  }
+
+  /** Lets bodies be read that were disabled. Throws `serializer_unknown`, and `content_disallowed` for pickle. */
+  enable(nameOrType: string): void {
+    this.#disabled.delete(this.typeOf(nameOrType));
+  }
+
+  /** Refuses to read bodies, except for those who accept them by name. Throws `serializer_unknown`. */
+  disable(nameOrType: string): void {
+    this.#disabled.add(this.typeOf(nameOrType));
+  }
+
+  /** Kombu's `enable_insecure_serializers`. Default: yaml and msgpack; pickle is `content_disallowed`. */
+  enableInsecureSerializers(names: readonly string[] = INSECURE): void {
+    for (const name of names) this.enable(name);
+  }
+
+  /** Kombu's `disable_insecure_serializers`: disables all that are registered but those named. Default: all but json. */
+  disableInsecureSerializers(allowed: readonly string[] = ["json"]): void {
+    const types = allowed.map((name) => this.typeOf(name));
+    for (const type of this.#byType.keys()) this.#disabled.add(type);
+    for (const type of types) this.#disabled.delete(type);
   }
 
   /**
@@ -133,7 +133,7 @@ export class SerializerRegistry {
       throw new KombuError("serializer_unknown", `the serializer ${serializer.name} can only read`);
     }
     const body = attempt("not_serializable", serializer, () => serializer.encode!(value));
-    const isRawText = serializer === RAW_SERIALIZER && typeof value === "string";
+    const isRawText = serializer === rawSerializer && typeof value === "string";
     return {
       body,
       contentType: serializer.contentType,
@@ -151,9 +151,9 @@ export class SerializerRegistry {
     contentEncoding?: string,
     options: LoadOptions = {},
   ): unknown {
-    const { type, charset } = parseMediaType(contentType ?? RAW_SERIALIZER.contentType);
+    const { type, charset } = parseMediaType(contentType ?? rawSerializer.contentType);
     const encoding = contentEncoding ?? charset ?? "utf-8";
-    this.checkAccepted(type, options.accept);
+    this.checkAccepted(type, options);
     const decoder = this.#byType.get(type);
     if (body.byteLength > 0 && decoder?.decode !== undefined) {
       return attempt("decode_failed", decoder, () => decoder.decode!(body, encoding));
@@ -162,14 +162,18 @@ export class SerializerRegistry {
   }
 
   /** Throws `content_disallowed` when a body of this type may not be decoded, saying what may. */
-  checkAccepted(contentType: string, accept: readonly string[] | undefined): void {
+  checkAccepted(contentType: string, { accept, force = false }: LoadOptions): void {
     const { type } = parseMediaType(contentType);
-    const refusal = REFUSED_TYPES.get(type);
-    if (refusal !== undefined && !this.#byType.has(type)) throw disallowed(type, refusal);
-    if (accept === undefined || ALWAYS_ACCEPTED.includes(type)) return;
-    const accepted = accept.map((entry) => this.typeOf(entry));
-    if (accepted.includes(type)) return;
-    throw disallowed(type, `accept has only ${[...accepted, ...ALWAYS_ACCEPTED].join(", ")}`);
+    if (type === PICKLE.contentType) throw pickleRefused();
+    const accepted = accept?.map((entry) => this.typeOf(entry)) ?? [];
+    if (ALWAYS_ACCEPTED.includes(type) || accepted.includes(type)) return;
+    if (accept !== undefined) {
+      throw disallowed(type, `accept has only ${[...accepted, ...ALWAYS_ACCEPTED].join(", ")}`);
+    }
+    if (force || !this.#disabled.has(type)) return;
+    const name = this.#byType.get(type)?.name ?? type;
+    const how = `name it in accept, or call serializers.enable(${JSON.stringify(name)}) if you trust all senders`;
+    throw disallowed(type, `it is disabled; ${how}`);
   }
 
   /** The content type of a serializer's name; a content type is itself. Throws `serializer_unknown`. */
@@ -181,8 +185,7 @@ export class SerializerRegistry {
   #serializer(name: string): Serializer {
     const serializer = this.#byName.get(name);
     if (serializer !== undefined) return serializer;
-    const refusedType = REFUSED_NAMES.get(name);
-    if (refusedType !== undefined) throw disallowed(refusedType, REFUSED_TYPES.get(refusedType)!);
+    if (name === PICKLE.name) throw pickleRefused();
     const known = [...this.#byName.keys()];
     throw new KombuError(
       "serializer_unknown",
@@ -191,9 +194,11 @@ export class SerializerRegistry {
   }
 }
 
+const JSON_NAME = "json";
+
 function defaultName(value: unknown): string {
-  if (value instanceof Uint8Array) return RAW_SERIALIZER.name;
-  return typeof value === "string" ? TEXT_SERIALIZER.name : JSON_SERIALIZER.name;
+  if (value instanceof Uint8Array) return rawSerializer.name;
+  return typeof value === "string" ? textSerializer.name : JSON_NAME;
 }
 
 function serializedAlready(
@@ -223,6 +228,14 @@ function attempt<T>(code: "not_serializable" | "decode_failed", serializer: Seri
       cause,
     });
   }
+}
+
+/** Not a matter of trust alone: to read a pickle is to run it, and no reader in JavaScript could tell a good one from a bad one. */
+function pickleRefused(): KombuError {
+  return disallowed(
+    PICKLE.contentType,
+    "it is a pickle, a program in Python's own format that can run any code of its sender; let the sender use json, msgpack or yaml",
+  );
 }
 
 function disallowed(type: string, why: string): KombuError {

@@ -20,6 +20,13 @@ function codeOf(action: () => unknown): string | undefined {
   return undefined;
 }
 
+/** What kombu stored under a name of the vectors. */
+function stored(name: string) {
+  const fixtures = JSON.parse(readFileSync(new URL("./fixtures/envelopes.json", import.meta.url), "utf8"));
+  const found = fixtures.find((c: { case: string }) => c.case === name);
+  return decodeEnvelope(Buffer.from(found.envelope))!.content;
+}
+
 describe("SerializerRegistry.dumps()", () => {
   it.each([
     ["an object as JSON", { a: 1 }, {}, '{"a": 1}', "application/json", "utf-8"],
@@ -74,7 +81,6 @@ describe("SerializerRegistry.dumps()", () => {
     [{ a: 1 }, { contentType: "application/xml" }, "invalid_argument"],
     [{ a: 1 }, { serializer: "jsn" }, "serializer_unknown"],
     [{ a: 1 }, { serializer: "pickle" }, "content_disallowed"],
-    [{ a: 1 }, { serializer: "yaml" }, "content_disallowed"],
     [{ a: 1 }, { serializer: "toString" }, "serializer_unknown"],
   ])("dumps() refuses %o with %o: %s", (value, options, code) => {
     expect(codeOf(() => registry.dumps(value, options))).toBe(code);
@@ -117,7 +123,7 @@ describe("SerializerRegistry.loads()", () => {
     expect(registry.loads(empty, "application/data", "binary")).toEqual(empty);
   });
 
-  it("loads() accepts what the list names, by name or type, and raw data always", () => {
+  it("loads() accepts what the list names, by name or type, and raw data and text always", () => {
     const accept = ["json"];
     expect(registry.loads(json, "application/json", "utf-8", { accept })).toBeDefined();
     expect(
@@ -125,13 +131,14 @@ describe("SerializerRegistry.loads()", () => {
     ).toBeDefined();
     expect(registry.loads(bytes, "application/data", "binary", { accept: [] })).toEqual(bytes);
     expect(registry.loads(Buffer.from("x"), "application/text", "utf-8", { accept: [] })).toBe("x");
+    expect(registry.loads(Buffer.from("x"), "text/plain", "utf-8", { accept })).toBe("x");
     expect(registry.loads(Buffer.from("x"), undefined, undefined, { accept: [] })).toBe("x");
   });
 
   it.each([
     ["application/json", ["text"]],
     ["application/json", []],
-    ["text/plain", ["json"]],
+    ["application/x-msgpack", ["json", "yaml"]],
     ["application/xml", ["json", "text/plain"]],
   ])("loads() refuses %s when accept is %j", (contentType, accept) => {
     expect(codeOf(() => registry.loads(json, contentType, "utf-8", { accept }))).toBe("content_disallowed");
@@ -146,28 +153,46 @@ describe("SerializerRegistry.loads()", () => {
     );
   });
 
-  it.each(["serializer/pickle", "serializer/yaml", "serializer/msgpack"])(
-    "loads() refuses Python's %s and says why",
-    (name) => {
-      const fixtures = JSON.parse(
-        readFileSync(new URL("./fixtures/envelopes.json", import.meta.url), "utf8"),
-      );
-      const found = fixtures.find((c: { case: string }) => c.case === name);
-      const { body, contentType, contentEncoding } = decodeEnvelope(Buffer.from(found.envelope))!.content;
-      expect(codeOf(() => registry.loads(body, contentType, contentEncoding))).toBe("content_disallowed");
-      expect(() => registry.loads(body, contentType, contentEncoding)).toThrow(
-        /run any code|register a serializer/,
-      );
-    },
-  );
+  it("loads() refuses a pickle and says why, whatever is accepted, enabled or forced", () => {
+    const own = new SerializerRegistry();
+    const { body, contentType, contentEncoding } = stored("serializer/pickle");
+    const type = contentType!;
+    for (const options of [{}, { accept: [type] }, { accept: ["json"] }, { force: true }]) {
+      expect(codeOf(() => own.loads(body, type, contentEncoding, options))).toBe("content_disallowed");
+      expect(() => own.loads(body, type, contentEncoding, options)).toThrow("can run any code of its sender");
+    }
+    expect(codeOf(() => own.enable("pickle"))).toBe("content_disallowed");
+    expect(codeOf(() => own.enableInsecureSerializers(["yaml", "pickle"]))).toBe("content_disallowed");
+  });
+
+  it.each(["yaml", "msgpack"])("loads() reads %s only where it is accepted, enabled or forced", (name) => {
+    const own = new SerializerRegistry();
+    const { body, contentType, contentEncoding } = stored(`serializer/${name}`);
+    const load = (options = {}) => own.loads(body, contentType, contentEncoding, options);
+    const value = { hello: "world", n: 1, u: "Thé 董 😀" };
+    expect(codeOf(load)).toBe("content_disallowed");
+    expect(load).toThrow(`name it in accept, or call serializers.enable("${name}") if you trust all senders`);
+    expect(load({ accept: [name] })).toEqual(value);
+    expect(load({ accept: [contentType!] })).toEqual(value);
+    expect(load({ force: true })).toEqual(value);
+    expect(codeOf(() => load({ accept: ["json"], force: true }))).toBe("content_disallowed");
+    own.enable(name);
+    expect(load()).toEqual(value);
+    own.disable(contentType!);
+    expect(codeOf(load)).toBe("content_disallowed");
+    own.enableInsecureSerializers();
+    expect(load()).toEqual(value);
+    own.disableInsecureSerializers();
+    expect(codeOf(load)).toBe("content_disallowed");
+    expect(codeOf(() => own.loads(Buffer.from("1"), "application/json"))).toBeUndefined();
+    own.disableInsecureSerializers([name]);
+    expect(load()).toEqual(value);
+    expect(codeOf(() => own.loads(Buffer.from("1"), "application/json"))).toBe("content_disallowed");
+  });
 
   it("loads() gives the values of both generations of kombu's JSON", () => {
     const load = (name: string) => {
-      const fixtures = JSON.parse(
-        readFileSync(new URL("./fixtures/envelopes.json", import.meta.url), "utf8"),
-      );
-      const found = fixtures.find((c: { case: string }) => c.case === name);
-      const { body, contentType, contentEncoding } = decodeEnvelope(Buffer.from(found.envelope))!.content;
+      const { body, contentType, contentEncoding } = stored(name);
       return registry.loads(body, contentType, contentEncoding);
     };
     const both = { decimal: "1.10", time: "03:04:05.000006", float: 1e22, nan: Number.NaN };
@@ -212,7 +237,7 @@ describe("SerializerRegistry.register()", () => {
     expect(codeOf(() => new SerializerRegistry().typeOf("reverse"))).toBe("serializer_unknown");
   });
 
-  it("register() allows MessagePack and YAML to those who bring a reader, and pickle to nobody", () => {
+  it("register() enables what it adds, in place of what was there, and adds pickle for nobody", () => {
     const own = new SerializerRegistry();
     own.register({ ...reverse, name: "msgpack", contentType: "application/x-msgpack" });
     expect(own.loads(Buffer.from("cba"), "application/x-msgpack", "binary")).toBe("abc");
