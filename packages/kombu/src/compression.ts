@@ -1,77 +1,127 @@
-import { promisify } from "node:util";
-import { brotliCompress, brotliDecompressSync, deflate, unzipSync } from "node:zlib";
+import { type Check, checkOptions, integerCheck } from "./check.js";
+import { bzip2Compressor } from "./compressions/bzip2.js";
+import { xzCompressor } from "./compressions/xz.js";
+import { brotliCompressor, gzipCompressor } from "./compressions/zlib.js";
+import { zstdCompressor } from "./compressions/zstd.js";
+import type { Compressor } from "./compressor.js";
 import { KombuError } from "./errors.js";
 import { DECOMPRESSED_BYTES_MAX } from "./limits.js";
 import { suggest } from "./suggest.js";
 
 /** Compressed bodies. A message says how in `headers.compression`, by content type; kombu reads an alias there too. */
 
-/** A way of compressing bodies. */
-interface Compression {
-  /** What stands in the header. */
+/** A body after compression. */
+export interface CompressedBody {
+  readonly body: Uint8Array;
+  /** What `headers.compression` says of it. */
   readonly contentType: string;
-  readonly aliases: readonly string[];
-  readonly compress: (body: Uint8Array) => Promise<Uint8Array>;
-  readonly decompress: (body: Uint8Array, limit: { readonly maxOutputLength: number }) => Uint8Array;
 }
 
-const COMPRESSIONS: readonly Compression[] = [
-  {
-    // Kombu calls it gzip but writes zlib's format. Real gzip is read too, though kombu itself cannot.
-    contentType: "application/x-gzip",
-    aliases: ["gzip", "zlib"],
-    compress: promisify<Uint8Array, Uint8Array>(deflate),
-    decompress: unzipSync,
-  },
-  {
-    contentType: "application/x-brotli",
-    aliases: ["brotli"],
-    compress: promisify<Uint8Array, Uint8Array>(brotliCompress),
-    decompress: brotliDecompressSync,
-  },
-];
-
-/** What kombu knows and Node's own library does not. */
-const UNSUPPORTED: readonly string[] = [
-  ...["application/x-bz2", "bzip2", "bzip"],
-  ...["application/x-lzma", "lzma", "xz"],
-  ...["application/zstd", "zstd", "zstandard"],
-];
-
-/** A compressed body and what `headers.compression` says of it. Errors: `not_supported`. */
-export async function compress(
-  body: Uint8Array,
-  nameOrType: string,
-): Promise<{ readonly body: Uint8Array; readonly contentType: string }> {
-  const compression = find(nameOrType);
-  return { body: await compression.compress(body), contentType: compression.contentType };
+/** What a registry allows. */
+export interface CompressionRegistryOptions {
+  /** Largest body after decompression, in bytes. Default 32 MiB: a small message can be made to unpack to any size. */
+  readonly decompressedBytesMax?: number;
 }
+
+const REGISTRY_CHECKS: Readonly<Record<keyof CompressionRegistryOptions, Check>> = {
+  decompressedBytesMax: integerCheck(1, 2 ** 32, "bytes"),
+};
 
 /**
- * The body before compression. Errors: `not_supported` for other ways, `too_large` when it unpacks to over
- * `DECOMPRESSED_BYTES_MAX` (a bomb), `decode_failed` when it is not what its header says.
+ * The compressions of one connection. A new one reads `gzip` (kombu's, which is zlib), `brotli`, `bzip2`, `xz` and `zstd`, and writes
+ * the first two, and `zstd` where Node can.
  */
-export function decompress(body: Uint8Array, nameOrType: string): Uint8Array {
-  const { contentType, decompress } = find(nameOrType);
-  try {
-    return decompress(body, { maxOutputLength: DECOMPRESSED_BYTES_MAX });
-  } catch (cause) {
-    if (cause instanceof RangeError) {
-      throw new KombuError("too_large", `the body unpacks to over ${DECOMPRESSED_BYTES_MAX} bytes`, {
-        cause,
-      });
+export class CompressionRegistry {
+  readonly #compressors = new Set<Compressor>();
+  readonly #bytesMax: number;
+
+  /** Throws `invalid_argument`. */
+  constructor(options: CompressionRegistryOptions = {}) {
+    checkOptions("a compression registry", options, REGISTRY_CHECKS);
+    this.#bytesMax = options.decompressedBytesMax ?? DECOMPRESSED_BYTES_MAX;
+    const ours = [gzipCompressor, brotliCompressor, bzip2Compressor, xzCompressor, zstdCompressor()];
+    for (const compressor of ours) this.register(compressor);
+  }
+
+  /** Adds a compression, or replaces the one of its content type. */
+  register(compressor: Compressor): void {
+    this.unregister(compressor.contentType);
+    this.#compressors.add(compressor);
+  }
+
+  /** Takes a compression away by its content type or an alias; quiet when there is none. */
+  unregister(nameOrType: string): void {
+    const compressor = this.#named(nameOrType);
+    if (compressor !== undefined) this.#compressors.delete(compressor);
+  }
+
+  /** The content types that can be written. */
+  encoders(): readonly string[] {
+    return this.#writable().map(({ contentType }) => contentType);
+  }
+
+  /** Compresses a body. Errors: `not_supported` when nobody knows how; `internal` when it fails. */
+  async compress(body: Uint8Array, nameOrType: string): Promise<CompressedBody> {
+    const { compress, contentType } = this.#find(nameOrType);
+    if (compress === undefined) {
+      const known = this.#writable().flatMap(({ aliases }) => aliases);
+      const why = `compression ${nameOrType} can be read, but not written here; there are ${known.join(", ")}`;
+      throw new KombuError("not_supported", why);
     }
-    throw new KombuError("decode_failed", `the body says that it is ${contentType}, but is not`, { cause });
+    try {
+      return { body: await compress(body), contentType };
+    } catch (cause) {
+      throw new KombuError("internal", `compression ${nameOrType} failed: ${String(cause)}`, { cause });
+    }
+  }
+
+  /**
+   * The body before compression. Errors: `not_supported` for unknown ways and missing packages, `too_large` when it unpacks to more
+   * than is allowed (a bomb), `decode_failed` when it is not what its header says.
+   */
+  decompress(body: Uint8Array, nameOrType: string): Uint8Array {
+    const { decompress, contentType } = this.#find(nameOrType);
+    if (decompress === undefined) {
+      throw new KombuError("not_supported", `compression ${nameOrType} can only be written here`);
+    }
+    try {
+      return decompress(body, { maxOutputLength: this.#bytesMax });
+    } catch (cause) {
+      if (cause instanceof KombuError) throw cause;
+      if (cause instanceof RangeError) {
+        throw new KombuError("too_large", `the body unpacks to over ${this.#bytesMax} bytes`, { cause });
+      }
+      throw new KombuError("decode_failed", `the body says that it is ${contentType}, but is not`, { cause });
+    }
+  }
+
+  #find(nameOrType: string): Compressor {
+    const compressor = this.#named(nameOrType);
+    if (compressor !== undefined) return compressor;
+    const known = [...this.#compressors].flatMap(({ aliases }) => aliases);
+    const why = `there is no compression ${JSON.stringify(nameOrType)}${suggest(nameOrType, known)}`;
+    throw new KombuError("not_supported", `${why}; there are ${known.join(", ")}`);
+  }
+
+  #named(nameOrType: string): Compressor | undefined {
+    const name = nameOrType.toLowerCase();
+    const isNamed = ({ contentType, aliases }: Compressor) => contentType === name || aliases.includes(name);
+    return [...this.#compressors].find(isNamed);
+  }
+
+  #writable(): readonly Compressor[] {
+    return [...this.#compressors].filter(({ compress }) => compress !== undefined);
   }
 }
 
-function find(nameOrType: string): Compression {
-  const name = nameOrType.toLowerCase();
-  const compression = COMPRESSIONS.find((c) => c.contentType === name || c.aliases.includes(name));
-  if (compression !== undefined) return compression;
-  const known = COMPRESSIONS.flatMap((c) => c.aliases);
-  const why = UNSUPPORTED.includes(name)
-    ? `compression ${name} needs a library that Node does not have`
-    : `there is no compression ${JSON.stringify(nameOrType)}${suggest(name, known)}`;
-  throw new KombuError("not_supported", `${why}; there are ${known.join(", ")}`);
+const builtIn = new CompressionRegistry();
+
+/** Compresses with what this package brings. Errors: `not_supported`. */
+export function compress(body: Uint8Array, nameOrType: string): Promise<CompressedBody> {
+  return builtIn.compress(body, nameOrType);
+}
+
+/** Decompresses with what this package brings. Errors: `not_supported`, `too_large`, `decode_failed`. */
+export function decompress(body: Uint8Array, nameOrType: string): Uint8Array {
+  return builtIn.decompress(body, nameOrType);
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { compress, decompress } from "../src/compression.js";
+import { CompressionRegistry, compress, decompress } from "../src/compression.js";
 import { decodeEnvelope } from "../src/envelope.js";
 import { isKombuError } from "../src/errors.js";
 import { DECOMPRESSED_BYTES_MAX } from "../src/limits.js";
@@ -46,45 +46,99 @@ describe("compress()", () => {
     ).toBe("789c");
   });
 
-  it("compress() refuses what Node has no library for, and suggests for a typing error", async () => {
+  it("compress() refuses what can only be read, and suggests for a typing error", async () => {
     await expect(compress(body, "bzip2")).rejects.toThrow(
-      "compression bzip2 needs a library that Node does not have; there are gzip, zlib, brotli",
+      "compression bzip2 can be read, but not written here; there are gzip, zlib, brotli",
     );
+    await expect(compress(body, "xz")).rejects.toMatchObject({ code: "not_supported" });
     await expect(compress(body, "gzipp")).rejects.toThrow("did you mean gzip?");
   });
 });
 
 describe("decompress()", () => {
-  it.each(["compression/gzip", "compression/brotli"])("decompress() reads what kombu wrote: %s", (name) => {
+  it.each([
+    "compression/gzip",
+    "compression/brotli",
+    "compression/bzip2",
+    "compression/lzma",
+    "compression/zstd@5.2.4",
+  ])("decompress() reads what kombu wrote: %s", (name) => {
     const content = stored(name);
     const text = Buffer.from(decompress(content.body, String(content.headers.compression))).toString();
     expect(JSON.parse(text)).toEqual({ hello: "world", n: 1, u: "Thé 董 😀" });
   });
 
-  it.each(["compression/bzip2", "compression/lzma", "compression/zstd@5.2.4"])(
-    "decompress() says that it cannot read %s",
-    (name) => {
-      const content = stored(name);
-      expect(codeOf(() => decompress(content.body, String(content.headers.compression)))).toBe(
-        "not_supported",
-      );
-    },
-  );
+  it("decompress() knows what is not known", () => {
+    expect(codeOf(() => decompress(body, "snappy"))).toBe("not_supported");
+    expect(() => decompress(body, "brotly")).toThrow("did you mean brotli?");
+  });
 
   it("decompress() reads real gzip under its name too, which kombu cannot", () => {
     expect(Buffer.from(decompress(gzipSync(body), "application/x-gzip"))).toEqual(body);
   });
 
   it("decompress() refuses a body that is not what its header says", () => {
-    expect(codeOf(() => decompress(Buffer.from("{}"), "gzip"))).toBe("decode_failed");
-    expect(codeOf(() => decompress(Buffer.from("{}"), "brotli"))).toBe("decode_failed");
+    for (const name of ["gzip", "brotli", "bzip2", "xz", "zstd"]) {
+      for (const text of ["{}", "", "BZh9", '{"a long enough text": "for any header"}']) {
+        expect([name, text, codeOf(() => decompress(Buffer.from(text), name))]).toEqual([
+          ...[name, text, "decode_failed"],
+        ]);
+      }
+    }
   });
 
-  it.each(["gzip", "brotli"])("decompress() stops a bomb of %s at the limit", async (name) => {
-    const bomb = await compress(Buffer.alloc(DECOMPRESSED_BYTES_MAX + 1), name);
+  it("decompress() stops a bomb at the limit", async () => {
+    const bomb = await compress(Buffer.alloc(DECOMPRESSED_BYTES_MAX + 1), "gzip");
     expect(bomb.body.byteLength).toBeLessThan(100_000);
-    expect(codeOf(() => decompress(bomb.body, name))).toBe("too_large");
-    const largest = await compress(Buffer.alloc(DECOMPRESSED_BYTES_MAX), name);
-    expect(decompress(largest.body, name).byteLength).toBe(DECOMPRESSED_BYTES_MAX);
+    expect(codeOf(() => decompress(bomb.body, "gzip"))).toBe("too_large");
+    const largest = await compress(Buffer.alloc(DECOMPRESSED_BYTES_MAX), "gzip");
+    expect(decompress(largest.body, "gzip").byteLength).toBe(DECOMPRESSED_BYTES_MAX);
+  });
+});
+
+describe("CompressionRegistry", () => {
+  const doubled = {
+    contentType: "application/x-double",
+    aliases: ["double"],
+    compress: (bytes: Uint8Array) => Buffer.concat([bytes, bytes]),
+    decompress: (bytes: Uint8Array) => bytes.subarray(0, bytes.byteLength / 2),
+  };
+
+  it("register() adds a compression, encoders() lists what can be written, unregister() takes it away", async () => {
+    const registry = new CompressionRegistry();
+    registry.register(doubled);
+    expect(registry.encoders()).toEqual(
+      expect.arrayContaining(["application/x-gzip", "application/x-brotli", "application/x-double"]),
+    );
+    expect(registry.encoders()).not.toContain("application/x-bz2");
+    const { body: twice, contentType } = await registry.compress(body, "double");
+    expect(contentType).toBe("application/x-double");
+    expect(Buffer.from(registry.decompress(twice, contentType))).toEqual(body);
+    expect(codeOf(() => new CompressionRegistry().decompress(twice, contentType))).toBe("not_supported");
+    registry.unregister("double");
+    registry.unregister("double");
+    expect(codeOf(() => registry.decompress(twice, contentType))).toBe("not_supported");
+  });
+
+  it("register() replaces a compression of ours, and takes one side alone", async () => {
+    const registry = new CompressionRegistry();
+    registry.register({ ...doubled, contentType: "application/x-gzip", aliases: ["gzip"] });
+    expect(Buffer.from((await registry.compress(Buffer.from("a"), "gzip")).body).toString()).toBe("aa");
+    const { decompress: _, ...writer } = doubled;
+    registry.register(writer);
+    expect(codeOf(() => registry.decompress(body, "double"))).toBe("not_supported");
+  });
+
+  it("decompressedBytesMax is the limit of a registry", async () => {
+    const registry = new CompressionRegistry({ decompressedBytesMax: 10_000 });
+    for (const name of ["gzip", "brotli"]) {
+      const { body: bomb } = await compress(Buffer.alloc(10_001), name);
+      expect(bomb.byteLength).toBeLessThan(100);
+      expect(codeOf(() => registry.decompress(bomb, name))).toBe("too_large");
+      expect(() => registry.decompress(bomb, name)).toThrow("unpacks to over 10000 bytes");
+      const largest = await compress(Buffer.alloc(10_000), name);
+      expect(registry.decompress(largest.body, name).byteLength).toBe(10_000);
+    }
+    expect(codeOf(() => new CompressionRegistry({ decompressedBytesMax: 0 }))).toBe("invalid_argument");
   });
 });

@@ -4,6 +4,16 @@ import { spawnSync } from "node:child_process";
 const SERVICES = {
   strace: { command: ["strace", "-o", "/dev/null", "true"], debianPackage: "strace" },
   "python3-kombu": { command: ["/usr/bin/python3", "-c", "import kombu"], debianPackage: "python3-kombu" },
+  "python3-msgpack": {
+    command: ["/usr/bin/python3", "-c", "import msgpack"],
+    debianPackage: "python3-msgpack",
+  },
+  "python3-yaml": { command: ["/usr/bin/python3", "-c", "import yaml"], debianPackage: "python3-yaml" },
+  "python3-zstandard": {
+    command: ["/usr/bin/python3", "-c", "import zstandard"],
+    debianPackage: "python3-zstandard",
+  },
+  "python3-brotli": { command: ["/usr/bin/python3", "-c", "import brotli"], debianPackage: "python3-brotli" },
   "python3-googleapi": {
     command: ["/usr/bin/python3", "-c", "import googleapiclient.discovery"],
     debianPackage: "python3-googleapi",
