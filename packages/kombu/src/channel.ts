@@ -1,5 +1,6 @@
 import type { Clock } from "@pullqueue/core";
 import { backoffMs } from "./backoff.js";
+import type { CompressionRegistry } from "./compression.js";
 import type { BindingDefinition, ExchangeDefinition, QueueDefinition, QueueState } from "./definitions.js";
 import type { EntityChannel, GetOptions } from "./entity.js";
 import { isKombuError } from "./errors.js";
@@ -7,11 +8,13 @@ import type { Exchange } from "./exchange.js";
 import { Holding } from "./holding.js";
 import { LeaseKeeper } from "./lease-keeper.js";
 import { RECONNECT_BACKOFF, RECONNECT_MS } from "./limits.js";
-import { Message } from "./message.js";
+import { Message, type MessageOptions } from "./message.js";
 import type { MessageContent } from "./message-content.js";
 import type { Queue } from "./queue.js";
+import type { Schema } from "./schema.js";
 import type { SerializerRegistry } from "./serialization.js";
 import { closedError, type Session } from "./session.js";
+import type { Tracing } from "./tracing.js";
 import type { Delivery, PublishReceipt, ReceiveRequest, Route, Transport } from "./transport.js";
 import { linkSignals, type Notifier, orAbort, pause, Running } from "./waiting.js";
 
@@ -64,6 +67,15 @@ export class Channel implements EntityChannel, AsyncDisposable {
     return this.#session.serializers;
   }
 
+  get compressions(): CompressionRegistry {
+    return this.#session.compressions;
+  }
+
+  /** Makes spans; undefined when there are none. */
+  get tracing(): Tracing | undefined {
+    return this.#session.tracing;
+  }
+
   /** Fires with `closed` when the channel closes. */
   get closing(): AbortSignal {
     return this.#stop.signal;
@@ -113,7 +125,11 @@ export class Channel implements EntityChannel, AsyncDisposable {
     const { signal } = link;
     try {
       return await this.#call(signal, async (transport) => {
+        const startMs = this.clock.nowUs() / US_PER_MS;
         const deliveries = await this.#receiveFrom(transport, { ...request, signal });
+        if (deliveries.length > 0) {
+          this.tracing?.received(request.queues, deliveries, startMs, this.clock.nowUs() / US_PER_MS);
+        }
         const holdings = deliveries.map((delivery) => this.#hold(delivery, transport, onEnd));
         if (!signal.aborted) return holdings;
         await giveBackAll(holdings);
@@ -125,7 +141,10 @@ export class Channel implements EntityChannel, AsyncDisposable {
   }
 
   /** One message of the queue, or null when there is none now. */
-  async get(queue: string, { noAck = false, accept, signal }: GetOptions): Promise<Message | null> {
+  async get(
+    queue: string,
+    { noAck = false, accept, schema, signal }: GetOptions & { readonly schema?: Schema | undefined },
+  ): Promise<Message | null> {
     const [holding] = await this.receive({ queues: [queue], max: 1, waitMs: 0, signal }, () => {});
     if (holding === undefined) return null;
     try {
@@ -135,7 +154,18 @@ export class Channel implements EntityChannel, AsyncDisposable {
       throw error;
     }
     holding.handedOut = true;
-    return new Message(holding, { serializers: this.serializers, accept, noAck });
+    return this.message(holding, { accept, noAck, schema });
+  }
+
+  /** The message in a holding. Where it has a schema, its payload was held against that before anybody sees it. */
+  async message<T = unknown>(
+    holding: Holding,
+    options: Pick<MessageOptions<T>, "accept" | "noAck" | "schema">,
+  ): Promise<Message<T>> {
+    const { serializers, compressions, tracing } = this.#session;
+    const message = new Message<T>(holding, { ...options, serializers, compressions, tracing });
+    if (options.schema !== undefined) await message.prepare();
+    return message;
   }
 
   declareExchange(exchange: ExchangeDefinition, passive: boolean, signal?: AbortSignal): Promise<void> {

@@ -1,5 +1,6 @@
 import type { TokenSource } from "@pullqueue/core";
 import {
+  booleanCheck,
   type Check,
   checkValue,
   complaintsAbout,
@@ -52,6 +53,8 @@ const CONNECTION_CHECKS: Readonly<Record<keyof ConnectionOptions, Check>> = {
   transport: stringCheck,
   transportOptions: objectCheck,
   serializers: objectCheck,
+  compressions: objectCheck,
+  tracing: booleanCheck,
   clock: objectCheck,
   random: functionCheck,
 };

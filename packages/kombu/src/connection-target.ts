@@ -1,4 +1,4 @@
-import { type Check, checkOptions, functionCheck, integerCheck, objectCheck } from "./check.js";
+import { booleanCheck, type Check, checkOptions, functionCheck, integerCheck, objectCheck } from "./check.js";
 import { resolveConnection } from "./connection-options.js";
 import { HOLD_MS_MAX, LEASE_MS_MIN } from "./limits.js";
 import type { ConnectionExtras, ConnectionOptions } from "./options.js";
@@ -31,12 +31,16 @@ const CUSTOM_CHECKS: Readonly<Record<keyof CustomConnectionOptions, Check>> = {
   transport: functionCheck,
   holdMsMax: integerCheck(LEASE_MS_MIN, HOLD_MS_MAX, "milliseconds"),
   serializers: objectCheck,
+  compressions: objectCheck,
+  tracing: booleanCheck,
   clock: objectCheck,
   random: functionCheck,
 };
 
 const EXTRAS_CHECKS: Readonly<Record<keyof ConnectionExtras, Check>> = {
   serializers: objectCheck,
+  compressions: objectCheck,
+  tracing: booleanCheck,
   clock: objectCheck,
   random: functionCheck,
 };

@@ -3,9 +3,10 @@ import { inspect } from "node:util";
 import { type Clock, randomFraction, systemClock } from "@pullqueue/core";
 import { Channel, type EventSource } from "./channel.js";
 import { type Check, checkOptions } from "./check.js";
+import { CompressionRegistry } from "./compression.js";
 import { addressOf, type ConnectionAddress, type ConnectionTarget, extrasOf } from "./connection-target.js";
 import { Consumer } from "./consumer.js";
-import type { ConsumerOptions } from "./consumer-options.js";
+import type { ConsumerOptions, PayloadOf } from "./consumer-options.js";
 import { drainOne } from "./drain.js";
 import { KombuError } from "./errors.js";
 import type { ConnectionExtras } from "./options.js";
@@ -15,6 +16,7 @@ import type { Queue } from "./queue.js";
 import { SerializerRegistry } from "./serialization.js";
 import { closedError, Session } from "./session.js";
 import { SimpleQueue, type SimpleQueueOptions, simpleBufferOptions } from "./simple-queue.js";
+import { openTracing } from "./tracing.js";
 import { linkSignals } from "./waiting.js";
 
 /** How long `drainEvents` waits. */
@@ -50,12 +52,15 @@ export class Connection implements AsyncDisposable {
       clock = systemClock(),
       random = randomFraction,
       serializers = new SerializerRegistry(),
+      compressions = new CompressionRegistry(),
+      tracing: wanted,
     } = extrasOf(target, extras);
     const { holdMsMax } = address;
     this.#address = address;
     this.#clock = clock;
     this.#session = new Session({
-      ...{ clock, random, serializers, holdMsMax, closing: this.#stop.signal },
+      ...{ clock, random, serializers, compressions, holdMsMax, closing: this.#stop.signal },
+      tracing: openTracing(wanted, address.transport),
       open: () => address.open({ clock, random }),
     });
     // Each declaration that runs listens; Node would suspect a leak at eleven.
@@ -72,6 +77,11 @@ export class Connection implements AsyncDisposable {
     return this.#session.serializers;
   }
 
+  /** The compressions of its producers and consumers. */
+  get compressions(): CompressionRegistry {
+    return this.#session.compressions;
+  }
+
   /** A new channel, on the opened transport. Errors: `closed`, and what opening says. */
   async channel(): Promise<Channel> {
     const channel = this.#newChannel();
@@ -80,23 +90,32 @@ export class Connection implements AsyncDisposable {
   }
 
   /** A producer on the default channel. */
-  producer(options: ProducerOptions = {}): Producer {
-    return new Producer(this.#default(), options);
+  producer<In = unknown>(options: ProducerOptions<In> = {}): Producer<In> {
+    return new Producer<In>(this.#default(), options);
   }
 
-  /** A consumer on the default channel. */
-  consumer(queues: Queue | readonly Queue[], options: ConsumerOptions = {}): Consumer {
-    return new Consumer(this.#default(), queues, options);
+  /** A consumer on the default channel. What its payloads are follows from the queues' schemas, or from its own. */
+  consumer<Q extends Queue, T = PayloadOf<Q>>(
+    queues: Q | readonly Q[],
+    options: ConsumerOptions<T> = {},
+  ): Consumer<T> {
+    return new Consumer<T>(this.#default(), queues, options);
   }
 
   /** A queue as programs know them, on the default channel. */
-  simpleQueue(queue: Queue | string, options: SimpleQueueOptions = {}): SimpleQueue {
-    return new SimpleQueue(this.#default(), queue, options);
+  simpleQueue<In = unknown, Out = In>(
+    queue: Queue<In, Out> | string,
+    options: SimpleQueueOptions<In, Out> = {},
+  ): SimpleQueue<In, Out> {
+    return new SimpleQueue<In, Out>(this.#default(), queue, options);
   }
 
   /** A simple queue whose messages may be lost with the broker and are acknowledged before they are handed over. */
-  simpleBuffer(queue: Queue | string, options: SimpleQueueOptions = {}): SimpleQueue {
-    return new SimpleQueue(this.#default(), queue, simpleBufferOptions(options));
+  simpleBuffer<In = unknown, Out = In>(
+    queue: Queue<In, Out> | string,
+    options: SimpleQueueOptions<In, Out> = {},
+  ): SimpleQueue<In, Out> {
+    return new SimpleQueue<In, Out>(this.#default(), queue, simpleBufferOptions(options));
   }
 
   /**

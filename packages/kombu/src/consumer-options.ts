@@ -4,28 +4,35 @@ import { booleanCheck, type Check, functionCheck, integerCheck, numberCheck, str
 import { CONCURRENCY_MAX, PREFETCH_MAX, TIMEOUT_MS_MAX } from "./limits.js";
 import type { Message } from "./message.js";
 import { signalCheck } from "./publish-options.js";
+import type { Queue } from "./queue.js";
+import { type Schema, schemaCheck } from "./schema.js";
 
 /** Handles a message; called with its decoded body. What it throws leaves `drainEvents`, and the message stays held. */
-export type MessageCallback = (body: unknown, message: Message) => unknown;
+export type MessageCallback<T = unknown> = (body: T, message: Message<T>) => unknown;
+
+/** What a consumer gets of a queue, or of one of several: what its schema says. */
+export type PayloadOf<Q extends Queue> = Q extends Queue<unknown, infer Out> ? Out : never;
 
 /** How a consumer behaves. */
-export interface ConsumerOptions {
+export interface ConsumerOptions<T = unknown> {
   /** Called in order for each message, each awaited. */
-  readonly callbacks?: readonly MessageCallback[];
+  readonly callbacks?: readonly MessageCallback<NoInfer<T>>[];
   /** Called instead of `callbacks`, without decoding the body. */
-  readonly onMessage?: (message: Message) => unknown;
-  /** Called when a body cannot be decoded or may not be. Without it the error surfaces, and the message stays held. */
+  readonly onMessage?: (message: Message<NoInfer<T>>) => unknown;
+  /** Called when a body cannot be decoded or may not be, or does not fit its schema. Without it the error surfaces, and the message stays held. */
   readonly onDecodeError?: (message: Message, error: unknown) => unknown;
   /** Messages are acknowledged before they are handed over. Default: each queue's own. */
   readonly noAck?: boolean;
   /** Most messages held at the same time. Default 0: no limit, and one lease takes what the transport was configured with. */
   readonly prefetchCount?: number;
-  /** Serializer names or content types that may be decoded; raw data always may. Default: all that are registered. */
+  /** Serializer names or content types that may be decoded; raw data and text always may. Default: all that are enabled. */
   readonly accept?: readonly string[];
   /** Declare the queues at the start. Default true. */
   readonly autoDeclare?: boolean;
   /** Before the number in a consumer tag. Default `consumer-`. */
   readonly tagPrefix?: string;
+  /** What payloads must be, instead of each queue's own schema. */
+  readonly schema?: Schema<unknown, T> | undefined;
 }
 
 /** A list of serializer names or content types. */
@@ -50,6 +57,7 @@ export const CONSUMER_CHECKS: Readonly<Record<keyof ConsumerOptions, Check>> = {
   accept: acceptCheck,
   autoDeclare: booleanCheck,
   tagPrefix: stringCheck,
+  schema: schemaCheck,
 };
 
 /** How `run` works. */

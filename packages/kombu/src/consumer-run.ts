@@ -9,15 +9,15 @@ import type { Message } from "./message.js";
 import { pause, Running } from "./waiting.js";
 
 /** Handles a message. Returning acknowledges it, throwing gives it back; it may settle the message itself instead. */
-export type MessageHandler = (message: Message) => unknown;
+export type MessageHandler<T = unknown> = (message: Message<T>) => unknown;
 
 /** What a run needs of its consumer. */
-export interface RunContext {
+export interface RunContext<T> {
   readonly clock: Clock;
   /** Chance from 0 to below 1, for pauses. */
   readonly random: () => number;
   readonly received: DeliveryQueue;
-  readonly message: (holding: Holding) => Message;
+  readonly message: (holding: Holding) => Promise<Message<T>>;
   readonly onDecodeError: ((message: Message, error: unknown) => unknown) | undefined;
   /** Ends the run. */
   readonly signal: AbortSignal;
@@ -27,10 +27,10 @@ export interface RunContext {
  * One `consumer.run`: a loop that receives while there is room, and handlers that make room when they end. While one receive is
  * on its way several handlers end, so that the next receive asks for several messages: batches grow with the load.
  */
-export class ConsumerRun {
-  readonly #handler: MessageHandler;
+export class ConsumerRun<T = unknown> {
+  readonly #handler: MessageHandler<T>;
   readonly #options: RunOptions;
-  readonly #context: RunContext;
+  readonly #context: RunContext<T>;
   readonly #concurrency: number;
   readonly #running: Running;
   readonly #inHand = new Set<Holding>();
@@ -38,7 +38,7 @@ export class ConsumerRun {
   /** How often in a row messages could not be acknowledged before their handlers. */
   #refusals = 0;
 
-  constructor(handler: MessageHandler, options: RunOptions, context: RunContext) {
+  constructor(handler: MessageHandler<T>, options: RunOptions, context: RunContext<T>) {
     this.#handler = handler;
     this.#options = options;
     this.#context = context;
@@ -113,8 +113,8 @@ export class ConsumerRun {
   }
 
   async #handle(holding: Holding): Promise<void> {
-    const message = this.#context.message(holding);
     this.#inHand.add(holding);
+    const message = await this.#context.message(holding);
     const stopTimer = this.#startTimer(holding);
     const failure = await this.#failureOf(holding, message);
     stopTimer?.();
@@ -129,13 +129,13 @@ export class ConsumerRun {
   }
 
   /** Starts the handler, and says what it threw. */
-  async #failureOf(holding: Holding, message: Message): Promise<{ readonly error: unknown } | undefined> {
+  async #failureOf(holding: Holding, message: Message<T>): Promise<{ readonly error: unknown } | undefined> {
     const { attempts = 0 } = holding.delivery.info;
     const { attemptsMax = Number.POSITIVE_INFINITY } = this.#options;
     // Its last handler never came to an end: the process died, or the lease was lost.
     if (attempts > attemptsMax) return { error: tooManyAttempts(holding, attemptsMax) };
     try {
-      if (await this.#isReadable(message)) await this.#handler(message);
+      if (await this.#isReadable(message)) await message.traced(() => this.#handler(message));
       else if (holding.isOpen) await message.reject();
       return undefined;
     } catch (error) {
@@ -144,9 +144,12 @@ export class ConsumerRun {
   }
 
   /** Whether the handler can be called; if not, `onDecodeError` was. */
-  async #isReadable(message: Message): Promise<boolean> {
+  async #isReadable(message: Message<T>): Promise<boolean> {
     const { onDecodeError } = this.#context;
-    if (onDecodeError === undefined) return true;
+    if (onDecodeError === undefined) {
+      if (message.hasSchema) void message.payload; // A handler never sees what does not fit: this is its failure.
+      return true;
+    }
     try {
       void message.payload;
       return true;
@@ -176,7 +179,7 @@ export class ConsumerRun {
     return this.#context.clock.timer(timeoutMs, () => holding.interrupt(new KombuError("timeout", text)));
   }
 
-  #report(error: unknown, message: Message | undefined): void {
+  #report(error: unknown, message: Message<T> | undefined): void {
     if (this.#options.onError !== undefined) this.#options.onError(error, message);
     else process.emitWarning(error instanceof Error ? error : String(error));
   }

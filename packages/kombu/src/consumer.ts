@@ -12,9 +12,10 @@ import { ConsumerRun, type MessageHandler } from "./consumer-run.js";
 import { DeliveryQueue } from "./delivery-queue.js";
 import { KombuError } from "./errors.js";
 import type { Holding } from "./holding.js";
-import { Message } from "./message.js";
+import type { Message } from "./message.js";
 import { MessageIterator } from "./message-iterator.js";
 import { Queue } from "./queue.js";
+import type { Schema } from "./schema.js";
 import { closedError } from "./session.js";
 import { linkSignals } from "./waiting.js";
 
@@ -34,12 +35,12 @@ const DEFAULT_TAG_PREFIX = "consumer-";
  * Receives the messages of queues: by `drainEvents` of its connection (with `callbacks` or `onMessage`), by
  * `for await (const message of consumer)`, or by `run`. Two consumers never share anything, not even on one queue.
  */
-export class Consumer implements EventSource, AsyncDisposable {
+export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
   readonly #channel: Channel;
-  readonly #options: ConsumerOptions;
+  readonly #options: ConsumerOptions<T>;
   readonly #queues = new Map<string, Queue>();
   readonly #tags = new Map<string, string>();
-  readonly #callbacks: MessageCallback[];
+  readonly #callbacks: MessageCallback<T>[];
   readonly #received: DeliveryQueue;
   #noAck: boolean | undefined;
   #detach: (() => void) | undefined;
@@ -48,7 +49,7 @@ export class Consumer implements EventSource, AsyncDisposable {
   #startedByUse = false;
 
   /** Throws `invalid_argument`. Nothing is declared or received until `consume`, a `for await` or `run`. */
-  constructor(channel: Channel, queues: Queue | readonly Queue[], options: ConsumerOptions = {}) {
+  constructor(channel: Channel, queues: Queue | readonly Queue[], options: ConsumerOptions<T> = {}) {
     const list = checkValue("the queues of a consumer", [queues].flat(), queuesCheck);
     for (const queue of list) checkValue("a consumer's queue", queue, queueCheck);
     checkOptions("a consumer", options, CONSUMER_CHECKS);
@@ -75,7 +76,7 @@ export class Consumer implements EventSource, AsyncDisposable {
   }
 
   /** Adds a callback behind those that are there. */
-  registerCallback(callback: MessageCallback): void {
+  registerCallback(callback: MessageCallback<T>): void {
     this.#callbacks.push(checkValue("a callback", callback, functionCheck));
   }
 
@@ -158,7 +159,7 @@ export class Consumer implements EventSource, AsyncDisposable {
     return removed;
   }
 
-  [Symbol.asyncIterator](): MessageIterator {
+  [Symbol.asyncIterator](): MessageIterator<T> {
     return this.messages();
   }
 
@@ -166,8 +167,8 @@ export class Consumer implements EventSource, AsyncDisposable {
    * Its messages one by one; what becomes of each is up to the loop's body. Leaving the loop, in whatever way, gives back
    * what was not settled. Starts the consumer if that was not done. One loop at a time: another is `invalid_argument`.
    */
-  messages(options: { readonly signal?: AbortSignal | undefined } = {}): MessageIterator {
-    return new MessageIterator({
+  messages(options: { readonly signal?: AbortSignal | undefined } = {}): MessageIterator<T> {
+    return new MessageIterator<T>({
       begin: (signal) => this.#begin("a for await", signal),
       next: (signal) => this.#next(signal),
       end: (handedOut) => this.#end(handedOut),
@@ -181,7 +182,7 @@ export class Consumer implements EventSource, AsyncDisposable {
    * when the last handler has ended. A handler that returns acknowledges its message unless it settled it; one that throws
    * gives it back, to come again after a pause. An unreachable broker is tried again for ever. Error: `closed`.
    */
-  async run(handler: MessageHandler, options: RunOptions = {}): Promise<void> {
+  async run(handler: MessageHandler<T>, options: RunOptions = {}): Promise<void> {
     checkValue("the handler of run", handler, functionCheck);
     checkOptions("run", options, RUN_CHECKS);
     try {
@@ -193,7 +194,7 @@ export class Consumer implements EventSource, AsyncDisposable {
     }
     const link = linkSignals(this.#stop.signal, options.signal, this.#channel.closing);
     try {
-      await new ConsumerRun(handler, options, {
+      await new ConsumerRun<T>(handler, options, {
         clock: this.#channel.clock,
         random: this.#channel.random,
         received: this.#received,
@@ -239,18 +240,19 @@ export class Consumer implements EventSource, AsyncDisposable {
     if (this.#busy !== undefined) return false;
     const holding = await this.#received.take();
     if (holding === undefined) return false;
-    await this.receive(this.#message(holding));
+    const message = await this.#message(holding);
+    await message.traced(() => this.receive(message));
     return true;
   }
 
   /** Handles a message as `drainEvents` would: `onMessage`, or its body decoded and the callbacks in order. */
-  async receive(message: Message): Promise<void> {
+  async receive(message: Message<T>): Promise<void> {
     const { onMessage, onDecodeError } = this.#options;
-    if (onMessage !== undefined) {
+    if (onMessage !== undefined && !message.hasSchema) {
       await onMessage(message);
       return;
     }
-    let body: unknown;
+    let body: T;
     try {
       body = message.payload;
     } catch (error) {
@@ -258,7 +260,8 @@ export class Consumer implements EventSource, AsyncDisposable {
       await onDecodeError(message, error);
       return;
     }
-    for (const callback of this.#callbacks) await callback(body, message);
+    if (onMessage !== undefined) await onMessage(message);
+    else for (const callback of this.#callbacks) await callback(body, message);
   }
 
   async #begin(what: string, signal?: AbortSignal): Promise<void> {
@@ -278,9 +281,36 @@ export class Consumer implements EventSource, AsyncDisposable {
     }
   }
 
-  async #next(signal: AbortSignal): Promise<{ holding: Holding; message: Message } | undefined> {
-    const holding = await this.#received.next({ signal });
-    return holding === undefined ? undefined : { holding, message: this.#message(holding) };
+  async #next(signal: AbortSignal): Promise<{ holding: Holding; message: Message<T> } | undefined> {
+    for (;;) {
+      const holding = await this.#received.next({ signal });
+      if (holding === undefined) return undefined;
+      try {
+        const message = await this.#message(holding);
+        if (!message.hasSchema || (await this.#isFit(message, holding, signal))) return { holding, message };
+      } catch (error) {
+        await giveBackAll([holding]); // Nobody else will.
+        throw error;
+      }
+    }
+  }
+
+  /** What does not fit its schema is for `onDecodeError` where there is one, and rejected; otherwise its payload throws. */
+  async #isFit(message: Message<T>, holding: Holding, signal: AbortSignal): Promise<boolean> {
+    const { onDecodeError } = this.#options;
+    if (signal.aborted) {
+      holding.handedOut = false; // The loop was left while the schema took its time.
+      throw signal.reason;
+    }
+    if (onDecodeError === undefined) return true;
+    try {
+      void message.payload;
+      return true;
+    } catch (error) {
+      await onDecodeError(message, error);
+      if (holding.isOpen) await holding.settle({ kind: "rejected" });
+      return false;
+    }
   }
 
   async #end(handedOut: readonly Holding[]): Promise<void> {
@@ -291,10 +321,16 @@ export class Consumer implements EventSource, AsyncDisposable {
     else await this.#received.giveBack();
   }
 
-  #message(holding: Holding): Message {
-    const { serializers } = this.#channel;
+  #message(holding: Holding): Promise<Message<T>> {
+    const { accept } = this.#options;
+    const schema = this.#options.schema ?? this.#queues.get(holding.delivery.info.queue)?.schema;
     const noAck = holding.state === "acknowledged";
-    return new Message(holding, { serializers, accept: this.#options.accept, noAck });
+    // What the queues' schemas make of their payloads is what the type of this consumer says.
+    return this.#channel.message(holding, {
+      accept,
+      noAck,
+      schema: schema as Schema<unknown, T> | undefined,
+    });
   }
 
   #newTag(): string {

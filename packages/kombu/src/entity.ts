@@ -1,5 +1,6 @@
 import { KombuError } from "./errors.js";
 import type { Message } from "./message.js";
+import type { Schema } from "./schema.js";
 import type { Topology } from "./transport.js";
 
 /** What exchanges and queues have in common: they are frozen values that need a channel to do something. */
@@ -10,14 +11,14 @@ export type Arguments = Readonly<Record<string, unknown>>;
 /** What an entity needs of a channel to do something. */
 export interface EntityChannel extends Topology {
   /** One message of the queue, or null when there is none now. */
-  get(queue: string, options: GetOptions): Promise<Message | null>;
+  get(queue: string, options: GetOptions & { readonly schema?: Schema | undefined }): Promise<Message | null>;
 }
 
 /** How one message is fetched. */
 export interface GetOptions {
   /** The message is acknowledged before it is handed over. Default: the queue's. */
   readonly noAck?: boolean;
-  /** Serializer names or content types that may be decoded. Default: all that are registered. */
+  /** Serializer names or content types that may be decoded. Default: all that are enabled. */
   readonly accept?: readonly string[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }

@@ -19,6 +19,7 @@ export const KOMBU_ERROR_CODES = [
   "not_serializable",
   "decode_failed",
   "content_disallowed",
+  "schema_mismatch",
   "serializer_unknown",
   "too_large",
   "not_supported",
@@ -32,6 +33,13 @@ export const KOMBU_ERROR_CODES = [
 /** Why a call failed. */
 export type KombuErrorCode = (typeof KOMBU_ERROR_CODES)[number];
 
+/** One thing that a schema found wrong. */
+export interface SchemaIssue {
+  readonly message: string;
+  /** Where, such as `$.items[3].price`; `$` is the payload itself. */
+  readonly path: string;
+}
+
 /** What else is known about a failure. */
 export interface KombuErrorDetails {
   /** The error underneath; for logs. */
@@ -40,6 +48,8 @@ export interface KombuErrorDetails {
   readonly queues?: readonly string[];
   /** How long to wait before trying again, in milliseconds. */
   readonly retryAfterMs?: number | undefined;
+  /** What a schema found wrong with a payload. */
+  readonly issues?: readonly SchemaIssue[] | undefined;
 }
 
 /** The one error of this package. Tell failures apart by `code`; the message says what was expected, what came, what to do. */
@@ -50,12 +60,15 @@ export class KombuError extends Error {
   readonly queues: readonly string[] | undefined;
   /** How long to wait before trying again, in milliseconds. */
   readonly retryAfterMs: number | undefined;
+  /** What a schema found wrong with a payload, with `schema_mismatch`. */
+  readonly issues: readonly SchemaIssue[] | undefined;
 
   constructor(code: KombuErrorCode, message: string, details: KombuErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.queues = details.queues;
     this.retryAfterMs = details.retryAfterMs;
+    this.issues = details.issues;
   }
 }
 

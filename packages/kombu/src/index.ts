@@ -2,10 +2,12 @@
 
 export { Binding, type BindingOptions, type BindingPlain } from "./binding.js";
 export type { Channel } from "./channel.js";
+export { type CompressedBody, CompressionRegistry, type CompressionRegistryOptions } from "./compression.js";
+export type { Compressor } from "./compressor.js";
 export { Connection, type DrainOptions } from "./connection.js";
 export type { ConnectionTarget, CustomConnectionOptions, TransportOpener } from "./connection-target.js";
 export { Consumer } from "./consumer.js";
-export type { ConsumerOptions, MessageCallback, RunOptions } from "./consumer-options.js";
+export type { ConsumerOptions, MessageCallback, PayloadOf, RunOptions } from "./consumer-options.js";
 export type { MessageHandler } from "./consumer-run.js";
 export type { QueueState } from "./definitions.js";
 export type { Arguments, DeclareOptions, GetOptions } from "./entity.js";
@@ -19,6 +21,7 @@ export {
   KombuError,
   type KombuErrorCode,
   type KombuErrorDetails,
+  type SchemaIssue,
 } from "./errors.js";
 export { type DeliveryMode, Exchange, type ExchangeOptions, type ExchangePlain } from "./exchange.js";
 export type { JsonType, JsonTypesName } from "./json-types.js";
@@ -38,6 +41,7 @@ export {
 export { Producer, type ProducerOptions, type Receipt } from "./producer.js";
 export type { PublishOptions } from "./publish-options.js";
 export { Queue, type QueueOptions, type QueuePlain } from "./queue.js";
+export type { Schema } from "./schema.js";
 export {
   type DumpOptions,
   type LoadOptions,

@@ -10,6 +10,9 @@ export const JSON_DEPTH_MAX = 500;
 /** Largest body after decompression, in bytes. A stored message has at most 1 MiB, which zlib can make from 1 GiB of zeros. */
 export const DECOMPRESSED_BYTES_MAX = 32 * MIB;
 
+/** How many complaints of a schema an error's message shows; all of them are in its `issues`. */
+export const SCHEMA_ISSUES_SHOWN = 5;
+
 /** Highest priority. Kombu's virtual transports clamp to 0–9. */
 export const PRIORITY_MAX = 9;
 

@@ -3,9 +3,9 @@ import type { Message } from "./message.js";
 import { linkSignals } from "./waiting.js";
 
 /** What the loop over messages needs of its consumer. */
-export interface MessageIteration {
+export interface MessageIteration<T> {
   readonly begin: (signal: AbortSignal) => Promise<void>;
-  readonly next: (signal: AbortSignal) => Promise<{ holding: Holding; message: Message } | undefined>;
+  readonly next: (signal: AbortSignal) => Promise<{ holding: Holding; message: Message<T> } | undefined>;
   /** Gives back what is left. */
   readonly end: (handedOut: readonly Holding[]) => Promise<void>;
   /** Fires when the consumer is cancelled, which ends the loop without an error. */
@@ -19,15 +19,15 @@ const DONE: IteratorReturnResult<undefined> = Object.freeze({ done: true, value:
  * Messages one by one, for `for await`. Ends when the consumer is cancelled; fails with the signal's reason, with `closed`, or
  * with what the broker says. However it ends, what was not settled is given back.
  */
-export class MessageIterator implements AsyncIterableIterator<Message, undefined> {
-  readonly #iteration: MessageIteration;
+export class MessageIterator<T = unknown> implements AsyncIterableIterator<Message<T>, undefined> {
+  readonly #iteration: MessageIteration<T>;
   readonly #left = new AbortController();
   readonly #handedOut = new Set<Holding>();
   #begun: Promise<void> | undefined;
   #isBegun = false;
   #ended: Promise<void> | undefined;
 
-  constructor(iteration: MessageIteration) {
+  constructor(iteration: MessageIteration<T>) {
     this.#iteration = iteration;
   }
 
@@ -35,7 +35,7 @@ export class MessageIterator implements AsyncIterableIterator<Message, undefined
     return this;
   }
 
-  async next(): Promise<IteratorResult<Message, undefined>> {
+  async next(): Promise<IteratorResult<Message<T>, undefined>> {
     if (this.#ended !== undefined || this.#left.signal.aborted) return DONE;
     try {
       this.#begun ??= this.#begin();
@@ -75,7 +75,7 @@ export class MessageIterator implements AsyncIterableIterator<Message, undefined
     }
   }
 
-  async #receive(): Promise<{ holding: Holding; message: Message } | undefined> {
+  async #receive(): Promise<{ holding: Holding; message: Message<T> } | undefined> {
     this.#forgetSettled();
     const link = linkSignals(this.#iteration.stopping(), this.#left.signal, this.#iteration.signal);
     try {

@@ -1,11 +1,13 @@
 import { limits } from "@pullqueue/core";
 import { type Check, checkValue, numberCheck } from "./check.js";
-import { decompress } from "./compression.js";
+import type { CompressionRegistry } from "./compression.js";
 import type { Holding } from "./holding.js";
 import type { MessageProperties } from "./message-content.js";
 import { readPythonJson } from "./python-json-reader.js";
+import { conform, type Schema } from "./schema.js";
 import type { SerializerRegistry } from "./serialization.js";
 import { decodeText, isBinaryEncoding } from "./text-encoding.js";
+import type { Tracing } from "./tracing.js";
 import type { DeliveryInfo } from "./transport.js";
 
 /** What the broker says about a message's delivery. */
@@ -18,10 +20,14 @@ export interface MessageDeliveryInfo extends Omit<DeliveryInfo, "enqueuedAtMs"> 
 const delayCheck: Check = numberCheck(0, limits.LEASE_MS_MAX, "milliseconds");
 
 /** How a message is read. */
-export interface MessageOptions {
+export interface MessageOptions<T> {
   readonly serializers: SerializerRegistry;
-  /** Serializer names or content types that may be decoded. Undefined: all that are registered. */
+  readonly compressions: CompressionRegistry;
+  readonly tracing: Tracing | undefined;
+  /** Serializer names or content types that may be decoded. Undefined: all that are enabled. */
   readonly accept?: readonly string[] | undefined;
+  /** What the payload must be. Undefined: anything. */
+  readonly schema?: Schema<unknown, T> | undefined;
   /** It was acknowledged before it was handed over. */
   readonly noAck: boolean;
 }
@@ -30,9 +36,9 @@ export interface MessageOptions {
  * A message in a program's hands. Its lease is renewed until it is settled, once, by `ack`, `reject` or `requeue`.
  *
  * `payload` is the decoded body. A raw message (not a kombu envelope) has its bytes as `body` and `payload`; `json()` and
- * `text()` read them.
+ * `text()` read them. In a queue with a schema, `payload` is what the schema makes of it, and a raw body that is JSON is read as that.
  */
-export class Message {
+export class Message<T = unknown> {
   readonly headers: Readonly<Record<string, unknown>>;
   readonly properties: MessageProperties;
   /** Undefined for raw messages, which say nothing about themselves. */
@@ -42,16 +48,15 @@ export class Message {
   readonly raw: boolean;
   /** Unique within the connection, never a number. */
   readonly deliveryTag: string;
-  /** Serializer names or content types that may be decoded. Undefined: all that are registered. */
+  /** Serializer names or content types that may be decoded. Undefined: all that are enabled. */
   readonly accept: readonly string[] | undefined;
   readonly #holding: Holding;
-  readonly #serializers: SerializerRegistry;
-  readonly #noAck: boolean;
+  readonly #options: MessageOptions<T>;
   #body: Outcome<Uint8Array> | undefined;
-  #payload: Outcome<unknown> | undefined;
+  #payload: Outcome<T> | undefined;
   #deliveryInfo: MessageDeliveryInfo | undefined;
 
-  constructor(holding: Holding, { serializers, accept, noAck }: MessageOptions) {
+  constructor(holding: Holding, options: MessageOptions<T>) {
     const { content, deliveryTag } = holding.delivery;
     this.headers = content.headers;
     this.properties = content.properties;
@@ -59,10 +64,9 @@ export class Message {
     this.contentEncoding = content.contentEncoding;
     this.raw = content.raw;
     this.deliveryTag = deliveryTag;
-    this.accept = accept;
+    this.accept = options.accept;
     this.#holding = holding;
-    this.#serializers = serializers;
-    this.#noAck = noAck;
+    this.#options = options;
   }
 
   /** Where it came from. */
@@ -81,10 +85,40 @@ export class Message {
     return resultOf(this.#body);
   }
 
-  /** The decoded body; decoded once, whatever comes out. Errors: those of `body`, `content_disallowed`, `serializer_unknown`. */
-  get payload(): unknown {
-    this.#payload ??= outcomeOf(() => this.#decoded());
+  /**
+   * The decoded body; decoded once, whatever comes out. Errors: those of `body`, `content_disallowed`, `serializer_unknown`,
+   * `schema_mismatch`.
+   */
+  get payload(): T {
+    this.#payload ??= outcomeOf(() => this.#decoded() as T);
     return resultOf(this.#payload);
+  }
+
+  /** Whether the queue or consumer has a schema, so that a payload that does not fit is nothing for a handler. */
+  get hasSchema(): boolean {
+    return this.#options.schema !== undefined;
+  }
+
+  /** Holds the payload against the schema, which may take its time. Called before anybody sees the message; never rejects. */
+  async prepare(): Promise<void> {
+    const { schema } = this.#options;
+    if (schema === undefined || this.#payload !== undefined) return;
+    try {
+      const queue = JSON.stringify(this.deliveryInfo.queue);
+      const value = await conform(schema, this.raw ? this.#rawPayload() : this.#decoded(), `queue ${queue}`);
+      this.#payload = { value };
+    } catch (error) {
+      this.#payload = { error };
+    }
+  }
+
+  /**
+   * Runs what handles the message within a consumer's span, whose parent is the producer's: for loops and `get`, where nothing else
+   * tells when handling begins and ends. Without OpenTelemetry only the work is run.
+   */
+  async traced<R>(work: () => R | Promise<R>): Promise<R> {
+    const { tracing } = this.#options;
+    return tracing === undefined ? work() : tracing.process(this.#holding.delivery, work);
   }
 
   /** What is wrong with the body and would be thrown by `body`; empty when nothing is. */
@@ -116,7 +150,7 @@ export class Message {
 
   /** Done: the broker forgets it. Quiet when it was acknowledged before it was handed over. Errors: `message_state`, `lease_lost`. */
   async ack(): Promise<void> {
-    if (!this.#noAck) await this.#holding.settle({ kind: "acknowledged" });
+    if (!this.#options.noAck) await this.#holding.settle({ kind: "acknowledged" });
   }
 
   /** Not to be delivered again; with `requeue` the same as `requeue()`. Errors: `message_state`, `lease_lost`. */
@@ -134,13 +168,22 @@ export class Message {
   #decompressed(): Uint8Array {
     const { body, headers } = this.#holding.delivery.content;
     const { compression } = headers;
-    return typeof compression === "string" ? decompress(body, compression) : body;
+    return typeof compression === "string" ? this.#options.compressions.decompress(body, compression) : body;
   }
 
   #decoded(): unknown {
     if (this.raw) return this.body;
     const { contentType, contentEncoding, accept } = this;
-    return this.#serializers.loads(this.body, contentType, contentEncoding, { accept });
+    return this.#options.serializers.loads(this.body, contentType, contentEncoding, { accept });
+  }
+
+  /** A raw body says nothing about itself; the schema says that it is something, which is JSON if it can be. */
+  #rawPayload(): unknown {
+    try {
+      return this.json();
+    } catch {
+      return this.body;
+    }
   }
 }
 

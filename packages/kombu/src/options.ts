@@ -1,4 +1,5 @@
 import { type Clock, limits, type TokenQuery, type TokenSource } from "@pullqueue/core";
+import type { CompressionRegistry } from "./compression.js";
 import type { SerializerRegistry } from "./serialization.js";
 
 /**
@@ -79,8 +80,15 @@ export interface PostgresOptions extends LeaseOptions {
 
 /** What every connection takes beside its transport. */
 export interface ConnectionExtras {
-  /** Default: one with json, text and raw. */
+  /** Default: a new one. */
   readonly serializers?: SerializerRegistry;
+  /** Default: a new one. */
+  readonly compressions?: CompressionRegistry;
+  /**
+   * Spans of OpenTelemetry. Default: where its package @opentelemetry/api is installed, which does nothing until a program registers an
+   * SDK. `true` fails without the package, `false` makes none.
+   */
+  readonly tracing?: boolean;
   /** Default: the system's. */
   readonly clock?: Clock;
   /** Chance from 0 to below 1, for pauses. Default: random. */

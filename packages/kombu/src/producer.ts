@@ -1,6 +1,5 @@
 import type { Channel } from "./channel.js";
 import { booleanCheck, type Check, checkOptions, nameCheck, oneOfCheck, stringCheck } from "./check.js";
-import { compress } from "./compression.js";
 import { KombuError } from "./errors.js";
 import { Exchange, exchangeOf } from "./exchange.js";
 import type { MessageContent } from "./message-content.js";
@@ -11,23 +10,29 @@ import {
   propertiesOf,
   refuseEnvelopeOptions,
 } from "./publish-options.js";
+import { conform, type Schema, schemaCheck } from "./schema.js";
 import type { PublishReceipt } from "./transport.js";
 import { inTime } from "./waiting.js";
 
 /** What a producer does with every message, unless the message says otherwise. */
-export interface ProducerOptions {
+export interface ProducerOptions<In = unknown> {
   /** Where messages go; a text is a direct exchange of that name. Default: the default exchange. */
   readonly exchange?: Exchange | string;
   /** Default: the empty key. */
   readonly routingKey?: string;
   /** A serializer's name. Default: bytes and text as they are, anything else as JSON. */
   readonly serializer?: string;
-  /** `gzip` (kombu's, which is zlib) or `brotli`. Default: none. */
+  /** `gzip` (kombu's, which is zlib), `brotli`, `zstd` where Node has it, or one that was registered. Default: none. */
   readonly compression?: string;
   /** `raw` writes bodies alone, for consumers that are not kombu. Default `kombu`. */
   readonly envelope?: "kombu" | "raw";
   /** Declare the producer's exchange before its first message. Default true. */
   readonly autoDeclare?: boolean;
+  /**
+   * What payloads must be, of any library with Standard Schema: others are `schema_mismatch` before anything is sent. The payload is
+   * sent as it is given; what the schema makes of it is for the consumer, who asks it again.
+   */
+  readonly schema?: Schema<In, unknown> | undefined;
 }
 
 const PRODUCER_CHECKS: Readonly<Record<keyof ProducerOptions, Check>> = {
@@ -40,6 +45,7 @@ const PRODUCER_CHECKS: Readonly<Record<keyof ProducerOptions, Check>> = {
   compression: stringCheck,
   envelope: oneOfCheck(["kombu", "raw"]),
   autoDeclare: booleanCheck,
+  schema: schemaCheck,
 };
 
 /** What became of a message. */
@@ -49,14 +55,14 @@ export interface Receipt extends PublishReceipt {
 }
 
 /** Publishes messages. Calls at the same time go side by side. */
-export class Producer {
+export class Producer<In = unknown> {
   readonly exchange: Exchange;
   readonly routingKey: string;
   readonly #channel: Channel;
-  readonly #options: ProducerOptions;
+  readonly #options: ProducerOptions<In>;
 
   /** Throws `invalid_argument`. */
-  constructor(channel: Channel, options: ProducerOptions = {}) {
+  constructor(channel: Channel, options: ProducerOptions<In> = {}) {
     checkOptions("a producer", options, PRODUCER_CHECKS);
     this.exchange = exchangeOf(options.exchange ?? "");
     this.routingKey = options.routingKey ?? "";
@@ -70,22 +76,42 @@ export class Producer {
   }
 
   /**
-   * Resolves when every queue bound for it has the message. Errors: `invalid_argument`, `not_serializable`, `not_found` for an
-   * exchange that nobody declared, `unroutable` with `mandatory`, `too_large`, `timeout`, `unavailable`; when only some queues
+   * Resolves when every queue bound for it has the message. Errors: `invalid_argument`, `schema_mismatch`, `not_serializable`, `not_found`
+   * for an exchange that nobody declared, `unroutable` with `mandatory`, `too_large`, `timeout`, `unavailable`; when only some queues
    * got it, the error's `queues` names the others.
    */
-  async publish(body: unknown, options: PublishOptions = {}): Promise<Receipt> {
+  async publish(body: In, options: PublishOptions = {}): Promise<Receipt> {
     checkPublishOptions(options);
     const { timeoutMs, signal } = options;
     const limit = { timeoutMs, signal, late: publishTimeout };
-    return inTime(this.#channel.clock, limit, (either) => this.#publish(body, options, either));
+    return inTime(this.#channel.clock, limit, (either) => this.#traced(body, options, either));
   }
 
-  async #publish(body: unknown, options: PublishOptions, signal?: AbortSignal): Promise<Receipt> {
+  async #traced(body: In, options: PublishOptions, signal?: AbortSignal): Promise<Receipt> {
+    const { tracing } = this.#channel;
+    if (tracing === undefined) return this.#publish(body, options, signal);
+    const { routingKey = this.routingKey, messageId, correlationId, headers } = options;
+    const { name: exchange } = this.#exchangeOf(options);
+    const trace = { exchange, routingKey, messageId, correlationId, headers };
+    return tracing.publish(trace, (carrier) => this.#publish(body, options, signal, carrier));
+  }
+
+  #exchangeOf({ exchange }: PublishOptions): Exchange {
+    return exchange === undefined ? this.exchange : exchangeOf(exchange);
+  }
+
+  async #publish(
+    body: In,
+    options: PublishOptions,
+    signal?: AbortSignal,
+    carrier?: Readonly<Record<string, unknown>>,
+  ): Promise<Receipt> {
     signal?.throwIfAborted();
-    const exchange = options.exchange === undefined ? this.exchange : exchangeOf(options.exchange);
+    const exchange = this.#exchangeOf(options);
     const envelope = options.envelope ?? this.#options.envelope !== "raw";
-    const content = await this.#content(body, options, { exchange, envelope });
+    const { schema } = this.#options;
+    if (schema !== undefined) await this.#checkPayload(schema, body, options);
+    const content = await this.#content(body, options, { exchange, envelope, carrier });
     await this.#declare(options, exchange, signal);
     const { routingKey = this.routingKey, mandatory = false, tag, delayMs, taskId } = options;
     const idempotencyKey = idempotencyKeyOf(options);
@@ -105,25 +131,47 @@ export class Producer {
     if (isNeeded) await this.#channel.declareOnce(exchange, signal);
   }
 
+  async #checkPayload(schema: Schema, body: In, options: PublishOptions): Promise<void> {
+    if (options.contentType !== undefined) {
+      const why =
+        "a body with a contentType is serialized already, so that the producer's schema cannot be asked";
+      throw new KombuError(
+        "invalid_argument",
+        `${why}; publish the value itself, or use a producer without schema`,
+      );
+    }
+    await conform(schema, body, "the producer");
+  }
+
   async #content(
-    body: unknown,
+    body: In,
     options: PublishOptions,
-    { exchange, envelope }: { readonly exchange: Exchange; readonly envelope: boolean },
+    { exchange, envelope, carrier }: ContentContext,
   ): Promise<MessageContent> {
     if (!envelope) refuseEnvelopeOptions(options);
     const { contentType, contentEncoding } = options;
     const serializer =
       options.serializer ?? (contentType === undefined ? this.#options.serializer : undefined);
     const serialized = this.#channel.serializers.dumps(body, { serializer, contentType, contentEncoding });
-    const content = { ...serialized, headers: { ...options.headers }, properties: {}, raw: !envelope };
+    // A body alone has no headers; transports that keep a trace context beside it find it here.
+    const headers = { ...options.headers, ...carrier };
+    const content = { ...serialized, headers, properties: {}, raw: !envelope };
     if (!envelope) return content;
     const properties = propertiesOf(options, exchange);
     const compression = options.compression ?? this.#options.compression;
     if (compression === undefined) return { ...content, properties };
-    const compressed = await compress(serialized.body, compression);
-    const headers = { ...content.headers, compression: compressed.contentType };
-    return { ...content, properties, headers, body: compressed.body };
+    const compressed = await this.#channel.compressions.compress(serialized.body, compression);
+    const named = { ...headers, compression: compressed.contentType };
+    return { ...content, properties, headers: named, body: compressed.body };
   }
+}
+
+/** What a message's content depends on, beside what is published. */
+interface ContentContext {
+  readonly exchange: Exchange;
+  readonly envelope: boolean;
+  /** Headers with the trace's context. */
+  readonly carrier: Readonly<Record<string, unknown>> | undefined;
 }
 
 function publishTimeout(timeoutMs: number): KombuError {

@@ -27,7 +27,7 @@ export interface PublishOptions {
   /** Says that the body is serialized already: bytes or text. */
   readonly contentType?: string;
   readonly contentEncoding?: string;
-  /** `gzip` (kombu's, which is zlib) or `brotli`. Default: the producer's, else none. */
+  /** `gzip` (kombu's, which is zlib), `brotli`, `zstd` where Node has it, or one that was registered. Default: the producer's, else none. */
   readonly compression?: string;
   /** The application's own. */
   readonly headers?: Readonly<Record<string, unknown>>;

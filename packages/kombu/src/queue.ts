@@ -23,9 +23,10 @@ import { KombuError } from "./errors.js";
 import { Exchange, type ExchangePlain, exchangeOf } from "./exchange.js";
 import { PRIORITY_MAX } from "./limits.js";
 import type { Message } from "./message.js";
+import { type Schema, schemaCheck } from "./schema.js";
 
 /** What else is known about a queue. */
-export interface QueueOptions {
+export interface QueueOptions<In = unknown, Out = In> {
   /** Where its messages come from; a text is the direct exchange of that name. Default: the default exchange, which needs no binding. */
   readonly exchange?: Exchange | string;
   /** The exact key, or on a topic exchange a pattern of words with `*` and `#`. Default: the empty key. */
@@ -60,6 +61,11 @@ export interface QueueOptions {
   readonly noDeclare?: boolean;
   /** Called after each declaration with what the broker said. */
   readonly onDeclared?: (state: QueueState) => void;
+  /**
+   * What its payloads must be, of any library with Standard Schema. Its simple queues publish nothing else, and its consumers get
+   * nothing else: what is refused goes the way of bodies that cannot be decoded.
+   */
+  readonly schema?: Schema<In, Out> | undefined;
 }
 
 const countCheck = integerCheck(0, Number.MAX_SAFE_INTEGER, "messages or bytes");
@@ -87,6 +93,7 @@ const QUEUE_CHECKS: Readonly<Record<keyof QueueOptions, Check>> = {
   consumerArguments: objectCheck,
   noDeclare: booleanCheck,
   onDeclared: functionCheck,
+  schema: schemaCheck,
 };
 
 /** The `x-*` argument that each option becomes. */
@@ -101,8 +108,10 @@ const ARGUMENT_OF_OPTION = {
 /**
  * Where messages wait. An empty name is replaced by a unique one at once, so that the value has a name everywhere. Throws
  * `invalid_argument` for what it does not understand. What a broker cannot do with an option is in the capability matrix.
+ *
+ * With a schema, `In` is what may be published and `Out` what a consumer gets.
  */
-export class Queue {
+export class Queue<In = unknown, Out = In> {
   readonly name: string;
   readonly exchange: Exchange;
   readonly routingKey: string;
@@ -118,10 +127,11 @@ export class Queue {
   readonly consumerArguments: Arguments;
   readonly noDeclare: boolean;
   readonly onDeclared: ((state: QueueState) => void) | undefined;
-  readonly #options: QueueOptions;
+  readonly schema: Schema<In, Out> | undefined;
+  readonly #options: QueueOptions<In, Out>;
   #channel: EntityChannel | undefined;
 
-  constructor(name = "", options: QueueOptions = {}) {
+  constructor(name = "", options: QueueOptions<In, Out> = {}) {
     checkValue("a queue's name", name, nameCheck);
     checkOptions(`queue ${JSON.stringify(name)}`, options, QUEUE_CHECKS);
     checkBindings(name, options);
@@ -139,6 +149,7 @@ export class Queue {
     this.consumerArguments = Object.freeze({ ...options.consumerArguments });
     this.noDeclare = options.noDeclare ?? false;
     this.onDeclared = options.onDeclared;
+    this.schema = options.schema;
     this.#options = { ...options };
     Object.freeze(this);
   }
@@ -164,9 +175,9 @@ export class Queue {
   }
 
   /** A copy that can be declared, read, purged and deleted through this channel. */
-  bind(channel: EntityChannel): Queue {
+  bind(channel: EntityChannel): Queue<In, Out> {
     if (this.#channel === channel) return this;
-    const bound = new Queue(this.name, this.#options);
+    const bound = new Queue<In, Out>(this.name, this.#options);
     bound.#channel = channel;
     return bound;
   }
@@ -188,8 +199,10 @@ export class Queue {
   }
 
   /** One message, or null when there is none now. */
-  async get(options: GetOptions = {}): Promise<Message | null> {
-    return this.#need("get").get(this.name, { ...options, noAck: options.noAck ?? this.noAck });
+  async get(options: GetOptions = {}): Promise<Message<Out> | null> {
+    const { noAck = this.noAck, ...others } = options;
+    const message = await this.#need("get").get(this.name, { ...others, noAck, schema: this.schema });
+    return message as Message<Out> | null;
   }
 
   /** Removes all its messages, where the broker leases those that somebody holds too, and returns how many. */
@@ -219,7 +232,7 @@ export class Queue {
     return isDeepStrictEqual(this.toJSON(), other.toJSON());
   }
 
-  /** The queue as plain data, which `from` reads; `onDeclared` stays behind. */
+  /** The queue as plain data, which `from` reads; `onDeclared` and `schema` stay behind. */
   toJSON(): QueuePlain {
     const { name, routingKey, durable, exclusive, autoDelete, noAck, alias, noDeclare } = this;
     const { queueArguments, bindingArguments, consumerArguments } = this;
@@ -245,14 +258,17 @@ export class Queue {
 }
 
 /** A queue as plain data. */
-export interface QueuePlain extends Omit<QueueOptions, "exchange" | "bindings" | "onDeclared"> {
+export interface QueuePlain extends Omit<QueueOptions, "exchange" | "bindings" | "onDeclared" | "schema"> {
   readonly name?: string;
   readonly exchange?: ExchangePlain;
   readonly bindings?: readonly BindingPlain[];
 }
 
 /** Kombu drops the main exchange silently when there are bindings; here that has to be said. */
-function checkBindings(name: string, { exchange, bindings = [] }: QueueOptions): void {
+function checkBindings(
+  name: string,
+  { exchange, bindings = [] }: Pick<QueueOptions, "exchange" | "bindings">,
+): void {
   if (bindings.length === 0 || exchange === undefined || exchangeOf(exchange).name === "") return;
   throw new KombuError(
     "invalid_argument",
@@ -260,7 +276,7 @@ function checkBindings(name: string, { exchange, bindings = [] }: QueueOptions):
   );
 }
 
-function argumentsOf(options: QueueOptions): Arguments {
+function argumentsOf(options: Pick<QueueOptions, keyof typeof ARGUMENT_OF_OPTION>): Arguments {
   return Object.fromEntries(
     Object.entries(ARGUMENT_OF_OPTION).flatMap(([option, argument]) => {
       const value = options[option as keyof typeof ARGUMENT_OF_OPTION];

@@ -1,8 +1,10 @@
 import type { Clock } from "@pullqueue/core";
+import type { CompressionRegistry } from "./compression.js";
 import { KombuError } from "./errors.js";
 import type { Exchange } from "./exchange.js";
 import type { Queue } from "./queue.js";
 import type { SerializerRegistry } from "./serialization.js";
+import type { Tracing } from "./tracing.js";
 import type { Transport } from "./transport.js";
 import { Notifier } from "./waiting.js";
 
@@ -12,6 +14,9 @@ export interface SessionOptions {
   /** Chance from 0 to below 1. */
   readonly random: () => number;
   readonly serializers: SerializerRegistry;
+  readonly compressions: CompressionRegistry;
+  /** Undefined: there are no spans. */
+  readonly tracing: Tracing | undefined;
   /** Opens the transport; called at first use, and again after a failure. */
   readonly open: () => Promise<Transport>;
   /** Longest time one message is held by renewals, in milliseconds. Undefined: as long as it is held. */
@@ -31,6 +36,9 @@ export class Session {
   /** Chance from 0 to below 1, for pauses. */
   readonly random: () => number;
   readonly serializers: SerializerRegistry;
+  readonly compressions: CompressionRegistry;
+  /** Undefined: there are no spans. */
+  readonly tracing: Tracing | undefined;
   readonly holdMsMax: number | undefined;
   /** Fires when the connection begins to close. */
   readonly closing: AbortSignal;
@@ -42,10 +50,13 @@ export class Session {
   #consumerCount = 0;
   #closed = false;
 
-  constructor({ clock, random, serializers, open, holdMsMax, closing }: SessionOptions) {
+  constructor(options: SessionOptions) {
+    const { clock, random, serializers, compressions, tracing, open, holdMsMax, closing } = options;
     this.clock = clock;
     this.random = random;
     this.serializers = serializers;
+    this.compressions = compressions;
+    this.tracing = tracing;
     this.holdMsMax = holdMsMax;
     this.closing = closing;
     this.changed = new Notifier(clock);

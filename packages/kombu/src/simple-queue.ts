@@ -1,4 +1,4 @@
-import type { Channel } from "./channel.js";
+import { type Channel, giveBackAll } from "./channel.js";
 import {
   booleanCheck,
   type Check,
@@ -14,29 +14,32 @@ import { DeliveryQueue } from "./delivery-queue.js";
 import { KombuError } from "./errors.js";
 import { Exchange, type ExchangeOptions } from "./exchange.js";
 import { DECLARE_PATIENCE_MS } from "./limits.js";
-import { Message } from "./message.js";
+import type { Message } from "./message.js";
 import { Producer, type Receipt } from "./producer.js";
 import { checkPublishOptions, type PublishOptions, signalCheck, timeoutCheck } from "./publish-options.js";
 import { Queue, type QueueOptions } from "./queue.js";
+import { type Schema, schemaCheck } from "./schema.js";
 import { closedError } from "./session.js";
 import { inTime, linkSignals, orAbort } from "./waiting.js";
 
 /** How a simple queue is made and used. */
-export interface SimpleQueueOptions {
+export interface SimpleQueueOptions<In = unknown, Out = In> {
   /** Messages are acknowledged before they are handed over. Default: a given queue's own, else false. */
   readonly noAck?: boolean;
   /** Of `put`. Default: bytes and text as they are, anything else as JSON. */
   readonly serializer?: string;
-  /** Of `put`: `gzip` or `brotli`. Default: none. */
+  /** Of `put`: `gzip`, `brotli`, `zstd` where Node has it, or one that was registered. Default: none. */
   readonly compression?: string;
   /** `raw` puts bodies alone, for consumers that are not kombu. Default `kombu`. */
   readonly envelope?: "kombu" | "raw";
-  /** Serializer names or content types that `get` may decode. Default: all that are registered. */
+  /** Serializer names or content types that `get` may decode. Default: all that are enabled. */
   readonly accept?: readonly string[];
   /** Of the queue that is made from a name. */
-  readonly queueOptions?: Omit<QueueOptions, "exchange" | "routingKey" | "bindings">;
+  readonly queueOptions?: Omit<QueueOptions, "exchange" | "routingKey" | "bindings" | "schema">;
   /** Of the exchange that is made from a name. */
   readonly exchangeOptions?: ExchangeOptions;
+  /** What payloads must be, on both ends. Default: a given queue's own schema. */
+  readonly schema?: Schema<In, Out> | undefined;
 }
 
 const SIMPLE_QUEUE_CHECKS: Readonly<Record<keyof SimpleQueueOptions, Check>> = {
@@ -47,6 +50,7 @@ const SIMPLE_QUEUE_CHECKS: Readonly<Record<keyof SimpleQueueOptions, Check>> = {
   accept: acceptCheck,
   queueOptions: objectCheck,
   exchangeOptions: objectCheck,
+  schema: schemaCheck,
 };
 
 const queueOrNameCheck: Check = {
@@ -74,18 +78,23 @@ const GET_CHECKS: Readonly<Record<keyof SimpleGetOptions, Check>> = {
  * first use. A lease takes as many messages as the transport was configured with (one by default); those not asked for yet are
  * handed out next, and given back on `close`.
  */
-export class SimpleQueue implements AsyncDisposable {
-  readonly queue: Queue;
+export class SimpleQueue<In = unknown, Out = In> implements AsyncDisposable {
+  readonly queue: Queue<In, Out>;
   readonly #channel: Channel;
-  readonly #producer: Producer;
+  readonly #producer: Producer<In>;
   readonly #received: DeliveryQueue;
   readonly #noAck: boolean;
   readonly #accept: readonly string[] | undefined;
+  readonly #schema: Schema<In, Out> | undefined;
   readonly #stop = new AbortController();
   #declared: Promise<void> | undefined;
 
   /** Throws `invalid_argument`. */
-  constructor(channel: Channel, queueOrName: Queue | string, options: SimpleQueueOptions = {}) {
+  constructor(
+    channel: Channel,
+    queueOrName: Queue<In, Out> | string,
+    options: SimpleQueueOptions<In, Out> = {},
+  ) {
     checkValue("the queue of a simple queue", queueOrName, queueOrNameCheck);
     checkOptions("a simple queue", options, SIMPLE_QUEUE_CHECKS);
     const { serializer, compression, envelope, queueOptions, exchangeOptions } = options;
@@ -94,9 +103,11 @@ export class SimpleQueue implements AsyncDisposable {
     this.#channel = channel;
     this.#noAck = options.noAck ?? this.queue.noAck;
     this.#accept = options.accept;
-    this.#producer = new Producer(channel, {
+    this.#schema = options.schema ?? this.queue.schema;
+    this.#producer = new Producer<In>(channel, {
       exchange: this.queue.exchange,
       routingKey: this.queue.exchange.name === "" ? this.queue.name : this.queue.routingKey,
+      schema: this.#schema,
       ...(serializer === undefined ? {} : { serializer }),
       ...(compression === undefined ? {} : { compression }),
       ...(envelope === undefined ? {} : { envelope }),
@@ -108,7 +119,7 @@ export class SimpleQueue implements AsyncDisposable {
   }
 
   /** Publishes to the queue. Resolves when the broker has the message. */
-  async put(body: unknown, options: PublishOptions = {}): Promise<Receipt> {
+  async put(body: In, options: PublishOptions = {}): Promise<Receipt> {
     checkPublishOptions(options);
     this.#stop.signal.throwIfAborted();
     // The producer declares the queue: after it has serialized the body, and within the same time limit.
@@ -116,7 +127,7 @@ export class SimpleQueue implements AsyncDisposable {
   }
 
   /** The oldest message, leased until it is settled. Errors: `empty` when time is up, `closed`, the signal's reason. */
-  async get(options: SimpleGetOptions = {}): Promise<Message> {
+  async get(options: SimpleGetOptions = {}): Promise<Message<Out>> {
     checkOptions("get", options, GET_CHECKS);
     const { block = true, timeoutMs, signal } = options;
     const waitMs = block ? timeoutMs : 0;
@@ -125,15 +136,19 @@ export class SimpleQueue implements AsyncDisposable {
     try {
       const holding = await this.#received.next({ waitMs, signal: link.signal });
       if (holding === undefined) throw emptyError(this.queue.name, waitMs ?? 0);
-      const { serializers } = this.#channel;
-      return new Message(holding, { serializers, accept: this.#accept, noAck: this.#noAck });
+      const reading = { accept: this.#accept, noAck: this.#noAck, schema: this.#schema };
+      const message = await this.#channel.message<Out>(holding, reading);
+      if (!message.hasSchema || !link.signal.aborted) return message;
+      holding.handedOut = false; // Whoever asked went away while the schema took its time.
+      await giveBackAll([holding]);
+      throw link.signal.reason;
     } finally {
       link.end();
     }
   }
 
   /** The oldest message if there is one now. Errors: as `get`. */
-  getNowait(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<Message> {
+  getNowait(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<Message<Out>> {
     return this.get({ ...options, block: false });
   }
 
@@ -189,7 +204,9 @@ function noBroker(name: string, ms: number): KombuError {
 }
 
 /** The options that make a simple queue kombu's SimpleBuffer: transient, for one connection, acknowledged before it is handed over. */
-export function simpleBufferOptions(options: SimpleQueueOptions = {}): SimpleQueueOptions {
+export function simpleBufferOptions<In, Out>(
+  options: SimpleQueueOptions<In, Out> = {},
+): SimpleQueueOptions<In, Out> {
   return {
     noAck: true,
     ...options,
@@ -201,11 +218,11 @@ export function simpleBufferOptions(options: SimpleQueueOptions = {}): SimpleQue
   };
 }
 
-function queueOf(
+function queueOf<In, Out>(
   name: string,
   queueOptions: SimpleQueueOptions["queueOptions"],
   exchangeOptions: ExchangeOptions | undefined,
-): Queue {
+): Queue<In, Out> {
   const exchange = new Exchange(name, "direct", exchangeOptions);
   return new Queue(name, { ...queueOptions, exchange, routingKey: name });
 }

@@ -69,6 +69,9 @@ export interface DeliveryInfo {
   readonly attempts: number | undefined;
   /** Milliseconds since the epoch, by the broker's clock. */
   readonly enqueuedAtMs: number | undefined;
+  /** The producer's span, where the broker keeps it beside the message (https://www.w3.org/TR/trace-context/). */
+  readonly traceparent?: string | undefined;
+  readonly tracestate?: string | undefined;
 }
 
 /** A message in our hands: held until it is acknowledged, released, rejected, or its lease ends. */

@@ -46,14 +46,19 @@ export function refuseAt(
   throw new KombuError("not_serializable", `${format} cannot hold ${what}, at ${pathOf(parent, key)}`);
 }
 
-/** `$.a[0]["odd name"]`, of which the middle is left out when it is long. */
 function pathOf(parent: Place | undefined, key: string | number): string {
-  const steps: string[] = [];
+  const keys: (string | number)[] = [];
   let name = key;
   for (let place = parent; place !== undefined; place = place.parent) {
-    steps.unshift(stepOf(name));
+    keys.unshift(name);
     name = place.key;
   }
+  return keyPath(keys);
+}
+
+/** `$.a[0]["odd name"]`, of which the middle is left out when it is long. */
+export function keyPath(keys: readonly (string | number)[]): string {
+  const steps = keys.map(stepOf);
   if (steps.length > PATH_STEPS_SHOWN)
     steps.splice(PATH_STEPS_SHOWN / 2, steps.length - PATH_STEPS_SHOWN, "…");
   return `$${steps.join("")}`;

@@ -169,7 +169,9 @@ export const consumerCases: Cases = {
 
   "accept refuses other types, without calling anybody": async (connection) => {
     const queue = await declareQueue(connection, "q");
-    await put(connection, queue, "a plain string", { json: true }, Uint8Array.of(1));
+    const producer = connection.producer({ routingKey: "q" });
+    await producer.publish("<a/>", { contentType: "application/xml" });
+    await put(connection, queue, { json: true }, Uint8Array.of(1), "a plain string");
     const bodies: unknown[] = [];
     const consumer = connection.consumer(queue, {
       accept: ["json"],
@@ -177,13 +179,13 @@ export const consumerCases: Cases = {
     });
     await consumer.consume();
     await rejectsWith(connection.drainEvents({ timeoutMs: 5_000 }), "content_disallowed");
-    await connection.drainEvents({ timeoutMs: 5_000 });
-    await connection.drainEvents({ timeoutMs: 5_000 });
+    for (let count = 0; count < 3; count++) await connection.drainEvents({ timeoutMs: 5_000 });
     assert.deepEqual(bodies[0], { json: true });
     assert.ok(bodies[1] instanceof Uint8Array);
+    assert.equal(bodies[2], "a plain string");
   },
 
-  "accept [] allows only raw data": async (connection) => {
+  "accept [] allows only raw data and text": async (connection) => {
     const queue = await declareQueue(connection, "q");
     await put(connection, queue, { json: true }, Uint8Array.of(1));
     const bodies: unknown[] = [];

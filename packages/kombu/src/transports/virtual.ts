@@ -1,12 +1,15 @@
 import { createHash } from "node:crypto";
 import {
   type ItemResult,
+  isTraceparent,
+  isTracestate,
   limits,
   newIdempotencyKey,
   type QueueAdmin,
   type QueueKey,
   type QueueStore,
   type TaskWithPayload,
+  type TraceContext,
 } from "@pullqueue/core";
 import { backoffMs } from "../backoff.js";
 import { decodeEnvelope, encodeEnvelope, rawContent } from "../envelope.js";
@@ -179,7 +182,8 @@ export class VirtualTransport implements Transport {
     const payload = route.envelope
       ? encodeEnvelope(content, { exchange, routingKey, deliveryTag })
       : content.body;
-    const task = { payload, id, tag, delayMs, idempotencyKey: copyKey(route.idempotencyKey, queue) };
+    const idempotencyKey = copyKey(route.idempotencyKey, queue);
+    const task = { payload, id, tag, delayMs, idempotencyKey, ...traceOf(content.headers) };
     const results = await atDoor(() => this.#store.insert(this.#key(queue), [task], { signal }), signal);
     const error = errorOf(results[0]);
     if (error !== undefined) throw error;
@@ -270,6 +274,8 @@ export class VirtualTransport implements Transport {
         retryCount,
         attempts: retryCount - task.uncounted,
         enqueuedAtMs: Math.floor(task.enqueuedAtUs / MS),
+        ...(task.traceparent === undefined ? {} : { traceparent: task.traceparent }),
+        ...(task.tracestate === undefined ? {} : { tracestate: task.tracestate }),
       },
       leaseEndsAtUs: nowUs + leaseMs * MS,
       expiresAtUs: lifeUs === undefined ? undefined : nowUs + lifeUs - ageUs,
@@ -341,6 +347,12 @@ async function atDoor<T>(call: () => Promise<T>, signal?: AbortSignal): Promise<
 function errorOf(result: ItemResult<unknown> | undefined): unknown {
   if (result?.ok === true) return undefined;
   return fromQueueError(result?.error);
+}
+
+/** A task has the trace context of its message, so that whoever sees the task alone can follow it too. */
+function traceOf({ traceparent, tracestate }: MessageContent["headers"]): TraceContext {
+  if (!isTraceparent(traceparent)) return {};
+  return isTracestate(tracestate) ? { traceparent, tracestate } : { traceparent };
 }
 
 /** A key of one queue's copy: the same for the same message and queue, however often it is published. */

@@ -1,0 +1,26 @@
+"""Real kombu's serializers, for serializers/python.test.ts: reads a list of jobs from standard input, writes a list of answers."""
+
+import base64
+import json
+import sys
+
+from kombu.serialization import dumps, loads
+
+
+def dump(job):
+    """The body that kombu makes of a value."""
+    content_type, content_encoding, body = dumps(json.loads(job["json"]), serializer=job["serializer"])
+    body = body.encode() if isinstance(body, str) else body
+    return [content_type, content_encoding, base64.b64encode(body).decode()]
+
+
+def load(job):
+    """The value that kombu makes of a body of ours."""
+    value = loads(
+        base64.b64decode(job["body"]), job["content_type"], job["content_encoding"], accept=[job["content_type"]]
+    )
+    return json.dumps(value, default=repr, sort_keys=True)
+
+
+VERBS = {"dump": dump, "load": load}
+json.dump([VERBS[job["verb"]](job) for job in json.load(sys.stdin)], sys.stdout)
