@@ -20,9 +20,10 @@ const NO_CREDENTIALS = {
   ...{ accessToken: undefined, tokenSource: undefined },
 };
 
-/** The rows of the document's matrix, as lists of cells. */
+/** The rows of the matrix in the document's first chapter, as lists of cells. */
 function matrix(): readonly (readonly string[])[] {
-  const rows = readFileSync(DOCUMENT, "utf8").match(/^\|.*\|$/gm) ?? [];
+  const [, chapter = ""] = readFileSync(DOCUMENT, "utf8").split(/^## /m);
+  const rows = chapter.match(/^\|.*\|$/gm) ?? [];
   return rows
     .map((row) => row.slice(1, -1).split("|"))
     .map((cells) => cells.map((cell) => cell.trim()))
