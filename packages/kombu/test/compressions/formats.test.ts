@@ -101,15 +101,23 @@ describe("zstdCompressor()", () => {
   });
 
   it("decompress() reserves no window that is larger than the limit", () => {
-    const huge = (31 - 10) << 3; // Two gigabytes.
+    const huge = (26 - 10) << 3; // 64 MiB, which the library would reserve for a frame of 10 bytes.
     expect(() => byLibrary(frame(huge, 1), limit)).toThrow(RangeError);
     expect(() => byLibrary(Buffer.concat([frame(0, 1), frame(huge, 1)]), limit)).toThrow(RangeError);
   });
 
   it("decompress() refuses a dictionary, and bytes that are no frame", () => {
-    const dictionary = Buffer.from(frame(0, 1));
-    dictionary[4]! |= 1;
-    expect(() => byLibrary(dictionary, limit)).toThrow();
+    const plain = frame(0, 1);
+    const withDictionary = (id: number) =>
+      Buffer.concat([
+        plain.subarray(0, 4),
+        Buffer.from([1]),
+        plain.subarray(5, 6),
+        Buffer.from([id]),
+        plain.subarray(6),
+      ]);
+    expect(byLibrary(withDictionary(0), limit)).toEqual(byLibrary(plain, limit));
+    expect(() => byLibrary(withDictionary(5), limit)).toThrow("needs a dictionary");
     expect(() => byLibrary(Buffer.from("not zstd at all"), limit)).toThrow("not zstd");
     expect(() => byLibrary(new Uint8Array(), limit)).toThrow("not zstd");
   });

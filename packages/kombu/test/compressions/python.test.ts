@@ -2,10 +2,12 @@ import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { isMissing } from "@pullqueue/testing";
 import { describe, expect, it } from "vitest";
-import { CompressionRegistry, decompress } from "../../src/compression.js";
+import { CompressionRegistry, compress, decompress } from "../../src/compression.js";
 import { isKombuError } from "../../src/errors.js";
 
 const script = fileURLToPath(new URL("../python/compressions.py", import.meta.url));
+
+const kombuScript = fileURLToPath(new URL("../python/serializers.py", import.meta.url));
 
 /** A small limit, because what is tested is the same with a large one. */
 const BYTES_MAX = 2 ** 20;
@@ -48,6 +50,49 @@ describe.skipIf(isMissing("python3-zstandard"))("decompress() and Python", () =>
     expect(largest.filter(([, length]) => length !== BYTES_MAX)).toEqual([]);
   });
 });
+
+describe.skipIf(isMissing("python3-kombu") || isMissing("python3-zstandard") || isMissing("python3-brotli"))(
+  "compressions and real kombu",
+  () => {
+    const body = Buffer.from("hello world ".repeat(100));
+    const kombu = (jobs: readonly object[]) => {
+      const { status, stdout, stderr } = spawnSync("/usr/bin/python3", [kombuScript], {
+        encoding: "utf8",
+        input: JSON.stringify(jobs),
+      });
+      expect([status, stderr]).toEqual([0, ""]);
+      return JSON.parse(stdout);
+    };
+
+    it("decompress() reads what kombu compresses under each of its names, and compress() names it alike", async () => {
+      const names = ["gzip", "zlib", "bzip2", "bzip", "xz", "lzma", "brotli", "zstd", "zstandard"];
+      const answers: [string, string][] = kombu(
+        names.map((name) => ({ verb: "compress", name, body: body.toString("base64") })),
+      );
+      for (const [index, [compressed, contentType]] of answers.entries()) {
+        for (const name of [names[index]!, contentType]) {
+          expect(Buffer.from(decompress(Buffer.from(compressed, "base64"), name)).toString()).toBe(
+            String(body),
+          );
+        }
+      }
+      expect((await compress(body, "zlib")).contentType).toBe(answers[0]?.[1]);
+      expect((await compress(body, "brotli")).contentType).toBe(answers[6]?.[1]);
+    });
+
+    it("kombu reads what compress() writes", async () => {
+      const jobs = await Promise.all(
+        new CompressionRegistry().encoders().map(async (name) => {
+          const compressed = await compress(body, name);
+          const base64 = Buffer.from(compressed.body).toString("base64");
+          return { verb: "decompress", name: compressed.contentType, body: base64 };
+        }),
+      );
+      expect(jobs.length).toBeGreaterThanOrEqual(2);
+      expect(kombu(jobs)).toEqual(jobs.map(() => body.toString("base64")));
+    });
+  },
+);
 
 function codeOf(action: () => unknown): string | undefined {
   try {

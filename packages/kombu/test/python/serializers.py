@@ -1,9 +1,10 @@
-"""Real kombu's serializers, for serializers/python.test.ts: reads a list of jobs from standard input, writes a list of answers."""
+"""Real kombu's serializers and compressions, for the tests named python.test.ts: reads a list of jobs from standard input, writes a list of answers."""
 
 import base64
 import json
 import sys
 
+from kombu import compression
 from kombu.serialization import dumps, loads
 
 
@@ -22,5 +23,16 @@ def load(job):
     return json.dumps(value, default=repr, sort_keys=True)
 
 
-VERBS = {"dump": dump, "load": load}
+def compress(job):
+    """The body as kombu compresses it, and the header."""
+    body, content_type = compression.compress(base64.b64decode(job["body"]), job["name"])
+    return [base64.b64encode(body).decode(), content_type]
+
+
+def decompress(job):
+    """A body of ours before compression."""
+    return base64.b64encode(compression.decompress(base64.b64decode(job["body"]), job["name"])).decode()
+
+
+VERBS = {"dump": dump, "load": load, "compress": compress, "decompress": decompress}
 json.dump([VERBS[job["verb"]](job) for job in json.load(sys.stdin)], sys.stdout)

@@ -81,6 +81,11 @@ describe("the msgpack serializer", () => {
     expect(codeOf(() => load(`${"91".repeat(400)}01`))).toBeUndefined();
   });
 
+  it("msgpack reserves nothing for a length that lies", () => {
+    expect(() => load("dd00ffffff")).toThrow("Max length exceeded");
+    expect(() => load("df00ffffff")).toThrow("Max length exceeded");
+  });
+
   it.each([
     ["ddffffffff", "an array that says it has four billion items"],
     ["dfffffffff", "a map that says so"],
