@@ -282,7 +282,7 @@ export async function giveBackAll(holdings: readonly Holding[]): Promise<void> {
 
 async function giveBack(holding: Holding): Promise<void> {
   try {
-    await holding.settle({ kind: "requeued", uncounted: !holding.handedOut });
+    await holding.settle({ kind: "requeued", uncounted: !holding.handedOut, inPlace: true });
   } catch (error) {
     holding.letGo(error); // Nobody will settle it any more, so that its lease must not be renewed for ever.
   }

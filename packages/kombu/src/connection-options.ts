@@ -21,6 +21,7 @@ import {
   type SqliteSettings,
   type TransportSettings,
 } from "./options.js";
+import { redisContradictions, redisSettings } from "./redis-options.js";
 import { suggest } from "./suggest.js";
 import {
   endpointCheck,
@@ -46,6 +47,7 @@ const TRANSPORTS: ReadonlyMap<string, TransportUrl["transport"]> = new Map([
   ["memory", "memory"],
   ["sqlite", "sqlite"],
   ["postgres", "postgres"],
+  ["redis", "redis"],
 ]);
 
 /** Contracts of other modules are only looked at, not into. */
@@ -97,6 +99,7 @@ export function resolveConnection(
     ...contraryCredentials(read.values),
     ...(transport === "sqlite" ? missing("path", transportOptions) : []),
     ...(transport === "postgres" ? missing("url", transportOptions) : []),
+    ...(transport === "redis" ? redisContradictions(read.values) : []),
   ]);
   const values = read.values as Values;
   switch (transport) {
@@ -108,6 +111,8 @@ export function resolveConnection(
       return Object.freeze({ transport, settings: sqliteSettings(values) });
     case "postgres":
       return Object.freeze({ transport, settings: postgresSettings(values) });
+    case "redis":
+      return Object.freeze({ transport, settings: redisSettings(read.values) });
   }
 }
 

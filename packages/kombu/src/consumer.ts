@@ -315,10 +315,10 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
 
   async #end(handedOut: readonly Holding[]): Promise<void> {
     this.#busy = undefined;
-    // The older ones first, because the order in which they come back is that in which they go out again.
-    await giveBackAll(handedOut);
-    if (this.#startedByUse) await this.cancel();
-    else await this.#received.giveBack();
+    // The older ones first, because the order in which they come back is that in which they go out again; and all at once, so
+    // that a broker that puts them before all others can tell which of them is the first.
+    const older = giveBackAll(handedOut);
+    await Promise.all([older, this.#startedByUse ? this.cancel() : this.#received.giveBack()]);
   }
 
   #message(holding: Holding): Promise<Message<T>> {

@@ -1,10 +1,10 @@
 import { KombuError } from "./errors.js";
-import type { Delivery, Transport } from "./transport.js";
+import type { Delivery, ReleaseOptions, Transport } from "./transport.js";
 
 /** What becomes of a message. */
 export type Settlement =
   | { readonly kind: "acknowledged" | "rejected" }
-  | { readonly kind: "requeued"; readonly delayMs?: number; readonly uncounted?: boolean };
+  | ({ readonly kind: "requeued" } & ReleaseOptions);
 
 /** Runs work that closing waits for. */
 export type Track = <T>(work: () => Promise<T>) => Promise<T>;

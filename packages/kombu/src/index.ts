@@ -41,6 +41,7 @@ export {
 export { Producer, type ProducerOptions, type Receipt } from "./producer.js";
 export type { PublishOptions } from "./publish-options.js";
 export { Queue, type QueueOptions, type QueuePlain } from "./queue.js";
+export type { RedisOptions } from "./redis-options.js";
 export type { Schema } from "./schema.js";
 export {
   type DumpOptions,

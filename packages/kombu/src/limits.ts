@@ -72,3 +72,39 @@ export const RECEIVE_MS_MAX = 60_000;
 
 /** How long beyond its own wait `SimpleQueue.get` waits for its queue to be declared, in milliseconds: enough for a second try. */
 export const DECLARE_PATIENCE_MS = 1_000;
+
+/** Highest number of a Redis database that is asked for. Servers have 16 unless configured; the rest is a mistake. */
+export const REDIS_DATABASE_MAX = 65_535;
+
+/** Largest message that Redis holds in one item, in bytes as stored: its `proto-max-bulk-len`, less what text in Node can be. */
+export const REDIS_MESSAGE_BYTES_MAX = 500 * MIB;
+
+/** Most bytes of messages that one receive takes from Redis; the last may go beyond. As in a lease of the server. */
+export const REDIS_RECEIVE_BYTES = 32 * MIB;
+
+/** Most expired leases restored by one look, and most delayed messages made available by it: what blocks Redis for about a millisecond. */
+export const REDIS_SWEEP_ITEMS = 100;
+
+/** How long a waiting receive relies on Redis to tell it of changes before it looks again, in milliseconds: half a health check. */
+export const REDIS_RECHECK_MS = 10_000;
+
+/** How long a call waits for the connection to come back before it fails, in milliseconds: a restart takes less. */
+export const REDIS_PATIENCE_MS = 60_000;
+
+/** The same for giving back: closing waits for it, and a message that is not given back returns by itself. */
+export const REDIS_RELEASE_PATIENCE_MS = 15_000;
+
+/** Pauses between two attempts to connect. Two seconds after its return the server must have been found, so that they stay short. */
+export const REDIS_CONNECT_BACKOFF: BackoffPolicy = { initialMs: 50, maxMs: 800, factor: 2, jitter: 0.5 };
+
+/** How long Redis remembers a publish under a key that its caller chose, in milliseconds: ten minutes, as `idempotencyKey` says. */
+export const REDIS_REMEMBER_MS = 600_000;
+
+/** The same under a key of ours, which only our own repetition uses. */
+export const REDIS_REMEMBER_OWN_MS = 2 * REDIS_PATIENCE_MS;
+
+/** Most fanout messages that wait in a connection for their consumer, per queue. The oldest go first: nothing was promised for them. */
+export const REDIS_FANOUT_BUFFERED = 10_000;
+
+/** Most messages whose attempts one connection remembers without `deliveryCount`. */
+export const REDIS_ATTEMPTS_REMEMBERED = 10_000;

@@ -1,5 +1,6 @@
 import { type Clock, limits, type TokenQuery, type TokenSource } from "@pullqueue/core";
 import type { CompressionRegistry } from "./compression.js";
+import type { RedisOptions, RedisSettings } from "./redis-options.js";
 import type { SerializerRegistry } from "./serialization.js";
 
 /**
@@ -106,6 +107,7 @@ export type ConnectionOptions = ConnectionExtras &
     | { readonly transport: "memory"; readonly transportOptions?: MemoryOptions }
     | { readonly transport: "sqlite"; readonly transportOptions: SqliteOptions }
     | { readonly transport: "postgres"; readonly transportOptions: PostgresOptions }
+    | { readonly transport: "redis"; readonly transportOptions?: RedisOptions }
   );
 
 /** What holds for leases after the door: nothing is left open. */
@@ -156,7 +158,8 @@ export type TransportSettings =
   | { readonly transport: "appengine"; readonly settings: AppEngineSettings }
   | { readonly transport: "memory"; readonly settings: MemorySettings }
   | { readonly transport: "sqlite"; readonly settings: SqliteSettings }
-  | { readonly transport: "postgres"; readonly settings: PostgresSettings };
+  | { readonly transport: "postgres"; readonly settings: PostgresSettings }
+  | { readonly transport: "redis"; readonly settings: RedisSettings };
 
 /** What holds when nothing is said. Those with a Python spelling are the original transport's own defaults. */
 export const defaults = Object.freeze({

@@ -1,6 +1,7 @@
 import { describe, limits } from "@pullqueue/core";
 import { booleanCheck, type Check, functionCheck, integerCheck, stringCheck } from "./check.js";
 import { HOLD_MS_MAX, LEASE_MS_MIN, POLLING_INTERVAL_MS_MAX, POLLING_INTERVAL_MS_MIN } from "./limits.js";
+import { REDIS_OPTION_SPECS } from "./redis-option-specs.js";
 import { suggest } from "./suggest.js";
 
 /** The options of each transport as one table: both spellings, what is allowed, and how they are read from a URL. */
@@ -140,6 +141,7 @@ export const OPTION_SPECS = {
   memory: [{ name: "name", check: stringCheck }, PROJECT_SPEC, ...LEASE_SPECS],
   sqlite: [{ name: "path", check: pathCheck }, PROJECT_SPEC, ...LEASE_SPECS],
   postgres: [{ name: "url", check: databaseUrlCheck, secret: true }, PROJECT_SPEC, ...LEASE_SPECS],
+  redis: REDIS_OPTION_SPECS,
 } as const satisfies Readonly<Record<string, readonly OptionSpec[]>>;
 
 /** Options by our names and in our units, and what is wrong with what was given. */

@@ -15,5 +15,7 @@ export async function openTransport(
       return (await import("./transports/postgres.js")).openPostgresTransport(settings, context);
     case "appengine":
       return (await import("./transports/appengine.js")).openAppEngineTransport(settings, context);
+    case "redis":
+      return (await import("./transports/redis.js")).openRedisTransport(settings, context);
   }
 }

@@ -5,6 +5,7 @@ import {
   type PostgresSettings,
   type TransportSettings,
 } from "./options.js";
+import { formatRedisUrl } from "./redis-url.js";
 import { HRD_PREFIX } from "./transport-options.js";
 
 /** Settings as one line again, to show: what `Connection.asUri()` gives. `transport-url.ts` reads it. */
@@ -31,6 +32,8 @@ export function formatTransportUrl(
     }
     case "postgres":
       return formatPostgres(settings, options.includePassword ?? false);
+    case "redis":
+      return formatRedisUrl(settings, options.includePassword === true ? undefined : MASK);
   }
 }
 

@@ -1,6 +1,7 @@
 import { KombuError } from "./errors.js";
 import { URL_LENGTH_MAX } from "./limits.js";
 import { defaults } from "./options.js";
+import { REDIS_SCHEMES, readRedisUrl } from "./redis-url.js";
 import { suggest } from "./suggest.js";
 import { OPTION_SPECS, type OptionSpec, optionNamed } from "./transport-options.js";
 
@@ -8,7 +9,7 @@ import { OPTION_SPECS, type OptionSpec, optionNamed } from "./transport-options.
 
 /** A transport and its options, still as a program would have given them, and what is wrong with the URL. */
 export interface TransportUrl {
-  readonly transport: "appengine" | "memory" | "sqlite" | "postgres";
+  readonly transport: "appengine" | "memory" | "sqlite" | "postgres" | "redis";
   readonly transportOptions: Readonly<Record<string, unknown>>;
   readonly complaints: readonly string[];
 }
@@ -30,10 +31,15 @@ interface Parts {
 const URL_PATTERN = /^([a-z][a-z0-9+._-]*):(\/\/([^/?#]*))?([^?#]*)(?:\?([^#]*))?$/i;
 const HOST_PATTERN = /^(\[[0-9a-f:.%]+\]|[^:[\]]*)(?::([0-9]{1,5}))?$/i;
 
-const SCHEMES = ["appengine", "appengine+https", "appengine+http", "memory", "sqlite", "postgres"] as const;
+const SCHEMES: readonly string[] = [
+  ...["appengine", "appengine+https", "appengine+http", "memory", "sqlite", "postgres"],
+  ...REDIS_SCHEMES,
+];
 
 /** Reads a connection's URL. Throws `invalid_argument` for what is no URL or no transport of ours; no error shows a password. */
 export function parseTransportUrl(url: string): TransportUrl {
+  // Several sentinels are one address in several pieces.
+  if (/^sentinel:/i.test(url)) return readRedis(url.split(";").map(partsOf));
   const parts = partsOf(url);
   switch (parts.scheme) {
     case "appengine":
@@ -48,6 +54,10 @@ export function parseTransportUrl(url: string): TransportUrl {
     case "postgres":
     case "postgresql":
       return readPostgres(url, parts);
+    case "redis":
+    case "rediss":
+    case "redis+socket":
+      return readRedis([parts]);
     default:
       throw new KombuError(
         "invalid_argument",
@@ -102,6 +112,11 @@ function readPostgres(text: string, { query }: Parts): TransportUrl {
     ours.append(name, value);
   }
   return withQuery("postgres", { url: address.href }, ours, []);
+}
+
+function readRedis(addresses: readonly Parts[]): TransportUrl {
+  const { options, complaints } = readRedisUrl(addresses);
+  return withQuery("redis", options, addresses.at(-1)!.query, complaints);
 }
 
 /** Adds the pairs of the query, which are options with a type. */
@@ -177,6 +192,6 @@ function notAUrl(url: string): KombuError {
   const shown = JSON.stringify(url.replace(/\/\/.*@/s, "//**@").slice(0, 100));
   return new KombuError(
     "invalid_argument",
-    `a connection URL looks like appengine://host:port/project?option=value, memory://, sqlite:///absolute/path.db, or postgres://host/database (at most ${URL_LENGTH_MAX} characters, no #); got ${shown}`,
+    `a connection URL looks like appengine://host:port/project?option=value, memory://, sqlite:///absolute/path.db, postgres://host/database, or redis://host:port/0 (at most ${URL_LENGTH_MAX} characters, no #); got ${shown}`,
   );
 }

@@ -43,6 +43,8 @@ export interface Route {
   readonly envelope: boolean;
   /** Makes a repeated publish harmless; every queue's copy derives its own key from it. */
   readonly idempotencyKey: string;
+  /** The caller chose that key and may come again with it; otherwise only a repetition of the transport's own does. */
+  readonly isKeyGiven?: boolean;
   readonly tag?: string | undefined;
   readonly delayMs?: number | undefined;
   readonly taskId?: string | undefined;
@@ -103,6 +105,8 @@ export interface ReleaseOptions {
   readonly delayMs?: number;
   /** No handler saw it, so it does not count as an attempt. */
   readonly uncounted?: boolean;
+  /** Its holder goes: where there is an order, it is taken next again. Otherwise it may go behind the others. */
+  readonly inPlace?: boolean;
 }
 
 /** The data path. Every method rejects with a `KombuError`; `lease_lost` means that somebody else may have the message. */

@@ -1,5 +1,5 @@
 import { type ManualClock, manualClock } from "@pullqueue/core";
-import { Connection, type ConnectionTarget } from "@pullqueue/kombu";
+import { Connection, type ConnectionTarget, Queue } from "@pullqueue/kombu";
 import type { BrokerUnderTest } from "@pullqueue/kombu/conformance";
 
 /** Brokers for the transport suite, on clocks that are turned by hand. */
@@ -20,6 +20,8 @@ export interface BrokerParts {
   readonly plain?: boolean;
   /** Real time that a call over a socket may take, in milliseconds. Default: none. */
   readonly roundTripMs?: number;
+  /** What is not as with stores, which all keep tasks. */
+  readonly differs?: Partial<Pick<BrokerUnderTest, "tasks" | "small" | "takeAway">>;
   readonly close?: () => Promise<void> | void;
 }
 
@@ -42,6 +44,12 @@ export async function brokerOf(parts: BrokerParts): Promise<BrokerUnderTest> {
     anyQueueName: !plain,
     managesQueues: !plain,
     uncounted: !plain,
+    tasks: true,
+    small: true,
+    async takeAway(queue) {
+      await new Queue(queue).bind(await own.channel()).purge();
+    },
+    ...parts.differs,
     async advance(ms) {
       if (clock === "system") throw new Error("only a clock that is turned by hand can be turned");
       clock.advance(ms);

@@ -186,7 +186,7 @@ async function end(running: Child | undefined, manner: StopManner): Promise<void
 }
 
 /** A port that nobody listens on, and that no outgoing connection is given. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < PORT_TRIES; attempt++) {
     const port = PORTS.low + Math.floor(randomFraction() * PORTS.count);
     if (await isFree(port)) return port;

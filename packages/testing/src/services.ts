@@ -14,6 +14,12 @@ const SERVICES = {
     debianPackage: "python3-zstandard",
   },
   "python3-brotli": { command: ["/usr/bin/python3", "-c", "import brotli"], debianPackage: "python3-brotli" },
+  "python3-redis": {
+    command: ["/usr/bin/python3", "-c", "import kombu, redis"],
+    debianPackage: "python3-redis",
+  },
+  // For tests that start a Redis of their own.
+  "redis-server": { command: ["redis-server", "--version"], debianPackage: "redis-server" },
   "python3-googleapi": {
     command: ["/usr/bin/python3", "-c", "import googleapiclient.discovery"],
     debianPackage: "python3-googleapi",

@@ -4,6 +4,7 @@ import type { Transport } from "@pullqueue/kombu";
 import { openAppEngineTransport } from "@pullqueue/kombu/transports/appengine";
 import { openMemoryTransport } from "@pullqueue/kombu/transports/memory";
 import { openPostgresTransport } from "@pullqueue/kombu/transports/postgres";
+import { openRedisTransport, redisSettings } from "@pullqueue/kombu/transports/redis";
 import { openSqliteTransport } from "@pullqueue/kombu/transports/sqlite";
 import { expect, test } from "vitest";
 import { temporarySchema } from "../src/postgres-schema.js";
@@ -42,6 +43,8 @@ test.skipIf(isMissing("postgres"))("docs/kombu.md shows what the transports' man
     await openSqliteTransport({ ...project, path: folder.file("queue.db") }, context),
     await openPostgresTransport({ ...project, url: schema.url }, context),
     await openAppEngineTransport({ ...project, ...server, ...NO_CREDENTIALS }, context),
+    // Nobody listens there, which is no error: it would be tried for as long as the transport is open.
+    await openRedisTransport(redisSettings({ host: "127.0.0.1", port: 1 }), context),
   ];
   const manifests = transports.map(({ manifest }) => manifest);
   await Promise.all(transports.map((transport) => transport.close()));

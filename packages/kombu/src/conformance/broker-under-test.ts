@@ -18,6 +18,12 @@ export interface BrokerUnderTest {
   readonly managesQueues: boolean;
   /** Whether a message that is given back unseen does not count as an attempt. */
   readonly uncounted: boolean;
+  /** Whether messages are stored as tasks, which have ids and tags that a publisher may choose. */
+  readonly tasks: boolean;
+  /** Whether a message of 1 MiB is too large. */
+  readonly small: boolean;
+  /** Takes what is held from a queue away from its holders, as if it were finished or their leases had ended. */
+  takeAway(queue: string): Promise<void>;
   /** Closes every connection and the broker. */
   close(): Promise<void>;
 }
@@ -32,7 +38,14 @@ export const QUEUE_NAMES: readonly string[] = [
 ];
 
 /** What a case depends on beyond the least of all transports. */
-export type Need = "manualClock" | "leaseMs" | "anyQueueName" | "managesQueues" | "uncounted";
+export type Need =
+  | "manualClock"
+  | "leaseMs"
+  | "anyQueueName"
+  | "managesQueues"
+  | "uncounted"
+  | "tasks"
+  | "small";
 
 /** What a case does, with one connection that is there already. It fails by throwing. */
 export type CaseBody = (connection: Connection, broker: BrokerUnderTest) => Promise<void>;

@@ -73,7 +73,7 @@ export const leaseCases: Cases = {
     const queue = await declareQueue(connection, "q");
     await put(connection, queue, "hi");
     const message = await getOne(connection, queue);
-    await queue.bind(await broker.connect().channel()).purge();
+    await broker.takeAway(queue.name);
     await rejectsWith(message.ack(), "lease_lost");
     await rejectsWith(message.ack(), "lease_lost");
   },
@@ -85,7 +85,7 @@ export const leaseCases: Cases = {
       await put(connection, queue, "hi");
       const message = await getOne(connection, queue);
       const { signal } = message;
-      await queue.bind(await broker.connect().channel()).purge();
+      await broker.takeAway(queue.name);
       for (let step = 0; step < 4 && !signal.aborted; step++) await broker.advance(broker.leaseMs! / 4);
       assert.ok(isLeaseLost(signal.reason));
       await rejectsWith(message.ack(), "lease_lost");
@@ -101,7 +101,7 @@ export const leaseCases: Cases = {
       const consumer = connection.consumer(queue, { prefetchCount: 2, callbacks: [intoAndAck(bodies)] });
       await consumer.consume();
       await connection.drainEvents({ timeoutMs: 0 });
-      await queue.bind(await broker.connect().channel()).purge();
+      await broker.takeAway(queue.name);
       for (let step = 0; step < 4; step++) await broker.advance(broker.leaseMs! / 4);
       await rejectsWith(connection.drainEvents({ timeoutMs: 0 }), "timeout");
       assert.deepEqual(bodies, [1]);

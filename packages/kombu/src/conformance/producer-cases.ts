@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Exchange } from "../exchange.js";
 import { Queue } from "../queue.js";
-import type { Cases } from "./broker-under-test.js";
+import { type Cases, needing } from "./broker-under-test.js";
 import { declareBound, declareQueue, drainPayloads, getOne, rejectsWith } from "./support.js";
 
 /** What a producer does with a message. */
@@ -105,7 +105,7 @@ export const producerCases: Cases = {
     assert.deepEqual(await drainPayloads(connection, "two"), ["once"]);
   },
 
-  "tag and task id arrive with the message": async (connection) => {
+  "tag and task id arrive with the message": needing(["tasks"], async (connection) => {
     await declareQueue(connection, "q");
     const producer = connection.producer({ routingKey: "q" });
     await producer.publish("hi", { tag: "group-1", taskId: "order-7" });
@@ -115,7 +115,14 @@ export const producerCases: Cases = {
     assert.ok(deliveryInfo.enqueuedAt instanceof Date);
     assert.equal(deliveryInfo.retryCount, 1);
     await rejectsWith(producer.publish("again", { taskId: "order-7" }), "already_exists");
-  },
+  }),
+
+  "a message that is too large is refused, and nothing is stored": needing(["small"], async (connection) => {
+    const queue = await declareQueue(connection, "q");
+    const producer = connection.producer({ routingKey: "q" });
+    await rejectsWith(producer.publish(new Uint8Array(1024 * 1024)), "too_large");
+    assert.deepEqual(await drainPayloads(connection, queue), []);
+  }),
 
   "what cannot be serialized is refused, and nothing is stored": async (connection) => {
     const queue = await declareQueue(connection, "q");
@@ -127,7 +134,6 @@ export const producerCases: Cases = {
     await rejectsWith(producer.publish("x", { routing_key: "q" } as object), "invalid_argument");
     // A key that somebody forgot to fill in would be the same for all messages, and only the first be stored.
     await rejectsWith(producer.publish("x", { idempotencyKey: "" }), "invalid_argument");
-    await rejectsWith(producer.publish(new Uint8Array(1024 * 1024)), "too_large");
     assert.deepEqual(await drainPayloads(connection, queue), []);
   },
 

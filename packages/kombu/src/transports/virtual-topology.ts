@@ -13,7 +13,7 @@ import { BindingTable } from "../routing.js";
 import type { Topology } from "../transport.js";
 
 /** What AMQP has beforehand: the default exchange, and names that it keeps to itself. */
-function isGiven(exchange: string): boolean {
+export function isGiven(exchange: string): boolean {
   return exchange === "" || exchange.startsWith("amq.");
 }
 
@@ -177,7 +177,8 @@ export class VirtualTopology implements Topology {
   }
 }
 
-function refuseOther(what: string, known: object | undefined, given: object): void {
+/** `precondition_failed` when something was declared in another way before. */
+export function refuseOther(what: string, known: object | undefined, given: object): void {
   if (known === undefined || isDeepStrictEqual({ ...known }, { ...given })) return;
   throw new KombuError(
     "precondition_failed",

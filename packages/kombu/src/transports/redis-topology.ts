@@ -1,0 +1,235 @@
+import type {
+  BindingDefinition,
+  ExchangeDefinition,
+  ExchangeType,
+  QueueDefinition,
+  QueueState,
+} from "../definitions.js";
+import { KombuError } from "../errors.js";
+import { REDIS_PATIENCE_MS } from "../limits.js";
+import { topicMatches } from "../routing.js";
+import type { Topology } from "../transport.js";
+import type { RedisFanout } from "./redis-fanout.js";
+import type { RedisLayout, StoredBinding } from "./redis-layout.js";
+import type { RedisLink, RedisSockets } from "./redis-link.js";
+import { PURGE, runScript } from "./redis-scripts.js";
+import { isGiven, refuseOther } from "./virtual-topology.js";
+
+/** Arguments of a queue that would throw messages away, which this transport does not. */
+const REFUSED_ARGUMENTS: readonly string[] = ["x-max-length", "x-max-length-bytes"];
+
+/** What a topology is made of. */
+export interface RedisTopologyParts {
+  readonly link: RedisLink;
+  readonly layout: RedisLayout;
+  readonly fanout: RedisFanout;
+  /** The time as a score: delayed messages that are due are there to be received. */
+  readonly nowScore: () => string;
+}
+
+/**
+ * Bindings are kombu's sets in Redis, read with every publish, because any program may change them. Types of exchanges are known
+ * to the connection that declared them, as with kombu: Redis has no place for them.
+ */
+export class RedisTopology implements Topology {
+  readonly #parts: RedisTopologyParts;
+  readonly #exchanges = new Map<string, ExchangeDefinition>();
+  readonly #queues = new Map<string, QueueDefinition>();
+
+  constructor(parts: RedisTopologyParts) {
+    this.#parts = parts;
+  }
+
+  /** `not_found` for an exchange that was not declared here. */
+  typeOf(exchange: string): ExchangeType {
+    return this.#exchange(exchange).type;
+  }
+
+  /** The queues that get a message, in the order of their names. */
+  async lookup(exchange: string, routingKey: string, { main }: RedisSockets): Promise<readonly string[]> {
+    const type = this.typeOf(exchange);
+    const bindings = await this.#bindings(exchange, main);
+    const takes = (binding: StoredBinding) =>
+      type === "fanout" ||
+      (type === "topic" ? topicMatches(binding.routingKey, routingKey) : binding.routingKey === routingKey);
+    return [...new Set(bindings.filter(takes).map(({ queue }) => queue))].sort();
+  }
+
+  /** `x-message-ttl` of a queue that was declared here, in milliseconds. */
+  messageTtlMs(queue: string): number | undefined {
+    return this.#number(queue, "x-message-ttl");
+  }
+
+  /** `x-expires` of a queue that was declared here, in milliseconds. */
+  expiresMs(queue: string): number | undefined {
+    return this.#number(queue, "x-expires");
+  }
+
+  async declareExchange(exchange: ExchangeDefinition, passive: boolean): Promise<void> {
+    const { name, type } = exchange;
+    if (isGiven(name)) return;
+    if (passive) return void this.#exchange(name);
+    if (type === "headers") {
+      throw new KombuError(
+        "not_supported",
+        `exchange ${JSON.stringify(name)} routes by headers, which only AMQP brokers can; use direct, topic or fanout`,
+      );
+    }
+    refuseOther(`exchange ${JSON.stringify(name)}`, this.#exchanges.get(name), exchange);
+    this.#exchanges.set(name, exchange);
+  }
+
+  async declareQueue(queue: QueueDefinition, passive: boolean, signal?: AbortSignal): Promise<QueueState> {
+    const { name } = queue;
+    if (passive) return this.#state(name, signal);
+    refuseOther(`queue ${JSON.stringify(name)}`, this.#queues.get(name), queue);
+    const refused = REFUSED_ARGUMENTS.find((argument) => queue.arguments[argument] !== undefined);
+    if (refused !== undefined) {
+      throw new KombuError(
+        "not_supported",
+        `queue ${JSON.stringify(name)} has ${refused}, but this transport never throws messages away; leave it out`,
+      );
+    }
+    const messageCount = await this.count(name, signal);
+    this.#queues.set(name, queue);
+    const expiresMs = this.expiresMs(name);
+    if (expiresMs !== undefined) await this.#expire(name, expiresMs, signal);
+    return { name, messageCount };
+  }
+
+  async bind(binding: BindingDefinition): Promise<void> {
+    const { exchange, queue, routingKey } = binding;
+    if (exchange === "") return;
+    const { type } = this.#exchange(exchange);
+    const { layout, fanout } = this.#parts;
+    const member = layout.member(routingKey, queue, type === "topic");
+    await this.#call(async (sockets) => {
+      if (type === "fanout") await fanout.bind(binding, sockets);
+      await sockets.main.call("SADD", layout.bindings(exchange), member);
+    });
+  }
+
+  async unbind({ exchange, queue, routingKey }: BindingDefinition): Promise<void> {
+    if (exchange === "") return;
+    const { layout, fanout } = this.#parts;
+    // With and without the pattern: what an undeclared exchange is nobody knows, and taking away what is not there is quiet.
+    const members = [true, false].map((isTopic) => layout.member(routingKey, queue, isTopic));
+    await this.#call(async (sockets) => {
+      await fanout.unbind(queue, exchange, routingKey, sockets);
+      await sockets.main.call("SREM", layout.bindings(exchange), ...members);
+    });
+  }
+
+  async deleteExchange(name: string, options: { readonly ifUnused?: boolean } = {}): Promise<void> {
+    const { layout, fanout } = this.#parts;
+    await this.#call(async (sockets) => {
+      const [bound] = options.ifUnused === true ? await this.#bindings(name, sockets.main) : [];
+      if (bound !== undefined) {
+        throw new KombuError(
+          "precondition_failed",
+          `exchange ${JSON.stringify(name)} is in use: queue ${JSON.stringify(bound.queue)} is bound to it; unbind it first`,
+        );
+      }
+      await fanout.deleteExchange(name, sockets);
+      await sockets.main.call("DEL", layout.bindings(name));
+    });
+    this.#exchanges.delete(name);
+  }
+
+  async deleteQueue(
+    name: string,
+    {
+      ifEmpty = false,
+      signal,
+    }: { readonly ifEmpty?: boolean; readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<number> {
+    const { layout, fanout } = this.#parts;
+    return this.#call(async (sockets) => {
+      if (ifEmpty && (await this.#count(name, sockets)) > 0) return 0;
+      const removed = await this.#purge(name, sockets);
+      this.#queues.delete(name);
+      await fanout.unbind(name, undefined, undefined, sockets);
+      for (const exchange of this.#exchanges.keys()) {
+        const key = layout.bindings(exchange);
+        const members = (await sockets.main.call("SMEMBERS", key)) as readonly string[];
+        const own = members.filter((member) => layout.readMember(member)?.queue === name);
+        if (own.length > 0) await sockets.main.call("SREM", key, ...own);
+      }
+      await sockets.main.call("DEL", ...layout.group(name));
+      return removed;
+    }, signal);
+  }
+
+  purge(queue: string, signal?: AbortSignal): Promise<number> {
+    return this.#call((sockets) => this.#purge(queue, sockets), signal);
+  }
+
+  count(queue: string, signal?: AbortSignal): Promise<number> {
+    return this.#call((sockets) => this.#count(queue, sockets), signal);
+  }
+
+  async #purge(queue: string, { main }: RedisSockets): Promise<number> {
+    const { layout, fanout } = this.#parts;
+    const removed = await runScript(main, PURGE, layout.group(queue), [layout.width]);
+    return Number(removed) + fanout.purge(queue);
+  }
+
+  async #count(queue: string, { main }: RedisSockets): Promise<number> {
+    const { layout, fanout, nowScore } = this.#parts;
+    const [delayed] = layout.group(queue);
+    const counts = await Promise.all([
+      ...layout.lists(queue).map((list) => main.call("LLEN", list)),
+      main.call("ZCOUNT", delayed!, "-inf", nowScore()),
+    ]);
+    return counts.reduce<number>((sum, count) => sum + Number(count), fanout.count(queue));
+  }
+
+  /** A queue without messages leaves no trace in Redis, so that an empty one is only known where it was declared. */
+  async #state(name: string, signal: AbortSignal | undefined): Promise<QueueState> {
+    const { layout } = this.#parts;
+    const messageCount = await this.count(name, signal);
+    const isThere =
+      messageCount > 0 ||
+      this.#queues.has(name) ||
+      (await this.#call(({ main }) => main.call("EXISTS", ...layout.group(name)), signal)) !== 0;
+    if (isThere) return { name, messageCount };
+    throw new KombuError(
+      "not_found",
+      `there is no queue ${JSON.stringify(name)} with messages in Redis, which does not keep empty ones; declare it in this connection`,
+    );
+  }
+
+  /** Kept beside the lists, so that publishers apply it that did not declare the queue. */
+  async #expire(name: string, expiresMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const { layout } = this.#parts;
+    const group = layout.group(name);
+    await this.#call(async ({ main }) => {
+      await main.call("SET", group[1]!, expiresMs, "PX", expiresMs);
+      await Promise.all(group.map((key) => main.call("PEXPIRE", key, expiresMs)));
+    }, signal);
+  }
+
+  async #bindings(exchange: string, main: RedisSockets["main"]): Promise<readonly StoredBinding[]> {
+    const { layout } = this.#parts;
+    const members = (await main.call("SMEMBERS", layout.bindings(exchange))) as readonly string[];
+    return members.map((member) => layout.readMember(member)).filter((binding) => binding !== undefined);
+  }
+
+  #exchange(name: string): ExchangeDefinition {
+    const exchange = this.#exchanges.get(name);
+    if (exchange !== undefined) return exchange;
+    throw new KombuError(
+      "not_found",
+      `there is no exchange ${JSON.stringify(name)} in this connection; declare it first (the types of exchanges live in the process that declares them)`,
+    );
+  }
+
+  #number(queue: string, argument: string): number | undefined {
+    const value = this.#queues.get(queue)?.arguments[argument];
+    return typeof value === "number" ? value : undefined;
+  }
+
+  #call<T>(work: (sockets: RedisSockets) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    return this.#parts.link.call(work, { patienceMs: REDIS_PATIENCE_MS, signal });
+  }
+}

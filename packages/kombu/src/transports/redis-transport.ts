@@ -1,0 +1,257 @@
+import type { Clock } from "@pullqueue/core";
+import { KombuError } from "../errors.js";
+import { REDIS_MESSAGE_BYTES_MAX, REDIS_PATIENCE_MS, REDIS_RELEASE_PATIENCE_MS } from "../limits.js";
+import type { MessageContent } from "../message-content.js";
+import type { RedisSettings } from "../redis-options.js";
+import type {
+  Delivery,
+  PublishReceipt,
+  ReceiveRequest,
+  ReleaseOptions,
+  Route,
+  Transport,
+  TransportContext,
+  TransportManifest,
+} from "../transport.js";
+import { linkSignals } from "../waiting.js";
+import type { RedisArgument } from "./redis-client.js";
+import { RedisFanout } from "./redis-fanout.js";
+import { markRedelivered, priorityOf } from "./redis-item.js";
+import { RedisLayout } from "./redis-layout.js";
+import { INVALIDATIONS, RedisLink, type RedisSockets } from "./redis-link.js";
+import { delayedMember, RedisPublisher } from "./redis-publisher.js";
+import { type HeldItem, RedisReceiver } from "./redis-receiver.js";
+import { RedisRestorer, scoreOf } from "./redis-restorer.js";
+import { ACK, EXTEND, RESTORE, type RedisScript, runScript } from "./redis-scripts.js";
+import { RedisTopology } from "./redis-topology.js";
+import { RedisWaker } from "./redis-waker.js";
+
+const US_PER_MS = 1000;
+
+/**
+ * Kombu's transport on Redis, in kombu's own layout, so that both sides share queues. What is better than there: a message is
+ * taken and recorded as held in one step; what holds it is a name of this delivery, not of the message, so that a late
+ * acknowledgement is refused; leases are renewed; a message goes back to the queue that it came from.
+ */
+export class RedisTransport implements Transport {
+  readonly manifest: TransportManifest = MANIFEST;
+  readonly topology: RedisTopology;
+  readonly #settings: RedisSettings;
+  readonly #clock: Clock;
+  readonly #link: RedisLink;
+  readonly #layout: RedisLayout;
+  readonly #fanout: RedisFanout;
+  readonly #restorer: RedisRestorer;
+  readonly #receiver: RedisReceiver;
+  readonly #publisher: RedisPublisher;
+  readonly #stop = new AbortController();
+  #returning: Return[] = [];
+  #closing: Promise<void> | undefined;
+
+  constructor(settings: RedisSettings, context: TransportContext) {
+    const { clock } = context;
+    const layout = new RedisLayout(settings);
+    const waker = new RedisWaker(clock, this.#stop.signal);
+    const fanout = new RedisFanout(layout, (queue) => waker.changed([Buffer.from(layout.group(queue)[0]!)]));
+    const link = new RedisLink({
+      ...{ settings, context },
+      onOpen: async (sockets) => {
+        await fanout.resubscribe(sockets);
+        await this.#receiver.putBackUnanswered(sockets);
+      },
+      onMessage: (channel, payload) => {
+        const name = channel.toString("utf8");
+        if (name === INVALIDATIONS) waker.changed(payload as readonly Buffer[] | null);
+        else fanout.heard(name, payload as Buffer);
+      },
+      onLost: () => waker.changed(null),
+    });
+    const nowScore = () => scoreOf(clock.nowUs());
+    const topology = new RedisTopology({ link, layout, fanout, nowScore });
+    const restorer = new RedisRestorer(layout, settings, clock);
+    this.topology = topology;
+    this.#settings = settings;
+    this.#clock = clock;
+    this.#link = link;
+    this.#layout = layout;
+    this.#fanout = fanout;
+    this.#restorer = restorer;
+    this.#receiver = new RedisReceiver({ link, layout, topology, fanout, restorer, waker, settings, clock });
+    this.#publisher = new RedisPublisher({ link, layout, topology, settings, clock });
+  }
+
+  /** Begins to connect. A server that is away is tried for as long as the transport is open. */
+  async start(): Promise<this> {
+    await this.#link.start();
+    return this;
+  }
+
+  publish(content: MessageContent, route: Route, signal?: AbortSignal): Promise<PublishReceipt> {
+    return this.#publisher.publish(content, route, signal);
+  }
+
+  /** Waits also while the connection is away, for as long as it was asked to wait and `REDIS_PATIENCE_MS` at most. */
+  async receive(request: ReceiveRequest): Promise<Delivery[]> {
+    const untilUs = this.#clock.nowUs() + request.waitMs * US_PER_MS;
+    const patienceMs = Math.min(request.waitMs, REDIS_PATIENCE_MS);
+    const link = linkSignals(this.#stop.signal, request.signal);
+    try {
+      return await this.#link.call(
+        (sockets) => {
+          const waitMs = Math.max(0, (untilUs - this.#clock.nowUs()) / US_PER_MS);
+          return this.#receiver.receive({ ...request, waitMs, signal: link.signal }, sockets);
+        },
+        { patienceMs, signal: link.signal },
+      );
+    } finally {
+      link.end();
+    }
+  }
+
+  async ack(delivery: Delivery): Promise<void> {
+    const held = this.#receiver.held(delivery);
+    if (held.field !== undefined) {
+      const { unacked, unackedIndex } = this.#layout;
+      await this.#settle(
+        delivery,
+        ACK,
+        { keys: [unacked, unackedIndex], args: [held.field] },
+        REDIS_PATIENCE_MS,
+      );
+    }
+    this.#receiver.forget(held);
+  }
+
+  /** There is no place for rejected messages, so that they are gone, as with kombu. */
+  reject(delivery: Delivery): Promise<void> {
+    return this.ack(delivery);
+  }
+
+  async extend(delivery: Delivery): Promise<void> {
+    const { field } = this.#receiver.held(delivery);
+    if (field === undefined) return;
+    const { unacked, unackedIndex } = this.#layout;
+    // Counted from before the call, so that our own end is never later than what others see.
+    const fromUs = this.#clock.nowUs();
+    const args = [field, this.#restorer.leaseScore];
+    await this.#settle(delivery, EXTEND, { keys: [unacked, unackedIndex], args }, REDIS_PATIENCE_MS);
+    delivery.leaseEndsAtUs = fromUs + this.#settings.leaseMs * US_PER_MS;
+  }
+
+  async release(delivery: Delivery, options: ReleaseOptions = {}): Promise<void> {
+    const held = this.#receiver.held(delivery);
+    const { delayMs = 0, uncounted = false, inPlace = false } = options;
+    if (held.fanout !== undefined) {
+      if (uncounted) held.fanout.deliveries -= 1;
+      this.#fanout.giveBack(held.queue, held.fanout, inPlace);
+      return;
+    }
+    this.#receiver.remember(held, uncounted);
+    if (delayMs === 0 && inPlace) return this.#inOrder(delivery, held, uncounted);
+    return this.#restore(delivery, held, {
+      uncounted,
+      how: delayMs === 0 ? "LPUSH" : this.#dueScore(delayMs),
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#stop.abort(new KombuError("closed", "the transport is closed; make a new connection"));
+    await this.#link.close();
+  }
+
+  #dueScore(delayMs: number): string {
+    return scoreOf(this.#clock.nowUs() + delayMs * US_PER_MS);
+  }
+
+  /** Several that go back to the front go newest first, so that in the end the oldest is the next. */
+  #inOrder(delivery: Delivery, held: HeldItem, uncounted: boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#returning.length === 0) setImmediate(() => this.#returnAll());
+      const start = () => this.#restore(delivery, held, { uncounted, how: "RPUSH" }).then(resolve, reject);
+      this.#returning.push({ sequence: held.sequence, start });
+    });
+  }
+
+  #returnAll(): void {
+    const returning = this.#returning.toSorted((one, other) => other.sequence - one.sequence);
+    this.#returning = [];
+    for (const { start } of returning) void start();
+  }
+
+  async #restore(
+    delivery: Delivery,
+    { queue, item, field, attempts }: HeldItem,
+    { uncounted, how }: { readonly uncounted: boolean; readonly how: string },
+  ): Promise<void> {
+    const { unacked, unackedIndex, width } = this.#layout;
+    const bytes = uncounted
+      ? item.bytes
+      : markRedelivered(item, this.#settings.deliveryCount ? attempts : undefined);
+    const priority = priorityOf(item.content);
+    const isDelayed = how !== "LPUSH" && how !== "RPUSH";
+    const what = isDelayed ? delayedMember(field!, this.#layout.step(priority), bytes) : bytes;
+    const keys = [unacked, unackedIndex, ...this.#layout.group(queue)];
+    const args = [field!, "", width, how, this.#layout.place(priority), what];
+    await this.#settle(delivery, RESTORE, { keys, args }, REDIS_RELEASE_PATIENCE_MS);
+  }
+
+  /**
+   * A script about one held message that answers whether it was still held. Where the answer to the first call was lost, a
+   * second finds nothing to do; before the end of our lease nobody else can have been the reason.
+   */
+  async #settle(
+    delivery: Delivery,
+    script: RedisScript,
+    call: { readonly keys: readonly string[]; readonly args: readonly RedisArgument[] },
+    patienceMs: number,
+  ): Promise<void> {
+    const work = async ({ main }: RedisSockets, isRepeated: boolean) => {
+      const isHeld = (await runScript(main, script, call.keys, call.args)) === 1;
+      const isOwnDoing =
+        isRepeated && this.#clock.nowUs() < (delivery.leaseEndsAtUs ?? 0) && script !== EXTEND;
+      if (!isHeld && !isOwnDoing) throw leaseLost(delivery);
+    };
+    await this.#link.call(work, { patienceMs });
+  }
+}
+
+/** Something that goes back to the front of its queue. */
+interface Return {
+  readonly sequence: number;
+  readonly start: () => Promise<void>;
+}
+
+const MANIFEST: TransportManifest = Object.freeze({
+  name: "redis",
+  direct: "native",
+  topic: "native",
+  fanout: "native",
+  headers: "refused",
+  priority: "native",
+  delay: "emulated",
+  messageExpiry: "emulated",
+  queueExpiry: "native",
+  maxLength: "refused",
+  exclusive: "recorded",
+  autoDelete: "recorded",
+  durable: "recorded",
+  mandatory: "emulated",
+  leases: true,
+  messageBytesMax: REDIS_MESSAGE_BYTES_MAX,
+});
+
+function leaseLost({ info, deliveryTag }: Delivery): KombuError {
+  return new KombuError(
+    "lease_lost",
+    `delivery ${deliveryTag} of queue ${JSON.stringify(info.queue)} is not held any more: its lease ended and it was restored, so that somebody else may have it`,
+  );
+}
