@@ -90,8 +90,8 @@ describe("resolveConnection() with a URL", () => {
 
   it.each([
     [
-      "redis://localhost",
-      'there is no transport "redis"; there are appengine, appengine+https, appengine+http, memory, sqlite, postgres',
+      "kafka://localhost",
+      'there is no transport "kafka"; there are appengine, appengine+https, appengine+http, memory, sqlite, postgres',
     ],
     ["appengin://h/p", "(did you mean appengine?)"],
     ["sqllite:///a.db", "(did you mean sqlite?)"],

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { fromQueueError, isKombuError, KombuError } from "../errors.js";
 import type { RedisSettings, RedisTls } from "../redis-options.js";
+import { GuardedConnector, guardedSentinels, type RedisConnectorClass } from "./redis-connector.js";
 
 /** The foreign client, by what is used of it, and the door through which its errors come in. */
 
@@ -23,8 +24,11 @@ export interface RedisClient {
 
 type RedisClientClass = new (options: Readonly<Record<string, unknown>>) => RedisClient;
 
+/** Makes clients of one connection. */
+export type RedisClientFactory = (settings: RedisSettings) => RedisClient;
+
 /** Loads the client's package. Error: `not_supported` where it is not installed. */
-export async function loadRedisClient(): Promise<RedisClientClass> {
+export async function loadRedisClient(): Promise<RedisClientFactory> {
   const module = await import("ioredis").catch((cause: unknown) => {
     throw new KombuError(
       "not_supported",
@@ -32,11 +36,16 @@ export async function loadRedisClient(): Promise<RedisClientClass> {
       { cause },
     );
   });
-  return module.Redis as unknown as RedisClientClass;
+  const Client = module.Redis as unknown as RedisClientClass;
+  const Sentinels = guardedSentinels(module.SentinelConnector as unknown as RedisConnectorClass);
+  return (settings) => {
+    const Connector = settings.sentinels.length > 0 ? Sentinels : GuardedConnector;
+    return new Client({ ...clientOptions(settings), Connector });
+  };
 }
 
 /** The client's options. It never reconnects or repeats by itself: `RedisLink` does, so that both sockets and all they knew come back together. */
-export function clientOptions(settings: RedisSettings): Readonly<Record<string, unknown>> {
+function clientOptions(settings: RedisSettings): Readonly<Record<string, unknown>> {
   const { server, socketPath, sentinels, masterName, username, password, database, tls } = settings;
   const place =
     sentinels.length > 0
@@ -95,12 +104,23 @@ const CODES: readonly (readonly [RegExp, KombuError["code"]])[] = [
   [/invalid DB index|DB index is out of range|unknown command|wrong number of arguments/i, "not_supported"],
 ];
 
+/** Node's codes for certificates that prove nothing. */
+const CERTIFICATE_CODES = /CERT|UNABLE_TO_(?:GET_ISSUER|VERIFY)|HOSTNAME_MISMATCH/;
+
 /** A foreign error as one of ours. What is no answer of the server means that it cannot be reached. */
 export function fromRedisError(error: unknown, signal?: AbortSignal): unknown {
   if (isKombuError(error) || (signal?.aborted === true && error === signal.reason)) return error;
   if (!(error instanceof Error)) return fromQueueError(error);
   const text = error.message;
   if (error.name !== "ReplyError") {
+    // Trying again would not make it trustworthy.
+    if ("code" in error && CERTIFICATE_CODES.test(String(error.code))) {
+      return new KombuError(
+        "unauthenticated",
+        `Redis's certificate is not trusted: ${text}; name its authority with sslCaCerts (ssl_ca_certs)`,
+        { cause: error },
+      );
+    }
     if (error instanceof TypeError || error instanceof RangeError) return fromQueueError(error);
     return new KombuError("unavailable", `Redis cannot be reached: ${text}`, { cause: error });
   }

@@ -5,7 +5,12 @@ import { REDIS_CONNECT_BACKOFF } from "../limits.js";
 import type { RedisSettings } from "../redis-options.js";
 import type { TransportContext } from "../transport.js";
 import { linkSignals, Notifier, pause } from "../waiting.js";
-import { clientOptions, fromRedisError, loadRedisClient, type RedisClient } from "./redis-client.js";
+import {
+  fromRedisError,
+  loadRedisClient,
+  type RedisClient,
+  type RedisClientFactory,
+} from "./redis-client.js";
 
 /** The two sockets of one connection. They come and go together. */
 export interface RedisSockets {
@@ -129,10 +134,10 @@ export class RedisLink {
     await this.#running;
   }
 
-  async #run(Client: Awaited<ReturnType<typeof loadRedisClient>>): Promise<void> {
+  async #run(makeClient: RedisClientFactory): Promise<void> {
     const { random } = this.#options.context;
     for (let failures = 0; !this.#stop.signal.aborted; ) {
-      const generation = new Generation(() => new Client(clientOptions(this.#options.settings)));
+      const generation = new Generation(() => makeClient(this.#options.settings));
       this.#dropCurrent = (error) => generation.drop(error);
       try {
         const sockets = await generation.open(this.#options);

@@ -35,6 +35,8 @@ export class RedisTopology implements Topology {
   readonly #parts: RedisTopologyParts;
   readonly #exchanges = new Map<string, ExchangeDefinition>();
   readonly #queues = new Map<string, QueueDefinition>();
+  /** Members of sets that were added here, by the sets' names. */
+  readonly #members = new Map<string, Set<string>>();
 
   constructor(parts: RedisTopologyParts) {
     this.#parts = parts;
@@ -63,6 +65,13 @@ export class RedisTopology implements Topology {
   /** `x-expires` of a queue that was declared here, in milliseconds. */
   expiresMs(queue: string): number | undefined {
     return this.#number(queue, "x-expires");
+  }
+
+  /** On new sockets: a server that comes back without its data, or another in its place, must know our bindings. */
+  async redeclare({ main }: RedisSockets): Promise<void> {
+    for (const [key, members] of this.#members) {
+      if (members.size > 0) await main.call("SADD", key, ...members);
+    }
   }
 
   async declareExchange(exchange: ExchangeDefinition, passive: boolean): Promise<void> {
@@ -107,6 +116,8 @@ export class RedisTopology implements Topology {
       if (type === "fanout") await fanout.bind(binding, sockets);
       await sockets.main.call("SADD", layout.bindings(exchange), member);
     });
+    const key = layout.bindings(exchange);
+    this.#members.set(key, (this.#members.get(key) ?? new Set()).add(member));
   }
 
   async unbind({ exchange, queue, routingKey }: BindingDefinition): Promise<void> {
@@ -114,6 +125,7 @@ export class RedisTopology implements Topology {
     const { layout, fanout } = this.#parts;
     // With and without the pattern: what an undeclared exchange is nobody knows, and taking away what is not there is quiet.
     const members = [true, false].map((isTopic) => layout.member(routingKey, queue, isTopic));
+    for (const member of members) this.#members.get(layout.bindings(exchange))?.delete(member);
     await this.#call(async (sockets) => {
       await fanout.unbind(queue, exchange, routingKey, sockets);
       await sockets.main.call("SREM", layout.bindings(exchange), ...members);
@@ -130,6 +142,7 @@ export class RedisTopology implements Topology {
           `exchange ${JSON.stringify(name)} is in use: queue ${JSON.stringify(bound.queue)} is bound to it; unbind it first`,
         );
       }
+      this.#members.delete(layout.bindings(name));
       await fanout.deleteExchange(name, sockets);
       await sockets.main.call("DEL", layout.bindings(name));
     });
@@ -153,6 +166,7 @@ export class RedisTopology implements Topology {
         const key = layout.bindings(exchange);
         const members = (await sockets.main.call("SMEMBERS", key)) as readonly string[];
         const own = members.filter((member) => layout.readMember(member)?.queue === name);
+        for (const member of own) this.#members.get(key)?.delete(member);
         if (own.length > 0) await sockets.main.call("SREM", key, ...own);
       }
       await sockets.main.call("DEL", ...layout.group(name));

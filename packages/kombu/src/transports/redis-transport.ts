@@ -57,6 +57,7 @@ export class RedisTransport implements Transport {
       ...{ settings, context },
       onOpen: async (sockets) => {
         await fanout.resubscribe(sockets);
+        await topology.redeclare(sockets);
         await this.#receiver.putBackUnanswered(sockets);
       },
       onMessage: (channel, payload) => {

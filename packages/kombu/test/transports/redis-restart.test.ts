@@ -147,6 +147,20 @@ describe.skipIf(isMissing("redis-server"))("the redis transport over restarts", 
     await consumer.end();
   });
 
+  it("bindings that the server has lost are there again with the connection", async () => {
+    const exchange = new Exchange("e", "topic");
+    const connection = under.connect({}, real);
+    const channel = await connection.channel();
+    await new Queue("kept", { exchange, routingKey: "a.#" }).bind(channel).declare();
+    const gone = new Queue("gone", { exchange, routingKey: "a.b" }).bind(channel);
+    await gone.declare();
+    await gone.delete();
+    await under.admin.flushall();
+    for (const id of await idsOfOthers()) await under.admin.call("CLIENT", "KILL", "ID", id);
+    const { queues } = await connection.producer({ exchange }).publish("hi", { routingKey: "a.b" });
+    expect(queues).toEqual(["kept"]);
+  });
+
   it("bound fanout queues hear again after a restart", async () => {
     const exchange = new Exchange("f", "fanout");
     const connection = under.connect({}, real);
