@@ -106,6 +106,9 @@ describe.skipIf(isMissing("redis-server"))("the redis transport", () => {
       const items = [
         ...[Buffer.alloc(0), Buffer.from("not JSON"), Buffer.from('{"order": 7}'), Buffer.from("[1]")],
         ...[Buffer.from([0xff, 0xfe, 0]), Buffer.from('{"body": "\xe9"}', "latin1"), Buffer.from("é葉😀")],
+        ...["\xe9", "\xed\xa0\x80", "\xc3", "\xf4\x90\x80\x80"].map((letters) =>
+          Buffer.from(`{"body": "${letters}", "properties": {"delivery_tag": "t"}}`, "latin1"),
+        ),
         ...[Buffer.from([0xed, 0xa0, 0x80]), Buffer.from("a"), Buffer.from("ab"), Buffer.from("abc")],
       ];
       for (const item of items) await under.admin.lpush("q", item);
@@ -172,7 +175,8 @@ describe.skipIf(isMissing("redis-server"))("the redis transport", () => {
     it("queues have turns, in one call and over several", async () => {
       const transport = await under.open();
       for (const queue of ["a", "b"]) {
-        for (const number of [1, 2, 3]) await transport.publish(content(`${queue}${number}`), route(queue));
+        for (const number of [1, 2, 3, 4])
+          await transport.publish(content(`${queue}${number}`), route(queue));
       }
       const three = await transport.receive({ queues: ["a", "b"], max: 4, waitMs: 0 });
       expect(bodies(three).sort()).toEqual(["a1", "a2", "b1", "b2"]);

@@ -68,6 +68,12 @@ describe.skipIf(isMissing("redis-server"))("the redis transport, when an answer 
   const real = { clock: systemClock() };
   let wire: Wire;
   beforeEach(async () => {
+    // A script that the server does not know is refused first, and nothing happens.
+    const connection = under.connect({}, real);
+    const queue = new Queue("warm").bind(await connection.channel());
+    await connection.producer({ routingKey: "warm" }).publish("up");
+    await (await queue.get())!.requeue();
+    await (await queue.get())!.ack();
     wire = await startWire(under.instance.port);
     return () => wire[Symbol.asyncDispose]();
   });
@@ -94,7 +100,7 @@ describe.skipIf(isMissing("redis-server"))("the redis transport, when an answer 
     const connection = under.connect({ port: wire.port }, real);
     await connection.producer({ routingKey: "q" }).publish("hi");
     const message = await new Queue("q").bind(await connection.channel()).get();
-    wire.cutAnswerTo("LPUSH");
+    wire.cutAnswerTo("\r\nLPUSH\r\n");
     await message!.requeue();
     expect(await under.admin.llen("q")).toBe(1);
     expect(await under.admin.exists("unacked")).toBe(0);
