@@ -12,5 +12,5 @@ await pullQueue.bind(await connection.channel()).declare();
 const producer = connection.producer({ exchange: appEngine, routingKey: "pull-queue" });
 for (const text of ["Hello World!", "Hello again!"]) {
   const { queues } = await producer.publish({ text });
-  console.log("published to", queues.join(", "));
+  console.log("published to", queues?.join(", "));
 }

@@ -1,9 +1,15 @@
 import type { Clock } from "@pullqueue/core";
 import { backoffMs } from "./backoff.js";
 import type { CompressionRegistry } from "./compression.js";
-import type { BindingDefinition, ExchangeDefinition, QueueDefinition, QueueState } from "./definitions.js";
+import type {
+  BindingDefinition,
+  ExchangeBindingDefinition,
+  ExchangeDefinition,
+  QueueDefinition,
+  QueueState,
+} from "./definitions.js";
 import type { EntityChannel, GetOptions } from "./entity.js";
-import { isKombuError } from "./errors.js";
+import { isKombuError, KombuError } from "./errors.js";
 import type { Exchange } from "./exchange.js";
 import { Holding } from "./holding.js";
 import { LeaseKeeper } from "./lease-keeper.js";
@@ -15,7 +21,7 @@ import type { Schema } from "./schema.js";
 import type { SerializerRegistry } from "./serialization.js";
 import { closedError, type Session } from "./session.js";
 import type { Tracing } from "./tracing.js";
-import type { Delivery, PublishReceipt, ReceiveRequest, Route, Transport } from "./transport.js";
+import type { Delivery, PublishReceipt, ReceiveRequest, Receiver, Route, Transport } from "./transport.js";
 import { linkSignals, type Notifier, orAbort, pause, Running } from "./waiting.js";
 
 /** Somebody from whom `drainEvents` can get an event: a consumer that has been started. */
@@ -45,6 +51,7 @@ export class Channel implements EntityChannel, AsyncDisposable {
   readonly #running: Running;
   readonly #held = new Set<Holding>();
   readonly #sources = new Set<EventSource>();
+  readonly #receivers = new Set<Receiver>();
   #keeper: LeaseKeeper | undefined;
   #closing: Promise<void> | undefined;
 
@@ -123,6 +130,7 @@ export class Channel implements EntityChannel, AsyncDisposable {
   async receive(request: ReceiveRequest, onEnd: (holding: Holding) => void): Promise<Holding[]> {
     const link = linkSignals(this.#stop.signal, request.signal);
     const { signal } = link;
+    if (request.receiver !== undefined) this.#receivers.add(request.receiver);
     try {
       return await this.#call(signal, async (transport) => {
         const startMs = this.clock.nowUs() / US_PER_MS;
@@ -138,6 +146,14 @@ export class Channel implements EntityChannel, AsyncDisposable {
     } finally {
       link.end();
     }
+  }
+
+  /** Ends a receiver's subscriptions, where the broker pushes: what it was sent and has not received goes back. */
+  async unsubscribe(receiver: Receiver, queue?: string): Promise<void> {
+    if (!this.#receivers.has(receiver)) return;
+    if (queue === undefined) this.#receivers.delete(receiver);
+    const transport = await this.#session.transport().catch(() => undefined); // Not open: nothing is subscribed.
+    await transport?.unsubscribe?.(receiver, queue);
   }
 
   /** One message of the queue, or null when there is none now. */
@@ -185,6 +201,20 @@ export class Channel implements EntityChannel, AsyncDisposable {
     return this.#call(undefined, ({ topology }) => topology.unbind(binding));
   }
 
+  bindExchange(binding: ExchangeBindingDefinition): Promise<void> {
+    return this.#call(undefined, async ({ topology }) => {
+      if (topology.bindExchange === undefined) throw noExchangeBindings();
+      await topology.bindExchange(binding);
+    });
+  }
+
+  unbindExchange(binding: ExchangeBindingDefinition): Promise<void> {
+    return this.#call(undefined, async ({ topology }) => {
+      if (topology.unbindExchange === undefined) throw noExchangeBindings();
+      await topology.unbindExchange(binding);
+    });
+  }
+
   deleteExchange(name: string, options: { readonly ifUnused?: boolean } = {}): Promise<void> {
     this.#session.forgetDeclared();
     return this.#call(undefined, ({ topology }) => topology.deleteExchange(name, options));
@@ -229,6 +259,7 @@ export class Channel implements EntityChannel, AsyncDisposable {
     this.#stop.abort(reason);
     for (const holding of this.#held) holding.interrupt(reason);
     await this.#running.idle();
+    await Promise.all([...this.#receivers].map((receiver) => this.unsubscribe(receiver)));
     await this.recover();
     this.#onClosed(this);
   }
@@ -262,7 +293,9 @@ export class Channel implements EntityChannel, AsyncDisposable {
 
   #hold(delivery: Delivery, transport: Transport, onEnd: (holding: Holding) => void): Holding {
     const track = <T>(work: () => Promise<T>) => this.#running.during(work);
-    const holding = new Holding(delivery, { transport, track }, (ended) => {
+    const onLost = () => holding.lose(delivery.lost?.reason);
+    const holding: Holding = new Holding(delivery, { transport, track }, (ended) => {
+      delivery.lost?.removeEventListener("abort", onLost);
       this.#held.delete(ended);
       this.#keeper?.drop(ended);
       onEnd(ended);
@@ -270,8 +303,17 @@ export class Channel implements EntityChannel, AsyncDisposable {
     this.#keeper ??= new LeaseKeeper(this.clock, transport, this.#session.holdMsMax);
     this.#held.add(holding);
     this.#keeper.keep(holding);
+    delivery.lost?.addEventListener("abort", onLost);
+    if (delivery.lost?.aborted === true) onLost();
     return holding;
   }
+}
+
+function noExchangeBindings(): KombuError {
+  return new KombuError(
+    "not_supported",
+    "this transport cannot bind an exchange to another; bind the queues to both exchanges",
+  );
 }
 
 /** Gives back what is still ours, oldest first. What cannot be given back now is let go, and returns when its lease ends. */

@@ -17,6 +17,7 @@ import { SerializerRegistry } from "./serialization.js";
 import { closedError, Session } from "./session.js";
 import { SimpleQueue, type SimpleQueueOptions, simpleBufferOptions } from "./simple-queue.js";
 import { openTracing } from "./tracing.js";
+import type { TransportManifest } from "./transport.js";
 import { linkSignals } from "./waiting.js";
 
 /** How long `drainEvents` waits. */
@@ -87,6 +88,11 @@ export class Connection implements AsyncDisposable {
     const channel = this.#newChannel();
     await this.#session.transport();
     return channel;
+  }
+
+  /** What its broker can do. Opens the transport. Errors: `closed`, and what opening says. */
+  async manifest(): Promise<TransportManifest> {
+    return (await this.#session.transport()).manifest;
   }
 
   /** A producer on the default channel. */

@@ -61,6 +61,8 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
     this.#received = new DeliveryQueue(channel, {
       queueNames: () => [...this.#tags.keys()],
       noAck: (name) => this.#noAck ?? this.#queues.get(name)?.noAck ?? false,
+      tag: (name) => this.#tags.get(name),
+      consumerArguments: (name) => this.#queues.get(name)?.consumerArguments ?? {},
     });
     this.#received.prefetchCount = options.prefetchCount ?? 0;
   }
@@ -193,6 +195,7 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
       throw error;
     }
     const link = linkSignals(this.#stop.signal, options.signal, this.#channel.closing);
+    this.#received.aheadCount = options.concurrency ?? 1;
     try {
       await new ConsumerRun<T>(handler, options, {
         clock: this.#channel.clock,
@@ -205,6 +208,7 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
       this.#channel.closing.throwIfAborted();
     } finally {
       link.end();
+      this.#received.aheadCount = 0;
       await this.#end([]);
     }
   }

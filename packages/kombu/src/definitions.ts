@@ -30,6 +30,15 @@ export interface BindingDefinition {
   readonly arguments?: Readonly<Record<string, unknown>>;
 }
 
+/** An exchange that gets what another one routes to it. */
+export interface ExchangeBindingDefinition {
+  /** Where messages come from. */
+  readonly source: string;
+  readonly destination: string;
+  readonly routingKey: string;
+  readonly arguments?: Readonly<Record<string, unknown>>;
+}
+
 /** What a queue looks like from outside. */
 export interface QueueState {
   readonly name: string;

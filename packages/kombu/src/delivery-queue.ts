@@ -2,6 +2,7 @@ import { type Channel, giveBackAll } from "./channel.js";
 import { isLeaseLost } from "./errors.js";
 import type { Holding } from "./holding.js";
 import { RECEIVE_MS_MAX } from "./limits.js";
+import type { Receiver } from "./transport.js";
 import { type LinkedSignal, linkSignals, Notifier } from "./waiting.js";
 
 /** What a delivery queue asks its owner. */
@@ -10,6 +11,10 @@ export interface DeliveryQueueOwner {
   queueNames(): readonly string[];
   /** Whether messages of a queue are acknowledged before they are handed over. */
   noAck(queue: string): boolean;
+  /** The consumer tag of a queue. Default: the broker's choice. */
+  tag?(queue: string): string | undefined;
+  /** `x-*` arguments of consuming from a queue. Default: none. */
+  consumerArguments?(queue: string): Readonly<Record<string, unknown>>;
 }
 
 /** How long to wait for a message. */
@@ -28,6 +33,9 @@ const RESTART = new Error("receiving begins again");
 export class DeliveryQueue {
   /** Most messages held at the same time, waiting ones included; 0 is no limit. */
   prefetchCount = 0;
+  /** How many a broker that pushes may send ahead where there is no limit; 0: none before it is asked. */
+  aheadCount = 0;
+  readonly #receiver: Receiver;
   readonly #channel: Channel;
   readonly #owner: DeliveryQueueOwner;
   readonly #changed: Notifier;
@@ -40,6 +48,14 @@ export class DeliveryQueue {
     this.#channel = channel;
     this.#owner = owner;
     this.#changed = new Notifier(channel.clock);
+    const prefetch = () => this.prefetchCount || this.aheadCount;
+    this.#receiver = {
+      get prefetch() {
+        return prefetch();
+      },
+      tag: (queue) => owner.tag?.(queue),
+      consumerArguments: (queue) => owner.consumerArguments?.(queue) ?? {},
+    };
   }
 
   /** Messages held: waiting ones, and those handed over and not settled. */
@@ -77,11 +93,12 @@ export class DeliveryQueue {
     const queues = this.#owner.queueNames();
     const link = linkSignals(request.signal);
     const { signal } = link;
+    const receiver = this.#receiver;
     const onEnd = (holding: Holding) => this.#freed(holding);
     this.#fills.add(link);
     this.#requested += max ?? 0;
     try {
-      const received = await this.#channel.receive({ queues, max, waitMs, signal }, onEnd);
+      const received = await this.#channel.receive({ queues, max, waitMs, signal, receiver }, onEnd);
       for (const holding of received) this.#held.add(holding);
       const wanted = new Set(this.#owner.queueNames());
       const isWanted = ({ delivery }: Holding) => wanted.has(delivery.info.queue);
@@ -137,6 +154,8 @@ export class DeliveryQueue {
 
   /** Gives back the messages that nobody has asked for, or those of one queue. */
   async giveBack(queue?: string): Promise<void> {
+    // First, so that nothing of what is given back is pushed to us again.
+    await this.#channel.unsubscribe(this.#receiver, queue);
     const isMeant = ({ delivery }: Holding) => queue === undefined || delivery.info.queue === queue;
     const meant = this.#waiting.filter(isMeant);
     this.#waiting = this.#waiting.filter((holding) => !isMeant(holding));

@@ -9,7 +9,7 @@ import type { Topology } from "./transport.js";
 export type Arguments = Readonly<Record<string, unknown>>;
 
 /** What an entity needs of a channel to do something. */
-export interface EntityChannel extends Topology {
+export interface EntityChannel extends Required<Topology> {
   /** One message of the queue, or null when there is none now. */
   get(queue: string, options: GetOptions & { readonly schema?: Schema | undefined }): Promise<Message | null>;
 }

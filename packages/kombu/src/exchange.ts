@@ -8,7 +8,7 @@ import {
   objectCheck,
   oneOfCheck,
 } from "./check.js";
-import type { ExchangeDefinition, ExchangeType } from "./definitions.js";
+import type { ExchangeBindingDefinition, ExchangeDefinition, ExchangeType } from "./definitions.js";
 import { type Arguments, type DeclareOptions, type EntityChannel, needChannel } from "./entity.js";
 
 /** 1 (`transient`) messages may be lost with the broker, 2 (`persistent`) may not. */
@@ -109,9 +109,27 @@ export class Exchange {
     await channel.deleteExchange(this.name, options);
   }
 
+  /** Lets it have what the source routes to it. `not_supported` where brokers cannot. Unbound: `not_bound`. */
+  async bindTo(source: Exchange | string, options: ExchangeBindingOptions = {}): Promise<void> {
+    const channel = needChannel(this.#channel, `exchange ${JSON.stringify(this.name)}`, "bindTo");
+    await channel.bindExchange(this.#bindingTo(source, options));
+  }
+
+  /** Takes such a binding away; quiet when there is none. */
+  async unbindFrom(source: Exchange | string, options: ExchangeBindingOptions = {}): Promise<void> {
+    const channel = needChannel(this.#channel, `exchange ${JSON.stringify(this.name)}`, "unbindFrom");
+    await channel.unbindExchange(this.#bindingTo(source, options));
+  }
+
   /** Whether the two are one definition, not merely one name. */
   equals(other: Exchange): boolean {
     return this.deliveryMode === other.deliveryMode && isDeepStrictEqual(this.definition, other.definition);
+  }
+
+  #bindingTo(source: Exchange | string, options: ExchangeBindingOptions): ExchangeBindingDefinition {
+    checkOptions("a binding of exchanges", options, EXCHANGE_BINDING_CHECKS);
+    const { routingKey = "", arguments: args = {} } = options;
+    return { source: exchangeOf(source).name, destination: this.name, routingKey, arguments: args };
   }
 
   /** The exchange as plain data, which `from` reads. */
@@ -125,6 +143,18 @@ export class Exchange {
     };
   }
 }
+
+/** What else is known about a binding of two exchanges. */
+export interface ExchangeBindingOptions {
+  /** The exact key, or on a topic exchange a pattern. Default: the empty key. */
+  readonly routingKey?: string;
+  readonly arguments?: Arguments;
+}
+
+const EXCHANGE_BINDING_CHECKS: Readonly<Record<keyof ExchangeBindingOptions, Check>> = {
+  routingKey: nameCheck,
+  arguments: objectCheck,
+};
 
 /** An exchange as plain data. */
 export interface ExchangePlain extends ExchangeOptions {

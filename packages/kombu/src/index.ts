@@ -23,7 +23,13 @@ export {
   type KombuErrorDetails,
   type SchemaIssue,
 } from "./errors.js";
-export { type DeliveryMode, Exchange, type ExchangeOptions, type ExchangePlain } from "./exchange.js";
+export {
+  type DeliveryMode,
+  Exchange,
+  type ExchangeBindingOptions,
+  type ExchangeOptions,
+  type ExchangePlain,
+} from "./exchange.js";
 export type { JsonType, JsonTypesName } from "./json-types.js";
 export { Message, type MessageDeliveryInfo } from "./message.js";
 export type { MessageIterator } from "./message-iterator.js";
@@ -59,6 +65,7 @@ export { type BackoffPolicy, backoffMs } from "./backoff.js";
 export { decompress } from "./compression.js";
 export type {
   BindingDefinition,
+  ExchangeBindingDefinition,
   ExchangeDefinition,
   ExchangeType,
   QueueDefinition,
@@ -78,6 +85,7 @@ export type {
   DeliveryInfo,
   PublishReceipt,
   ReceiveRequest,
+  Receiver,
   ReleaseOptions,
   Route,
   Support,

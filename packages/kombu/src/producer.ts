@@ -118,7 +118,7 @@ export class Producer<In = unknown> {
     const route = {
       ...{ exchange: exchange.name, routingKey, mandatory },
       ...{ envelope, idempotencyKey, tag, delayMs, taskId },
-      isKeyGiven: options.idempotencyKey !== undefined,
+      keyChosen: options.idempotencyKey !== undefined,
     };
     const { queues } = await this.#channel.publish(content, route, signal);
     return { queues, messageId: options.messageId };

@@ -135,7 +135,8 @@ export class Queue<In = unknown, Out = In> {
     checkValue("a queue's name", name, nameCheck);
     checkOptions(`queue ${JSON.stringify(name)}`, options, QUEUE_CHECKS);
     checkBindings(name, options);
-    this.name = name === "" ? `amq.gen-${newIdempotencyKey()}` : name;
+    // Not amq.gen-, which RabbitMQ keeps for names that it makes itself.
+    this.name = name === "" ? `gen-${newIdempotencyKey()}` : name;
     this.exchange = exchangeOf(options.exchange ?? "");
     this.routingKey = options.routingKey ?? "";
     this.bindings = Object.freeze([...(options.bindings ?? [])]);

@@ -1,5 +1,11 @@
 import type { Clock } from "@pullqueue/core";
-import type { BindingDefinition, ExchangeDefinition, QueueDefinition, QueueState } from "./definitions.js";
+import type {
+  BindingDefinition,
+  ExchangeBindingDefinition,
+  ExchangeDefinition,
+  QueueDefinition,
+  QueueState,
+} from "./definitions.js";
 import type { MessageContent } from "./message-content.js";
 
 /**
@@ -26,6 +32,21 @@ export interface TransportManifest {
   readonly autoDelete: Support;
   readonly durable: Support;
   readonly mandatory: Support;
+  /** Whether a receipt names the queues that took the message. */
+  readonly receiptQueues: Support;
+  /** Whether publishing again with the same `idempotencyKey` adds nothing. */
+  readonly idempotency: Support;
+  /** Ids and tags of stored tasks that the caller chooses. */
+  readonly taskIds: Support;
+  /** Counting how often a message was handed out, which `attemptsMax` needs. */
+  readonly attempts: Support;
+  /** Hiding a message for a while when it is given back. */
+  readonly requeueDelay: Support;
+  readonly exchangeBindings: Support;
+  /** Messages are stored as kombu's JSON envelopes, which may have any property. Otherwise as AMQP's body and properties. */
+  readonly envelopes: boolean;
+  /** Exchanges and bindings live in the connection that declared them. Otherwise in the broker, where all know them. */
+  readonly localExchanges: boolean;
   /** Deliveries are leases that end unless renewed. Otherwise the connection itself is the lease, and `extend` does nothing. */
   readonly leases: boolean;
   /** Largest message the broker takes, in bytes as stored; undefined when it has no limit of its own. */
@@ -43,8 +64,11 @@ export interface Route {
   readonly envelope: boolean;
   /** Makes a repeated publish harmless; every queue's copy derives its own key from it. */
   readonly idempotencyKey: string;
-  /** The caller chose that key and may come again with it; otherwise only a repetition of the transport's own does. */
-  readonly isKeyGiven?: boolean;
+  /**
+   * The caller chose that key, relies on it, and may come again with it, so that a broker that cannot keep it must refuse;
+   * otherwise only a repetition of the transport's own does.
+   */
+  readonly keyChosen?: boolean | undefined;
   readonly tag?: string | undefined;
   readonly delayMs?: number | undefined;
   readonly taskId?: string | undefined;
@@ -52,8 +76,8 @@ export interface Route {
 
 /** What became of a publish. */
 export interface PublishReceipt {
-  /** The queues that now have the message; empty when nothing was bound. */
-  readonly queues: readonly string[];
+  /** The queues that now have the message; empty when nothing was bound. Undefined: some have it, and the broker does not say which. */
+  readonly queues: readonly string[] | undefined;
 }
 
 /** What the broker says about one delivery of a message. */
@@ -86,6 +110,18 @@ export interface Delivery {
   leaseEndsAtUs: number | undefined;
   /** When the message expires, in microseconds by the connection's clock; undefined: never. Not to be handed out after. */
   readonly expiresAtUs: number | undefined;
+  /** Fires with `lease_lost` when the broker took the message back by itself: its connection broke, say. */
+  readonly lost?: AbortSignal | undefined;
+}
+
+/** One consumer, as brokers know it that push: told apart by identity. */
+export interface Receiver {
+  /** Most messages in its hands, those that were pushed and not received yet included; 0: nothing is fetched ahead. */
+  readonly prefetch: number;
+  /** What the broker shows as the name of its subscription to a queue. */
+  tag(queue: string): string | undefined;
+  /** `x-*` arguments of that subscription. */
+  consumerArguments(queue: string): Readonly<Record<string, unknown>>;
 }
 
 /** What is asked of the broker. */
@@ -97,6 +133,11 @@ export interface ReceiveRequest {
   /** How long to wait for the first, in milliseconds; 0 looks once. */
   readonly waitMs: number;
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Who asks. A broker that pushes keeps a subscription for it while its prefetch is above 0, until `unsubscribe`; those that
+   * are asked take no notice. Undefined: nobody who will ask again.
+   */
+  readonly receiver?: Receiver | undefined;
 }
 
 /** How a delivery is given back. */
@@ -125,6 +166,8 @@ export interface Transport extends AsyncDisposable {
   reject(delivery: Delivery): Promise<void>;
   /** Holds on for another lease from now, the length being the transport's. */
   extend(delivery: Delivery): Promise<void>;
+  /** Ends a receiver's subscriptions, or that to one queue, and gives back what was pushed and not received. Never rejects. */
+  unsubscribe?(receiver: Receiver, queue?: string): Promise<void>;
   /** Idempotent. Waiting receives end with `closed`. Deliveries still held are the caller's to release before. */
   close(): Promise<void>;
 }
@@ -136,6 +179,9 @@ export interface Topology {
   declareQueue(queue: QueueDefinition, passive: boolean, signal?: AbortSignal): Promise<QueueState>;
   bind(binding: BindingDefinition): Promise<void>;
   unbind(binding: BindingDefinition): Promise<void>;
+  /** Lets one exchange feed another. Absent where brokers cannot. */
+  bindExchange?(binding: ExchangeBindingDefinition): Promise<void>;
+  unbindExchange?(binding: ExchangeBindingDefinition): Promise<void>;
   /** `ifUnused`: `precondition_failed` while queues are bound to it. Quiet for an unknown exchange. */
   deleteExchange(name: string, options?: { readonly ifUnused?: boolean }): Promise<void>;
   /** Quiet for an unknown queue. */

@@ -20,8 +20,8 @@ export interface BrokerParts {
   readonly plain?: boolean;
   /** Real time that a call over a socket may take, in milliseconds. Default: none. */
   readonly roundTripMs?: number;
-  /** What is not as with stores, which all keep tasks. */
-  readonly differs?: Partial<Pick<BrokerUnderTest, "tasks" | "small" | "takeAway">>;
+  /** Default: purging the queue, which with stores removes held messages too. */
+  readonly takeAway?: NonNullable<BrokerUnderTest["takeAway"]>;
   readonly close?: () => Promise<void> | void;
 }
 
@@ -44,12 +44,11 @@ export async function brokerOf(parts: BrokerParts): Promise<BrokerUnderTest> {
     anyQueueName: !plain,
     managesQueues: !plain,
     uncounted: !plain,
-    tasks: true,
-    small: true,
-    async takeAway(queue) {
-      await new Queue(queue).bind(await own.channel()).purge();
-    },
-    ...parts.differs,
+    takeAway:
+      parts.takeAway ??
+      (async (queue) => {
+        await new Queue(queue).bind(await own.channel()).purge();
+      }),
     async advance(ms) {
       if (clock === "system") throw new Error("only a clock that is turned by hand can be turned");
       clock.advance(ms);

@@ -18,12 +18,13 @@ export interface BrokerUnderTest {
   readonly managesQueues: boolean;
   /** Whether a message that is given back unseen does not count as an attempt. */
   readonly uncounted: boolean;
-  /** Whether messages are stored as tasks, which have ids and tags that a publisher may choose. */
-  readonly tasks: boolean;
-  /** Whether a message of 1 MiB is too large. */
-  readonly small: boolean;
-  /** Takes what is held from a queue away from its holders, as if it were finished or their leases had ended. */
-  takeAway(queue: string): Promise<void>;
+  /** Whom connections are opened as, where the broker checks the property `user_id`. */
+  readonly userId?: string;
+  /**
+   * Takes what is held from a queue away from its holders, as if it were finished or their leases had ended. Undefined: nobody
+   * can while their connections are open.
+   */
+  takeAway?(queue: string): Promise<void>;
   /** Closes every connection and the broker. */
   close(): Promise<void>;
 }
@@ -37,6 +38,9 @@ export const QUEUE_NAMES: readonly string[] = [
   ...Array.from({ length: 15 }, (_, index) => `queue-${index}`),
 ];
 
+/** What a case depends on that a transport's manifest tells. */
+export type ManifestNeed = "delay" | "idempotency" | "taskIds" | "envelopes" | "localExchanges";
+
 /** What a case depends on beyond the least of all transports. */
 export type Need =
   | "manualClock"
@@ -44,8 +48,13 @@ export type Need =
   | "anyQueueName"
   | "managesQueues"
   | "uncounted"
-  | "tasks"
-  | "small";
+  | "takeAway"
+  | ManifestNeed;
+
+/** The needs that the manifest decides. */
+export const MANIFEST_NEEDS: readonly ManifestNeed[] = [
+  ...(["delay", "idempotency", "taskIds", "envelopes", "localExchanges"] as const),
+];
 
 /** What a case does, with one connection that is there already. It fails by throwing. */
 export type CaseBody = (connection: Connection, broker: BrokerUnderTest) => Promise<void>;

@@ -55,7 +55,7 @@ export const expiryCases: Cases = {
   ),
 
   "a delayed message is received when its time has come": needing(
-    ["manualClock"],
+    ["manualClock", "delay"],
     async (connection, broker) => {
       const queue = await declareQueue(connection, "q");
       await connection.producer({ routingKey: "q" }).publish("later", { delayMs: 10_000 });

@@ -1,5 +1,14 @@
+import type { Connection } from "../connection.js";
 import { abortCases } from "./abort-cases.js";
-import type { BrokerFactory, BrokerUnderTest, Case, Cases, Need } from "./broker-under-test.js";
+import {
+  type BrokerFactory,
+  type BrokerUnderTest,
+  type Case,
+  type Cases,
+  MANIFEST_NEEDS,
+  type ManifestNeed,
+  type Need,
+} from "./broker-under-test.js";
 import { consumerCases } from "./consumer-cases.js";
 import { deliveryCases } from "./delivery-cases.js";
 import { exchangeCases } from "./exchange-cases.js";
@@ -66,14 +75,25 @@ async function runCase(one: Case, factory: BrokerFactory, context: SkippableCont
   const { needs, run } = typeof one === "function" ? { needs: [], run: one } : one;
   const broker = await factory();
   try {
-    const missing = needs.find((need) => !meets(broker, need));
-    if (missing === undefined) await run(broker.connect(), broker);
+    const connection = broker.connect();
+    const missing = await missingOf(needs, broker, connection);
+    if (missing === undefined) await run(connection, broker);
     else context.skip(`the broker under test has not: ${missing}`);
   } finally {
     await broker.close();
   }
 }
 
-function meets(broker: BrokerUnderTest, need: Need): boolean {
-  return need === "leaseMs" ? broker.leaseMs !== undefined : broker[need];
+/** The first need that is not met. */
+async function missingOf(
+  needs: readonly Need[],
+  broker: BrokerUnderTest,
+  connection: Connection,
+): Promise<Need | undefined> {
+  const isOfManifest = (need: Need): need is ManifestNeed => MANIFEST_NEEDS.some((name) => name === need);
+  const manifest = needs.some(isOfManifest) ? await connection.manifest() : undefined;
+  return needs.find((need) => {
+    if (isOfManifest(need)) return manifest?.[need] === false || manifest?.[need] === "refused";
+    return need === "leaseMs" ? broker.leaseMs === undefined : !broker[need];
+  });
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { encodeEnvelope } from "../envelope.js";
-import type { Cases } from "./broker-under-test.js";
+import { type Cases, needing } from "./broker-under-test.js";
 import { declareQueue, drainPayloads, getOne, rejectsWith } from "./support.js";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -60,15 +60,18 @@ export const rawCases: Cases = {
     assert.deepEqual(texts, ["hello"]);
   },
 
-  "an envelope with only what kombu's readers need is a message": async (connection, broker) => {
-    await declareQueue(connection, "q");
-    await broker.putRaw("q", bytes('{"body": "hi", "properties": {"delivery_tag": "t"}}'));
-    const message = await getOne(connection, "q");
-    assert.equal(message.raw, false);
-    assert.equal(message.payload, "hi");
-  },
+  "an envelope with only what kombu's readers need is a message": needing(
+    ["envelopes"],
+    async (connection, broker) => {
+      await declareQueue(connection, "q");
+      await broker.putRaw("q", bytes('{"body": "hi", "properties": {"delivery_tag": "t"}}'));
+      const message = await getOne(connection, "q");
+      assert.equal(message.raw, false);
+      assert.equal(message.payload, "hi");
+    },
+  ),
 
-  "an envelope of another program is a message": async (connection, broker) => {
+  "an envelope of another program is a message": needing(["envelopes"], async (connection, broker) => {
     await declareQueue(connection, "q");
     const content = {
       ...{ body: bytes('{"a": 1}'), contentType: "application/json", contentEncoding: "utf-8" },
@@ -80,7 +83,7 @@ export const rawCases: Cases = {
     assert.deepEqual(message.payload, { a: 1 });
     assert.equal(message.deliveryInfo.exchange, "theirs");
     assert.equal(message.deliveryInfo.routingKey, "key");
-  },
+  }),
 
   "publish() with envelope: false stores the body alone": async (connection) => {
     await declareQueue(connection, "q");

@@ -6,6 +6,7 @@ import { isKombuError, type KombuErrorCode } from "../errors.js";
 import { Exchange } from "../exchange.js";
 import type { Message } from "../message.js";
 import { Queue, type QueueOptions } from "../queue.js";
+import type { PublishReceipt } from "../transport.js";
 import type { BrokerUnderTest } from "./broker-under-test.js";
 
 /** How long a call that should be quick may take, in milliseconds of real time, before its case fails. */
@@ -47,6 +48,12 @@ export async function declareBound(
     await new Queue(name, { exchange, routingKey }).bind(channel).declare();
   }
   return exchange;
+}
+
+/** Whether the receipt names these queues, or, where the broker does not name them, says rightly that there are some. */
+export function assertQueues(receipt: PublishReceipt, expected: readonly string[]): void {
+  if (receipt.queues === undefined) assert.notEqual(expected.length, 0, "no queue took it");
+  else assert.deepEqual([...receipt.queues].sort(), [...expected].sort());
 }
 
 /** Declares one queue on the default exchange. */

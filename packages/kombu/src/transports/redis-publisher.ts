@@ -98,7 +98,7 @@ export class RedisPublisher {
       copies.length === 0
         ? [mark(`fanout/${route.exchange}`)]
         : copies.flatMap(({ queue }) => [mark(queue), ...layout.group(queue)]);
-    const rememberMs = route.isKeyGiven === true ? REDIS_REMEMBER_MS : REDIS_REMEMBER_OWN_MS;
+    const rememberMs = route.keyChosen === true ? REDIS_REMEMBER_MS : REDIS_REMEMBER_OWN_MS;
     const args: readonly RedisArgument[] = [
       ...[rememberMs, layout.width, ...channelAndItem],
       ...copies.flatMap((copy) => this.#copy(copy, route)),

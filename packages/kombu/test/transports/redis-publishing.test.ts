@@ -34,7 +34,7 @@ describe.skipIf(isMissing("redis-server"))("the redis transport", () => {
     it("publish() with a key that was used adds nothing in the queues that have it, and to others it does", async () => {
       const transport = await under.open();
       for (const queue of ["one", "one", "two"]) {
-        await transport.publish(content("once"), route(queue, { idempotencyKey: "mine", isKeyGiven: true }));
+        await transport.publish(content("once"), route(queue, { idempotencyKey: "mine", keyChosen: true }));
       }
       expect([await under.admin.llen("one"), await under.admin.llen("two")]).toEqual([1, 1]);
     });

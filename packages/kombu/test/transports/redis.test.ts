@@ -45,12 +45,9 @@ describe.skipIf(isMissing("redis-server"))("the redis transport", () => {
               ...(holdMsMax === undefined ? {} : { holdMsMax }),
             },
           }),
-          differs: {
-            ...{ tasks: false, small: false },
-            takeAway: async () => {
-              const { unackedKey = "unacked", globalKeyprefix = "" }: RedisOptions = layout;
-              await admin.del(globalKeyprefix + unackedKey);
-            },
+          takeAway: async () => {
+            const { unackedKey = "unacked", globalKeyprefix = "" }: RedisOptions = layout;
+            await admin.del(globalKeyprefix + unackedKey);
           },
         });
       },

@@ -87,7 +87,7 @@ async function produceMessages(client: ClientProcess, stage: Stage, connection: 
         routingKey: queue,
         declare: [new Queue(queue)],
       });
-      if (queues.length > 0) stage.promises.wasPublished(key);
+      if (queues?.length !== 0) stage.promises.wasPublished(key);
     } catch (error) {
       stage.trace.add(client.name, `does not know whether ${key} is stored: ${codeOf(error)}`);
       stage.promises.wasUnclear();
