@@ -1,9 +1,8 @@
 import { chownSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
-import { randomFraction } from "@pullqueue/core";
 import pg from "pg";
 import { type Child, startChild } from "./child.js";
+import { freePort } from "./free-port.js";
 import type { Prng } from "./prng.js";
 import { temporaryFolder } from "./temp.js";
 
@@ -47,12 +46,6 @@ type Account = { readonly uid: number; readonly gid: number } | undefined;
 
 /** Where Debian keeps the programs of each version. */
 const VERSIONS_FOLDER = "/usr/lib/postgresql";
-
-/** Ports are tried from here on, below those that Linux gives to outgoing connections: ours must be free after a restart. */
-const PORTS = { low: 20_000, count: 10_000 };
-
-/** How many ports are tried. */
-const PORT_TRIES = 50;
 
 /** How long `initdb` may take, in milliseconds: about a second on an idle machine. */
 const INITDB_MS = 60_000;
@@ -183,23 +176,6 @@ async function startAgain(start: () => Promise<Child>): Promise<Child> {
 async function end(running: Child | undefined, manner: StopManner): Promise<void> {
   running?.signal(SIGNALS[manner]);
   await running?.exited(STOP_MS);
-}
-
-/** A port that nobody listens on, and that no outgoing connection is given. */
-export async function freePort(): Promise<number> {
-  for (let attempt = 0; attempt < PORT_TRIES; attempt++) {
-    const port = PORTS.low + Math.floor(randomFraction() * PORTS.count);
-    if (await isFree(port)) return port;
-  }
-  throw new Error(`of ${PORT_TRIES} ports from ${PORTS.low} on none is free`);
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-  });
 }
 
 async function query(

@@ -1,5 +1,5 @@
 import { type Child, startChild } from "./child.js";
-import { freePort } from "./postgres-instance.js";
+import { freePort } from "./free-port.js";
 import { temporaryFolder } from "./temp.js";
 
 /**

@@ -47,6 +47,11 @@ const SERVICES = {
     command: ["/bin/sh", "-c", "ls /usr/lib/postgresql/*/bin/initdb"],
     debianPackage: "postgresql",
   },
+  // For tests that start a RabbitMQ of their own.
+  "rabbitmq-programs": {
+    command: ["/bin/sh", "-c", "ls /usr/lib/rabbitmq/bin/rabbitmq-server && command -v epmd"],
+    debianPackage: "rabbitmq-server",
+  },
 } as const;
 
 /** The name of such a service. */

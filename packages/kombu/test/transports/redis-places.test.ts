@@ -112,7 +112,7 @@ describe.skipIf(isMissing("redis-server"))("the redis transport finds a server",
 
   /** Ports are given out by chance; the next free one is found by asking. */
   async function freePortFrom(port: number): Promise<number> {
-    const { freePort } = await import("@pullqueue/testing/postgres-instance");
+    const { freePort } = await import("@pullqueue/testing/free-port");
     const found = await freePort();
     return found === port ? freePortFrom(port) : found;
   }
