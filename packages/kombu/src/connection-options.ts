@@ -12,6 +12,7 @@ import {
 import { KombuError } from "./errors.js";
 import {
   type AccessTokenFunction,
+  type AmqpSettings,
   type AppEngineSettings,
   type ConnectionOptions,
   defaults,
@@ -48,6 +49,9 @@ const TRANSPORTS: ReadonlyMap<string, TransportUrl["transport"]> = new Map([
   ["sqlite", "sqlite"],
   ["postgres", "postgres"],
   ["redis", "redis"],
+  ["amqp", "amqp"],
+  ["amqps", "amqp"],
+  ["pyamqp", "amqp"],
 ]);
 
 /** Contracts of other modules are only looked at, not into. */
@@ -78,6 +82,19 @@ interface Values {
   readonly name?: string;
   readonly path?: string;
   readonly url?: string;
+  readonly host?: string;
+  readonly port?: number;
+  readonly userId?: string;
+  readonly password?: string;
+  readonly virtualHost?: string;
+  readonly ssl?: boolean;
+  readonly caFile?: string;
+  readonly certFile?: string;
+  readonly keyFile?: string;
+  readonly verifyCertificate?: boolean;
+  readonly connectTimeoutMs?: number;
+  readonly heartbeatMs?: number;
+  readonly delayedDelivery?: "classic" | "quorum";
 }
 
 /**
@@ -113,6 +130,8 @@ export function resolveConnection(
       return Object.freeze({ transport, settings: postgresSettings(values) });
     case "redis":
       return Object.freeze({ transport, settings: redisSettings(read.values) });
+    case "amqp":
+      return Object.freeze({ transport, settings: amqpSettings(values) });
   }
 }
 
@@ -129,7 +148,8 @@ function partsOf(input: ConnectionOptions | string | URL): TransportUrl {
   }
   checkValue("transportOptions", transportOptions, objectCheck);
   const complaints = complaintsAbout("a connection", input, CONNECTION_CHECKS);
-  return { transport, transportOptions: { ...transportOptions }, complaints };
+  const ssl = name === "amqps" ? { ssl: true } : {};
+  return { transport, transportOptions: { ...ssl, ...transportOptions }, complaints };
 }
 
 function missing(name: string, options: Readonly<Record<string, unknown>>, hint = ""): readonly string[] {
@@ -196,6 +216,22 @@ function postgresSettings(values: Values): PostgresSettings {
   const { url = "", projectName = defaults.projectName } = values;
   const settings = { ...leaseSettings(values), url, projectName: bareProject(projectName) };
   return Object.freeze(Object.defineProperty(settings, "url", { value: url, enumerable: false }));
+}
+
+function amqpSettings(values: Values): AmqpSettings {
+  const { userId = defaults.amqpUser, password = defaults.amqpUser, ssl = false } = values;
+  const settings = {
+    ...{ host: values.host ?? defaults.amqpHost, userId, password, ssl },
+    port: values.port ?? (ssl ? defaults.amqpsPort : defaults.amqpPort),
+    virtualHost: values.virtualHost ?? defaults.amqpVirtualHost,
+    ...{ caFile: values.caFile, certFile: values.certFile, keyFile: values.keyFile },
+    verifyCertificate: values.verifyCertificate ?? true,
+    connectTimeoutMs: values.connectTimeoutMs ?? defaults.connectTimeoutMs,
+    heartbeatMs: values.heartbeatMs ?? defaults.heartbeatMs,
+    delayedDelivery: values.delayedDelivery,
+    holdMsMax: undefined,
+  };
+  return Object.freeze(Object.defineProperty(settings, "password", { value: password, enumerable: false }));
 }
 
 function bareProject(projectName: string): string {

@@ -35,6 +35,7 @@ export { Message, type MessageDeliveryInfo } from "./message.js";
 export type { MessageIterator } from "./message-iterator.js";
 export {
   type AccessTokenFunction,
+  type AmqpOptions,
   type AppEngineOptions,
   type ConnectionExtras,
   type ConnectionOptions,

@@ -108,3 +108,30 @@ export const REDIS_FANOUT_BUFFERED = 10_000;
 
 /** Most messages whose attempts one connection remembers without `deliveryCount`. */
 export const REDIS_ATTEMPTS_REMEMBERED = 10_000;
+
+/** Pauses between attempts to connect to an AMQP broker: short, because a refused connection costs nothing, and consumers are to go on within two seconds. */
+export const AMQP_CONNECT_BACKOFF: BackoffPolicy = { initialMs: 100, maxMs: 1_000, factor: 2, jitter: 0.5 };
+
+/** How long an AMQP broker may take to answer a goodbye, in milliseconds, before the socket is closed without one. */
+export const AMQP_CLOSE_MS = 5_000;
+
+/** Most channels that are kept open without use, for the next declaration or look at a queue. RabbitMQ allows 2047 in all. */
+export const AMQP_IDLE_CHANNELS_MAX = 8;
+
+/** Largest message that RabbitMQ takes unless configured otherwise, in bytes (`max_message_size`). */
+export const AMQP_MESSAGE_BYTES_MAX = 128 * MIB;
+
+/** Largest frame, in bytes: py-amqp's and RabbitMQ's own proposal. */
+export const AMQP_FRAME_BYTES_MAX = 131_072;
+
+/** Messages that one subscription may push without a prefetch limit of their consumer: AMQP counts in 16 bits. */
+export const AMQP_WINDOW_MAX = 65_535;
+
+/** Most channels that are kept open for publishing, each for one exchange. */
+export const AMQP_PUBLISH_CHANNELS_MAX = 64;
+
+/** Longest interval of heartbeats, in milliseconds: AMQP counts seconds in 16 bits. */
+export const HEARTBEAT_MS_MAX = 65_535_000;
+
+/** Highest port. */
+export const PORT_MAX = 65_535;

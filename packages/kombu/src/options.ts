@@ -79,6 +79,44 @@ export interface PostgresOptions extends LeaseOptions {
   readonly project_name?: string;
 }
 
+/** Options of the transport `amqp`. */
+export interface AmqpOptions {
+  /** Where RabbitMQ is. Default `localhost`. */
+  readonly host?: string;
+  readonly hostname?: string;
+  /** Default 5672, or 5671 with `ssl`. */
+  readonly port?: number;
+  /** Default `guest`. */
+  readonly userId?: string;
+  readonly userid?: string;
+  /** Default `guest`. */
+  readonly password?: string;
+  /** Default `/`. */
+  readonly virtualHost?: string;
+  readonly virtual_host?: string;
+  /** Encrypts the connection and checks the broker's certificate: `amqps`. Default false. */
+  readonly ssl?: boolean;
+  /** Path of the certificates of authorities that are trusted. Default: those that Node trusts. */
+  readonly caFile?: string;
+  readonly ssl_ca_certs?: string;
+  /** Path of our own certificate, for brokers that ask for one. */
+  readonly certFile?: string;
+  readonly ssl_certfile?: string;
+  /** Path of the key of our own certificate. */
+  readonly keyFile?: string;
+  readonly ssl_keyfile?: string;
+  /** False takes any certificate, and with it any broker. Default true. */
+  readonly verifyCertificate?: boolean;
+  /** How long connecting may take, in milliseconds. Default 5000, kombu's. */
+  readonly connectTimeoutMs?: number;
+  readonly connect_timeout?: number;
+  /** How often both sides say that they live, in milliseconds, rounded up to seconds; 0: never. Default 60,000, RabbitMQ's. */
+  readonly heartbeatMs?: number;
+  readonly heartbeat?: number;
+  /** Delays messages by kombu's native delayed delivery, in queues of this type. Default: delays are `not_supported`. */
+  readonly delayedDelivery?: "classic" | "quorum";
+}
+
 /** What every connection takes beside its transport. */
 export interface ConnectionExtras {
   /** Default: a new one. */
@@ -108,6 +146,11 @@ export type ConnectionOptions = ConnectionExtras &
     | { readonly transport: "sqlite"; readonly transportOptions: SqliteOptions }
     | { readonly transport: "postgres"; readonly transportOptions: PostgresOptions }
     | { readonly transport: "redis"; readonly transportOptions?: RedisOptions }
+    | {
+        /** `pyamqp` is what Celery's documentation calls it. */
+        readonly transport: "amqp" | "amqps" | "pyamqp";
+        readonly transportOptions?: AmqpOptions;
+      }
   );
 
 /** What holds for leases after the door: nothing is left open. */
@@ -153,13 +196,34 @@ export interface PostgresSettings extends LeaseSettings {
   readonly projectName: string;
 }
 
+/** What holds for `amqp`. `password` is not enumerable, so that no log shows it. */
+export interface AmqpSettings {
+  readonly host: string;
+  readonly port: number;
+  readonly userId: string;
+  readonly password: string;
+  readonly virtualHost: string;
+  readonly ssl: boolean;
+  readonly caFile: string | undefined;
+  readonly certFile: string | undefined;
+  readonly keyFile: string | undefined;
+  readonly verifyCertificate: boolean;
+  readonly connectTimeoutMs: number;
+  /** 0: no heartbeats. */
+  readonly heartbeatMs: number;
+  readonly delayedDelivery: "classic" | "quorum" | undefined;
+  /** Nothing is renewed, so that nothing ends it: the connection is the lease. */
+  readonly holdMsMax: undefined;
+}
+
 /** A transport and everything it needs to open. */
 export type TransportSettings =
   | { readonly transport: "appengine"; readonly settings: AppEngineSettings }
   | { readonly transport: "memory"; readonly settings: MemorySettings }
   | { readonly transport: "sqlite"; readonly settings: SqliteSettings }
   | { readonly transport: "postgres"; readonly settings: PostgresSettings }
-  | { readonly transport: "redis"; readonly settings: RedisSettings };
+  | { readonly transport: "redis"; readonly settings: RedisSettings }
+  | { readonly transport: "amqp"; readonly settings: AmqpSettings };
 
 /** What holds when nothing is said. Those with a Python spelling are the original transport's own defaults. */
 export const defaults = Object.freeze({
@@ -172,6 +236,15 @@ export const defaults = Object.freeze({
   port: 8085,
   projectName: "default",
   memoryName: "",
+  /** Kombu's, for AMQP. */
+  amqpHost: "localhost",
+  amqpPort: 5672,
+  amqpsPort: 5671,
+  amqpUser: "guest",
+  amqpVirtualHost: "/",
+  connectTimeoutMs: 5000,
+  /** RabbitMQ's own proposal; kombu has none. */
+  heartbeatMs: 60_000,
 } as const);
 
 if (defaults.leaseMs > limits.LEASE_MS_MAX)

@@ -1,6 +1,14 @@
 import { describe, limits } from "@pullqueue/core";
-import { booleanCheck, type Check, functionCheck, integerCheck, stringCheck } from "./check.js";
-import { HOLD_MS_MAX, LEASE_MS_MIN, POLLING_INTERVAL_MS_MAX, POLLING_INTERVAL_MS_MIN } from "./limits.js";
+import { booleanCheck, type Check, functionCheck, integerCheck, oneOfCheck, stringCheck } from "./check.js";
+import {
+  HEARTBEAT_MS_MAX,
+  HOLD_MS_MAX,
+  LEASE_MS_MIN,
+  POLLING_INTERVAL_MS_MAX,
+  POLLING_INTERVAL_MS_MIN,
+  PORT_MAX,
+  TIMEOUT_MS_MAX,
+} from "./limits.js";
 import { REDIS_OPTION_SPECS } from "./redis-option-specs.js";
 import { suggest } from "./suggest.js";
 
@@ -117,6 +125,45 @@ const PROJECT_SPEC: OptionSpec = {
   inUrl: "string",
 };
 
+const HOST_PATTERN = /^[^\s/@:[\]]+$|^[0-9a-f:.%]+$/i;
+
+const AMQP_SPECS: readonly OptionSpec[] = [
+  {
+    name: "host",
+    python: "hostname",
+    check: {
+      expected: "a host's name or address, without a port",
+      holds: (value) => typeof value === "string" && HOST_PATTERN.test(value),
+    },
+  },
+  { name: "port", check: integerCheck(1, PORT_MAX, "port") },
+  { name: "userId", python: "userid", check: stringCheck },
+  { name: "password", check: stringCheck, secret: true },
+  { name: "virtualHost", python: "virtual_host", check: stringCheck },
+  { name: "ssl", check: booleanCheck, inUrl: "boolean" },
+  { name: "caFile", python: "ssl_ca_certs", check: pathCheck, inUrl: "string" },
+  { name: "certFile", python: "ssl_certfile", check: pathCheck, inUrl: "string" },
+  { name: "keyFile", python: "ssl_keyfile", check: pathCheck, inUrl: "string" },
+  { name: "verifyCertificate", check: booleanCheck, inUrl: "boolean" },
+  {
+    name: "connectTimeoutMs",
+    python: "connect_timeout",
+    scale: MS_PER_SECOND,
+    pythonExpected: secondsFrom(1, TIMEOUT_MS_MAX),
+    check: integerCheck(1, TIMEOUT_MS_MAX, "milliseconds"),
+    inUrl: "number",
+  },
+  {
+    name: "heartbeatMs",
+    python: "heartbeat",
+    scale: MS_PER_SECOND,
+    pythonExpected: secondsFrom(0, HEARTBEAT_MS_MAX),
+    check: integerCheck(0, HEARTBEAT_MS_MAX, "milliseconds"),
+    inUrl: "number",
+  },
+  { name: "delayedDelivery", check: oneOfCheck(["classic", "quorum"]), inUrl: "string" },
+];
+
 /** The options of each transport. */
 export const OPTION_SPECS = {
   appengine: [
@@ -142,6 +189,7 @@ export const OPTION_SPECS = {
   sqlite: [{ name: "path", check: pathCheck }, PROJECT_SPEC, ...LEASE_SPECS],
   postgres: [{ name: "url", check: databaseUrlCheck, secret: true }, PROJECT_SPEC, ...LEASE_SPECS],
   redis: REDIS_OPTION_SPECS,
+  amqp: AMQP_SPECS,
 } as const satisfies Readonly<Record<string, readonly OptionSpec[]>>;
 
 /** Options by our names and in our units, and what is wrong with what was given. */

@@ -17,5 +17,7 @@ export async function openTransport(
       return (await import("./transports/appengine.js")).openAppEngineTransport(settings, context);
     case "redis":
       return (await import("./transports/redis.js")).openRedisTransport(settings, context);
+    case "amqp":
+      return (await import("./transports/amqp.js")).openAmqpTransport(settings, context);
   }
 }

@@ -1,4 +1,5 @@
 import {
+  type AmqpSettings,
   type AppEngineSettings,
   defaults,
   type LeaseSettings,
@@ -34,7 +35,28 @@ export function formatTransportUrl(
       return formatPostgres(settings, options.includePassword ?? false);
     case "redis":
       return formatRedisUrl(settings, options.includePassword === true ? undefined : MASK);
+    case "amqp":
+      return formatAmqp(settings, options.includePassword ?? false);
   }
+}
+
+/** User and virtual host always stand there, because they say who asks for what; the password only as far as it may. */
+function formatAmqp(settings: AmqpSettings, includePassword: boolean): string {
+  const { host, port, userId, password, virtualHost, ssl } = settings;
+  const secret = includePassword ? encodeURIComponent(password) : MASK;
+  const hostText = host.includes(":") ? `[${host}]` : host;
+  const query = textOf({
+    ssl_ca_certs: settings.caFile,
+    ssl_certfile: settings.certFile,
+    ssl_keyfile: settings.keyFile,
+    verifyCertificate: settings.verifyCertificate ? undefined : false,
+    connect_timeout:
+      settings.connectTimeoutMs === defaults.connectTimeoutMs ? undefined : settings.connectTimeoutMs / 1000,
+    heartbeat: settings.heartbeatMs === defaults.heartbeatMs ? undefined : settings.heartbeatMs / 1000,
+    delayedDelivery: settings.delayedDelivery,
+  });
+  const user = `${encodeURIComponent(userId)}:${secret}`;
+  return `amqp${ssl ? "s" : ""}://${user}@${hostText}:${port}/${encodeURIComponent(virtualHost)}${query}`;
 }
 
 function formatPostgres(settings: PostgresSettings, includePassword: boolean): string {
@@ -78,6 +100,10 @@ function queryOf(settings: LeaseSettings, others: QueryOptions): string {
     lease_secs: leaseMs === defaults.leaseMs ? undefined : leaseMs / 1000,
     holdMsMax,
   };
+  return textOf(options);
+}
+
+function textOf(options: QueryOptions): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(options))
     if (value !== undefined) query.set(name, String(value));

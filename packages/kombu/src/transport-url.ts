@@ -9,7 +9,7 @@ import { OPTION_SPECS, type OptionSpec, optionNamed } from "./transport-options.
 
 /** A transport and its options, still as a program would have given them, and what is wrong with the URL. */
 export interface TransportUrl {
-  readonly transport: "appengine" | "memory" | "sqlite" | "postgres" | "redis";
+  readonly transport: "appengine" | "memory" | "sqlite" | "postgres" | "redis" | "amqp";
   readonly transportOptions: Readonly<Record<string, unknown>>;
   readonly complaints: readonly string[];
 }
@@ -34,6 +34,7 @@ const HOST_PATTERN = /^(\[[0-9a-f:.%]+\]|[^:[\]]*)(?::([0-9]{1,5}))?$/i;
 const SCHEMES: readonly string[] = [
   ...["appengine", "appengine+https", "appengine+http", "memory", "sqlite", "postgres"],
   ...REDIS_SCHEMES,
+  ...["amqp", "amqps", "pyamqp"],
 ];
 
 /** Reads a connection's URL. Throws `invalid_argument` for what is no URL or no transport of ours; no error shows a password. */
@@ -58,6 +59,11 @@ export function parseTransportUrl(url: string): TransportUrl {
     case "rediss":
     case "redis+socket":
       return readRedis([parts]);
+    case "amqp":
+    case "pyamqp":
+      return readAmqp(parts, {});
+    case "amqps":
+      return readAmqp(parts, { ssl: true });
     default:
       throw new KombuError(
         "invalid_argument",
@@ -117,6 +123,24 @@ function readPostgres(text: string, { query }: Parts): TransportUrl {
 function readRedis(addresses: readonly Parts[]): TransportUrl {
   const { options, complaints } = readRedisUrl(addresses);
   return withQuery("redis", options, addresses.at(-1)!.query, complaints);
+}
+
+/** The path less its first slash is the virtual host, so that `//name` and `/%2f` name one that begins with a slash, or is one. */
+function readAmqp(parts: Parts, ssl: { readonly ssl?: boolean }): TransportUrl {
+  const { hasAuthority, user, password, host, port, path, query } = parts;
+  const virtualHost = path.replace(/^\//, "");
+  const options = {
+    ...ssl,
+    ...(host === "" ? {} : { host: decode(host.replace(/^\[|\]$/g, "")) }),
+    ...(port === "" ? {} : { port: Number(port) }),
+    ...(user === "" ? {} : { userId: user }),
+    ...(password === "" ? {} : { password }),
+    ...(virtualHost === "" ? {} : { virtualHost }),
+  };
+  const complaints = hasAuthority
+    ? []
+    : ["the scheme must be followed by //, as in amqp://host/virtual-host"];
+  return withQuery("amqp", options, query, complaints);
 }
 
 /** Adds the pairs of the query, which are options with a type. */
@@ -192,6 +216,6 @@ function notAUrl(url: string): KombuError {
   const shown = JSON.stringify(url.replace(/\/\/.*@/s, "//**@").slice(0, 100));
   return new KombuError(
     "invalid_argument",
-    `a connection URL looks like appengine://host:port/project?option=value, memory://, sqlite:///absolute/path.db, postgres://host/database, or redis://host:port/0 (at most ${URL_LENGTH_MAX} characters, no #); got ${shown}`,
+    `a connection URL looks like appengine://host:port/project?option=value, memory://, sqlite:///absolute/path.db, postgres://host/database, redis://host:port/0, or amqp://host/virtual-host (at most ${URL_LENGTH_MAX} characters, no #); got ${shown}`,
   );
 }

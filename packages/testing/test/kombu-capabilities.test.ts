@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { randomFraction, systemClock } from "@pullqueue/core";
 import type { Transport } from "@pullqueue/kombu";
+import { openAmqpTransport } from "@pullqueue/kombu/transports/amqp";
 import { openAppEngineTransport } from "@pullqueue/kombu/transports/appengine";
 import { openMemoryTransport } from "@pullqueue/kombu/transports/memory";
 import { openPostgresTransport } from "@pullqueue/kombu/transports/postgres";
@@ -14,7 +15,7 @@ import { temporaryFolder } from "../src/temp.js";
 const DOCUMENT = new URL("../../../docs/kombu.md", import.meta.url);
 
 /** What differs between transports apart from their capabilities. */
-const OTHER_FIELDS: readonly string[] = ["name", "leases", "messageBytesMax"];
+const OTHER_FIELDS: readonly string[] = ["name", "leases", "messageBytesMax", "envelopes", "localExchanges"];
 
 const NO_CREDENTIALS = {
   ...{ credentialsFile: undefined, audience: undefined, scopes: undefined },
@@ -38,6 +39,11 @@ test.skipIf(isMissing("postgres"))("docs/kombu.md shows what the transports' man
   const lease = { leaseMs: 60_000, pollingIntervalMs: 1_000, numTasks: undefined, holdMsMax: undefined };
   const project = { ...lease, projectName: "p" };
   const server = { endpoint: "http://127.0.0.1:1", projectPrefix: "s~" };
+  const amqp = {
+    ...{ host: "127.0.0.1", port: 1, userId: "u", password: "p", virtualHost: "/", ssl: false },
+    ...{ caFile: undefined, certFile: undefined, keyFile: undefined, verifyCertificate: true },
+    ...{ connectTimeoutMs: 1, heartbeatMs: 0, delayedDelivery: undefined, holdMsMax: undefined },
+  };
   const transports: Transport[] = [
     await openMemoryTransport({ ...project, name: "capabilities" }, context),
     await openSqliteTransport({ ...project, path: folder.file("queue.db") }, context),
@@ -45,6 +51,7 @@ test.skipIf(isMissing("postgres"))("docs/kombu.md shows what the transports' man
     await openAppEngineTransport({ ...project, ...server, ...NO_CREDENTIALS }, context),
     // Nobody listens there, which is no error: it would be tried for as long as the transport is open.
     await openRedisTransport(redisSettings({ host: "127.0.0.1", port: 1 }), context),
+    await openAmqpTransport(amqp, context),
   ];
   const manifests = transports.map(({ manifest }) => manifest);
   await Promise.all(transports.map((transport) => transport.close()));
