@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { KombuError } from "../errors.js";
 import { orAbort } from "../waiting.js";
 import type { ClientChannel } from "./amqp-client.js";
@@ -20,6 +21,7 @@ export class AmqpChannel {
   constructor(client: ClientChannel) {
     this.client = client;
     this.ended = this.#controller.signal;
+    setMaxListeners(0, this.ended); // Each call that waits listens; Node would suspect a leak at eleven.
     // The error comes first and says why; the end of a connection comes without one.
     client.on("error", (error) => {
       this.#failure = error;

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { Clock } from "@pullqueue/core";
 import { backoffMs } from "../backoff.js";
 import { isKombuError } from "../errors.js";
@@ -45,6 +46,7 @@ export class AmqpConnection {
     this.#clock = clock;
     this.#random = random;
     this.#onOpen = onOpen;
+    setMaxListeners(0, this.#stop.signal); // Each caller that waits listens; Node would suspect a leak at eleven.
   }
 
   /** The link there is, if it is open. */

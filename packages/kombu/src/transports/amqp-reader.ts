@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { Clock } from "@pullqueue/core";
 import { isKombuError, KombuError } from "../errors.js";
 import { AMQP_WINDOW_MAX } from "../limits.js";
@@ -69,6 +70,7 @@ export class AmqpReader {
     this.queue = options.queue;
     this.#options = options;
     this.#channel = channel;
+    setMaxListeners(0, this.#lost.signal); // Each message that is held listens; Node would suspect a leak at eleven.
     channel.ended.addEventListener("abort", () => this.#end(channel.ended.reason));
   }
 

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { KombuError } from "../errors.js";
 import { AMQP_MESSAGE_BYTES_MAX } from "../limits.js";
 import type { MessageContent } from "../message-content.js";
@@ -59,6 +60,7 @@ export class AmqpTransport implements Transport {
   constructor({ dial, context, delayedDelivery }: AmqpTransportOptions) {
     this.manifest = amqpManifest(delayedDelivery);
     this.#delayedDelivery = delayedDelivery;
+    setMaxListeners(0, this.#stop.signal); // Each receive that waits listens; Node would suspect a leak at eleven.
     this.topology = new AmqpTopology(this.#call, async (binding, exchange) => {
       if (delayedDelivery === undefined) return;
       await this.#declareLevels(delayedDelivery);

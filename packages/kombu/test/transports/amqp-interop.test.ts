@@ -340,12 +340,14 @@ describe.skipIf(isLeftOut)("amqp beside Python's kombu", () => {
     } = publish as {
       readonly expiration?: number;
       readonly delivery_mode?: string;
+      readonly priority?: number;
     };
     const options: PublishOptions = {
       ...(compression === null ? { headers: { ...headers } } : { compression }),
       ...(expiration === undefined ? {} : { expirationMs: expiration * 1000 }),
       ...(mode === "transient" ? { deliveryMode: "transient" } : {}),
-      properties: without(others, ["headers", "compression"]),
+      // Python sends a priority of 0 by itself.
+      properties: without(others, ["headers", "compression", ...(others.priority === 0 ? ["priority"] : [])]),
     };
     const producer = tapped.producer({ routingKey: "vector" });
     // The broker refuses the user u, who is not the one that is connected.
