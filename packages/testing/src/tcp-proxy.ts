@@ -12,6 +12,8 @@ export interface TcpProxy extends AsyncDisposable {
   /** Breaks all connections and takes no new ones until `open`. */
   shut(): void;
   open(): void;
+  /** Breaks the clients' side alone: the server goes on with connections that nobody has, until the returned function is called. */
+  strand(): () => void;
   /** Lets nothing pass any more, in either direction, without a word, until `cut` or `shut`. */
   freeze(): void;
 }
@@ -28,6 +30,7 @@ export async function startTcpProxy(
   { onClientData = () => {} }: TcpProxyOptions = {},
 ): Promise<TcpProxy> {
   const pairs = new Set<readonly [Socket, Socket]>();
+  const stranded = new Set<readonly [Socket, Socket]>();
   let [isShut, isFrozen, attempts] = [false, false, 0];
   const server = createServer((client) => {
     attempts += 1;
@@ -39,7 +42,7 @@ export async function startTcpProxy(
       from.on("error", () => {});
       from.on("close", () => {
         pairs.delete(pair);
-        to.destroy();
+        if (!stranded.has(pair)) to.destroy();
       });
       from.on("data", (data) => {
         if (isFrozen) return;
@@ -50,7 +53,7 @@ export async function startTcpProxy(
   });
   const cut = () => {
     isFrozen = false;
-    for (const sockets of [...pairs]) for (const socket of sockets) socket.destroy();
+    for (const sockets of [...pairs, ...stranded]) for (const socket of sockets) socket.destroy();
   };
   const port = await listen(server);
   return {
@@ -68,6 +71,15 @@ export async function startTcpProxy(
     },
     open: () => {
       isShut = false;
+    },
+    strand: () => {
+      const ours = [...pairs];
+      for (const pair of ours) stranded.add(pair);
+      for (const [client] of ours) client.destroy();
+      return () => {
+        for (const pair of ours) stranded.delete(pair);
+        for (const [, target] of ours) target.destroy();
+      };
     },
     freeze: () => {
       isFrozen = true;

@@ -118,6 +118,7 @@ export class AmqpInbox {
   async #receive(request: ReceiveRequest, untilUs: number): Promise<Delivery[]> {
     const { queues, max = 1, receiver = ANYBODY, signal } = request;
     const link = await this.#connection.link({ untilUs, signal });
+    await this.#topology.finishReplay(link);
     const { prefetch } = receiver;
     // A queue that goes with its last consumer would go between two receives.
     const lasts =

@@ -8,7 +8,6 @@ import type {
 } from "../definitions.js";
 import { isKombuError, KombuError } from "../errors.js";
 import type { Topology } from "../transport.js";
-import { orAbort } from "../waiting.js";
 import type { ClientChannel } from "./amqp-client.js";
 import type { AmqpLink } from "./amqp-link.js";
 import { writeTable } from "./amqp-table.js";
@@ -19,6 +18,12 @@ export type AmqpCall = <T>(
   work: (client: ClientChannel) => Promise<T>,
   signal?: AbortSignal,
 ) => Promise<T>;
+
+/** One declaration of a replay. */
+type Step = (client: ClientChannel) => Promise<unknown>;
+
+/** AMQP's reply for what belongs to another connection. */
+const RESOURCE_LOCKED = 405;
 
 /** What else happens when something is bound: delayed delivery adds bindings of its own. */
 export type BindingHook = (
@@ -37,6 +42,7 @@ export class AmqpTopology implements Topology {
   readonly #queues = new Map<string, QueueDefinition>();
   readonly #bindings = new Map<string, BindingDefinition>();
   readonly #exchangeBindings = new Map<string, ExchangeBindingDefinition>();
+  #unfinished: { readonly link: AmqpLink; readonly steps: readonly Step[] } | undefined;
 
   constructor(call: AmqpCall, onBind: BindingHook = async () => {}) {
     this.#call = call;
@@ -167,8 +173,8 @@ export class AmqpTopology implements Topology {
    * Declares on a new link what was declared before. What others have changed meanwhile is left as it is: the next call that
    * needs it says what is wrong.
    */
-  async replay(link: AmqpLink, signal?: AbortSignal): Promise<void> {
-    const steps: readonly ((client: ClientChannel) => Promise<unknown>)[] = [
+  async replay(link: AmqpLink): Promise<void> {
+    const steps: readonly Step[] = [
       ...[...this.#exchanges.values()].map(
         (exchange) => (client: ClientChannel) => declareExchange(client, exchange),
       ),
@@ -178,13 +184,18 @@ export class AmqpTopology implements Topology {
       ),
       ...[...this.#bindings.values()].map((one) => (client: ClientChannel) => bind(client, one)),
     ];
-    for (const step of steps) {
-      try {
-        await orAbort(link.onChannel("declaring again after a reconnection", step), signal);
-      } catch (error) {
-        if (!link.isOpen) throw error;
-      }
-    }
+    this.#unfinished = { link, steps: await failing(link, steps) };
+  }
+
+  /**
+   * Tries again what a new link could not declare: a broker that has not noticed the end of the old connection keeps what was
+   * exclusive to it.
+   */
+  async finishReplay(link: AmqpLink): Promise<void> {
+    const unfinished = this.#unfinished;
+    if (unfinished === undefined || unfinished.link !== link || unfinished.steps.length === 0) return;
+    this.#unfinished = undefined; // Others need not try at the same time.
+    this.#unfinished = { link, steps: await failing(link, unfinished.steps) };
   }
 
   /** RabbitMQ takes no notice of most arguments of an exchange that is there already. */
@@ -197,6 +208,24 @@ export class AmqpTopology implements Topology {
       `exchange ${JSON.stringify(exchange.name)} was declared with the arguments ${JSON.stringify(known.arguments)}; it cannot get ${JSON.stringify(exchange.arguments)}. Declare it the same way, or delete it first`,
     );
   }
+}
+
+/** The steps that fail because something is locked, and those that fail because of that. None, when nothing is locked. */
+async function failing(link: AmqpLink, steps: readonly Step[]): Promise<readonly Step[]> {
+  const failed: Step[] = [];
+  let isLocked = false;
+  for (const step of steps) {
+    try {
+      await link.onChannel("declaring again after a reconnection", step);
+    } catch (error) {
+      if (!link.isOpen) throw error;
+      const locks =
+        isKombuError(error) && (error.cause as { readonly code?: unknown })?.code === RESOURCE_LOCKED;
+      if (locks || isKombuError(error, "not_found")) failed.push(step);
+      isLocked ||= locks;
+    }
+  }
+  return isLocked ? failed : [];
 }
 
 function declareExchange(client: ClientChannel, exchange: ExchangeDefinition): Promise<unknown> {

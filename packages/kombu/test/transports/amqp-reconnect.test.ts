@@ -159,8 +159,21 @@ describe.skipIf(isMissing("rabbitmq-programs"))("amqp over a connection that bre
     await vi.waitUntil(() => publish(1).catch(() => false));
     await until(() => consumer.seen.includes(1));
     proxy.cut();
-    await vi.waitUntil(() => publish(2).catch(() => false));
-    await until(() => consumer.seen.includes(2));
+    // Those that the broker took for the queue of the old connection went with it.
+    const isThere = async () => {
+      await publish(2).catch(() => {});
+      return consumer.seen.includes(2);
+    };
+    await vi.waitUntil(isThere, { timeout: 10_000 });
+    // Now the broker does not notice that the connection is gone, and keeps the queue locked.
+    const letGo = proxy.strand();
+    await until(() => consumer.errors.some((error) => isKombuError(error, "precondition_failed")));
+    letGo();
+    const isBack = async () => {
+      await publish(3).catch(() => {});
+      return consumer.seen.includes(3);
+    };
+    await vi.waitUntil(isBack, { timeout: 15_000 });
     await consumer.end();
   });
 
