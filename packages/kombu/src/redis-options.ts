@@ -96,7 +96,7 @@ export interface RedisOptions {
 }
 
 /** A server's address. */
-export interface RedisServer {
+interface RedisServer {
   readonly host: string;
   readonly port: number;
 }
