@@ -95,7 +95,7 @@ export interface DeliveryInfo {
   readonly attempts: number | undefined;
   /** Milliseconds since the epoch, by the broker's clock. */
   readonly enqueuedAtMs: number | undefined;
-  /** The producer's span, where the broker keeps it beside the message (https://www.w3.org/TR/trace-context/). */
+  /** The producer's span: what the stored task has beside the message, or else the headers (https://www.w3.org/TR/trace-context/). */
   readonly traceparent?: string | undefined;
   readonly tracestate?: string | undefined;
 }

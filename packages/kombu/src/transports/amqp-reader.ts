@@ -2,6 +2,7 @@ import { setMaxListeners } from "node:events";
 import type { Clock } from "@pullqueue/core";
 import { isKombuError, KombuError } from "../errors.js";
 import { AMQP_WINDOW_MAX } from "../limits.js";
+import { traceOf } from "../trace-headers.js";
 import type { Delivery, ReleaseOptions } from "../transport.js";
 import { type Notifier, pause } from "../waiting.js";
 import type { AmqpChannel } from "./amqp-channel.js";
@@ -250,6 +251,7 @@ export class AmqpReader {
         taskId: undefined,
         tag: undefined,
         enqueuedAtMs: undefined,
+        ...traceOf(content.headers),
       },
       leaseEndsAtUs: undefined,
       // At the latest: how long it was in the queue before is not known.

@@ -8,6 +8,7 @@ import {
 } from "../limits.js";
 import { writeString } from "../python-json.js";
 import type { RedisSettings } from "../redis-options.js";
+import { traceOf } from "../trace-headers.js";
 import type { Delivery, DeliveryInfo, ReceiveRequest } from "../transport.js";
 import type { FanoutItem, RedisFanout } from "./redis-fanout.js";
 import { DELIVERY_COUNT, type RedisItem, readItem } from "./redis-item.js";
@@ -264,6 +265,7 @@ export class RedisReceiver {
         tag: undefined,
         retryCount: undefined,
         enqueuedAtMs,
+        ...traceOf(content.headers),
       },
       leaseEndsAtUs,
       expiresAtUs: canExpire ? enqueuedAtMs * US_PER_MS + lifeUs : undefined,

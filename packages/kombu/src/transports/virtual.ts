@@ -1,15 +1,12 @@
 import { createHash } from "node:crypto";
 import {
   type ItemResult,
-  isTraceparent,
-  isTracestate,
   limits,
   newIdempotencyKey,
   type QueueAdmin,
   type QueueKey,
   type QueueStore,
   type TaskWithPayload,
-  type TraceContext,
 } from "@pullqueue/core";
 import { backoffMs } from "../backoff.js";
 import { decodeEnvelope, encodeEnvelope, rawContent } from "../envelope.js";
@@ -17,6 +14,7 @@ import { fromQueueError, isKombuError, KombuError } from "../errors.js";
 import { PUBLISH_ATTEMPTS, PUBLISH_BACKOFF } from "../limits.js";
 import type { MessageContent } from "../message-content.js";
 import type { LeaseSettings } from "../options.js";
+import { traceOf } from "../trace-headers.js";
 import type {
   Delivery,
   PublishReceipt,
@@ -183,6 +181,7 @@ export class VirtualTransport implements Transport {
       ? encodeEnvelope(content, { exchange, routingKey, deliveryTag })
       : content.body;
     const idempotencyKey = copyKey(route.idempotencyKey, queue);
+    // With the trace context, so that whoever sees the task alone can follow it too.
     const task = { payload, id, tag, delayMs, idempotencyKey, ...traceOf(content.headers) };
     const results = await atDoor(() => this.#store.insert(this.#key(queue), [task], { signal }), signal);
     const error = errorOf(results[0]);
@@ -355,12 +354,6 @@ async function atDoor<T>(call: () => Promise<T>, signal?: AbortSignal): Promise<
 function errorOf(result: ItemResult<unknown> | undefined): unknown {
   if (result?.ok === true) return undefined;
   return fromQueueError(result?.error);
-}
-
-/** A task has the trace context of its message, so that whoever sees the task alone can follow it too. */
-function traceOf({ traceparent, tracestate }: MessageContent["headers"]): TraceContext {
-  if (!isTraceparent(traceparent)) return {};
-  return isTracestate(tracestate) ? { traceparent, tracestate } : { traceparent };
 }
 
 /** A key of one queue's copy: the same for the same message and queue, however often it is published. */
