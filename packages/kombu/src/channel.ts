@@ -259,8 +259,11 @@ export class Channel implements EntityChannel, AsyncDisposable {
     this.#stop.abort(reason);
     for (const holding of this.#held) holding.interrupt(reason);
     await this.#running.idle();
-    await Promise.all([...this.#receivers].map((receiver) => this.unsubscribe(receiver)));
-    await this.recover();
+    const unsubscribed = Promise.all([...this.#receivers].map((receiver) => this.unsubscribe(receiver)));
+    // Ours to give back from now on, so that no handler acknowledges because it was told to stop; but nothing of it is to be
+    // pushed to us again.
+    await giveBackAll([...this.#held], unsubscribed);
+    await unsubscribed;
     this.#onClosed(this);
   }
 
@@ -316,15 +319,18 @@ function noExchangeBindings(): KombuError {
   );
 }
 
-/** Gives back what is still ours, oldest first. What cannot be given back now is let go, and returns when its lease ends. */
-export async function giveBackAll(holdings: readonly Holding[]): Promise<void> {
+/**
+ * Gives back what is still ours, oldest first. What cannot be given back now is let go, and returns when its lease ends. Nobody
+ * else can settle it from now on, though the broker hears of it only `after` that, which must not fail.
+ */
+export async function giveBackAll(holdings: readonly Holding[], after?: Promise<unknown>): Promise<void> {
   const open = holdings.filter((holding) => holding.isOpen);
-  await Promise.all(open.map(giveBack));
+  await Promise.all(open.map((holding) => giveBack(holding, after)));
 }
 
-async function giveBack(holding: Holding): Promise<void> {
+async function giveBack(holding: Holding, after: Promise<unknown> | undefined): Promise<void> {
   try {
-    await holding.settle({ kind: "requeued", uncounted: !holding.handedOut, inPlace: true });
+    await holding.settle({ kind: "requeued", uncounted: !holding.handedOut, inPlace: true }, after);
   } catch (error) {
     holding.letGo(error); // Nobody will settle it any more, so that its lease must not be renewed for ever.
   }

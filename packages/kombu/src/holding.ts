@@ -79,13 +79,19 @@ export class Holding {
     this.lose(new KombuError("lease_lost", text, { cause }));
   }
 
-  /** Once. Errors: `message_state` the second time, `lease_lost`, and what the broker says; after `unavailable` it may be repeated. */
-  async settle(settlement: Settlement): Promise<void> {
+  /**
+   * Once. The broker is told `after` that. Errors: `message_state` the second time, `lease_lost`, and what the broker says; after
+   * `unavailable` it may be repeated.
+   */
+  async settle(settlement: Settlement, after?: Promise<unknown>): Promise<void> {
     if (this.#lost !== undefined) throw this.#lost;
     if (this.#state !== "held") throw this.#alreadySettled(settlement);
     this.#state = "settling";
     try {
-      await this.#track(() => this.#tell(settlement));
+      await this.#track(async () => {
+        if (after !== undefined) await after;
+        await this.#tell(settlement);
+      });
     } catch (error) {
       // Unclear: the message is still ours as far as we know, so that the caller may try again.
       this.#state = "held";

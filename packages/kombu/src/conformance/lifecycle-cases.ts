@@ -72,6 +72,26 @@ export const lifecycleCases: Cases = {
     assert.deepEqual(await drainPayloads(broker.connect(), queue), [1, 2, 3, 4]);
   },
 
+  "close() gives back what a handler holds that returns because it is told to stop": async (
+    connection,
+    broker,
+  ) => {
+    const queue = await declareQueue(connection, "q");
+    await put(connection, queue, "hi");
+    const stopped = (message: Message) =>
+      new Promise<void>((resolve) => message.signal.addEventListener("abort", () => resolve()));
+    const started = new Promise<void>((start) => {
+      const running = connection.consumer(queue).run((message) => {
+        start();
+        return stopped(message);
+      });
+      running.catch(() => {});
+    });
+    await inTime(started);
+    await inTime(connection.close());
+    assert.deepEqual(await drainPayloads(broker.connect(), queue), ["hi"]);
+  },
+
   "close() waits for publishes and acknowledgements that run": async (connection, broker) => {
     const queue = await declareQueue(connection, "q");
     await put(connection, queue, "acknowledged");
