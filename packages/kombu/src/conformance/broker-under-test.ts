@@ -38,8 +38,13 @@ export const QUEUE_NAMES: readonly string[] = [
   ...Array.from({ length: 15 }, (_, index) => `queue-${index}`),
 ];
 
+/** The needs that the manifest decides. */
+export const MANIFEST_NEEDS = [
+  ...(["delay", "idempotency", "taskIds", "envelopes", "localExchanges", "messageBytesMax"] as const),
+] as const;
+
 /** What a case depends on that a transport's manifest tells. */
-export type ManifestNeed = "delay" | "idempotency" | "taskIds" | "envelopes" | "localExchanges";
+export type ManifestNeed = (typeof MANIFEST_NEEDS)[number];
 
 /** What a case depends on beyond the least of all transports. */
 export type Need =
@@ -50,11 +55,6 @@ export type Need =
   | "uncounted"
   | "takeAway"
   | ManifestNeed;
-
-/** The needs that the manifest decides. */
-export const MANIFEST_NEEDS: readonly ManifestNeed[] = [
-  ...(["delay", "idempotency", "taskIds", "envelopes", "localExchanges"] as const),
-];
 
 /** What a case does, with one connection that is there already. It fails by throwing. */
 export type CaseBody = (connection: Connection, broker: BrokerUnderTest) => Promise<void>;

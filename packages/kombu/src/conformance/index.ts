@@ -84,6 +84,9 @@ async function runCase(one: Case, factory: BrokerFactory, context: SkippableCont
   }
 }
 
+/** How a manifest says that a broker has something not. */
+const ABSENT: ReadonlySet<unknown> = new Set([false, "refused", undefined]);
+
 /** The first need that is not met. */
 async function missingOf(
   needs: readonly Need[],
@@ -93,7 +96,7 @@ async function missingOf(
   const isOfManifest = (need: Need): need is ManifestNeed => MANIFEST_NEEDS.some((name) => name === need);
   const manifest = needs.some(isOfManifest) ? await connection.manifest() : undefined;
   return needs.find((need) => {
-    if (isOfManifest(need)) return manifest?.[need] === false || manifest?.[need] === "refused";
+    if (isOfManifest(need)) return ABSENT.has(manifest?.[need]);
     return need === "leaseMs" ? broker.leaseMs === undefined : !broker[need];
   });
 }
