@@ -10,6 +10,7 @@ import {
   type Need,
 } from "./broker-under-test.js";
 import { consumerCases } from "./consumer-cases.js";
+import { contentCases } from "./content-cases.js";
 import { deliveryCases } from "./delivery-cases.js";
 import { exchangeCases } from "./exchange-cases.js";
 import { expiryCases } from "./expiry-cases.js";
@@ -41,6 +42,7 @@ const CONTENTS: Readonly<Record<string, Cases>> = {
   exchanges: exchangeCases,
   queues: queueCases,
   deliveries: deliveryCases,
+  contents: contentCases,
   "raw messages": rawCases,
   prefetch: prefetchCases,
   leases: leaseCases,

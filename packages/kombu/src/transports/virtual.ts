@@ -273,8 +273,10 @@ export class VirtualTransport implements Transport {
         retryCount,
         attempts: retryCount - task.uncounted,
         enqueuedAtMs: Math.floor(task.enqueuedAtUs / MS),
-        ...(task.traceparent === undefined ? {} : { traceparent: task.traceparent }),
-        ...(task.tracestate === undefined ? {} : { tracestate: task.tracestate }),
+        // Not every server keeps it beside the message.
+        ...(task.traceparent === undefined
+          ? traceOf(content.headers)
+          : { traceparent: task.traceparent, tracestate: task.tracestate }),
       },
       leaseEndsAtUs: nowUs + leaseMs * MS,
       expiresAtUs: lifeUs === undefined ? undefined : nowUs + lifeUs - ageUs,
