@@ -48,7 +48,9 @@ class Peer:
         }
 
     def get(self, job):
-        message = Queue(job["queue"])(self.channel).get(accept=["json", "text/plain", "application/data"])
+        message = Queue(job["queue"])(self.channel).get(
+            accept=job.get("accept", ["json", "text/plain", "application/data"])
+        )
         if message is None:
             return None
         answer = self.describe(message)

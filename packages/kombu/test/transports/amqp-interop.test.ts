@@ -188,6 +188,30 @@ describe.skipIf(isLeftOut)("amqp beside Python's kombu", () => {
     ]);
   });
 
+  it.skipIf(isMissing("python3-msgpack") || isMissing("python3-yaml"))(
+    "each reads the other's MessagePack and YAML",
+    { timeout: PYTHON_MS },
+    async () => {
+      const queue = await declared();
+      const producer = connection.producer({ routingKey: queue.name });
+      const body = { ...BODY, list: [1, 2.5, null, true], 葉: { "1:30": "no" } };
+      const serializers = ["msgpack", "yaml"] as const;
+      for (const serializer of serializers) await producer.publish(body, { serializer });
+      const reads = serializers.map((name) => ({ verb: "read", queue: queue.name, accept: [name] }));
+      const writes = serializers.map((serializer) => ({
+        ...{ verb: "write", exchange: "", routing_key: queue.name, body, options: { serializer } },
+      }));
+      const read = ask<Read | null>(...reads, ...writes).slice(0, serializers.length);
+      for (const [index, serializer] of serializers.entries()) {
+        const content_type = `application/x-${serializer}`;
+        expect(read[index]).toMatchObject({ payload: body, content_type });
+        const message = (await queue.get({ accept: [serializer] }))!;
+        expect(message).toMatchObject({ payload: body, contentType: content_type });
+        await message.ack();
+      }
+    },
+  );
+
   it("we read Python's bodies, compressed or not, headers and properties", {
     timeout: PYTHON_MS,
   }, async () => {

@@ -97,6 +97,27 @@ describe.skipIf(isMissing("redis-server") || isMissing("python3-redis"))(
       }
     });
 
+    it.skipIf(isMissing("python3-msgpack") || isMissing("python3-yaml"))(
+      "each reads the other's MessagePack and YAML",
+      async () => {
+        const peer = await python();
+        const connection = under.connect();
+        const producer = connection.producer({ routingKey: "q" });
+        const queue = new Queue("q").bind(await connection.channel());
+        const body = { text: "Thé 葉 😀", list: [1, 2.5, null, true], 葉: { "1:30": "no" } };
+        for (const serializer of ["msgpack", "yaml"] as const) {
+          await producer.publish(body, { serializer });
+          const job = { queue: "q", settle: "ack", accept: [serializer] };
+          const read = await peer.ask<PythonMessage>("get", job);
+          expect(read).toMatchObject({ payload: body, content_type: `application/x-${serializer}` });
+          await peer.ask("publish", { routing_key: "q", body, options: { serializer } });
+          const message = (await queue.get({ accept: [serializer] }))!;
+          expect(message.payload).toEqual(body);
+          await message.ack();
+        }
+      },
+    );
+
     it("what it publishes we read: types, bodies, headers, properties, priorities", async () => {
       const peer = await python();
       const connection = under.connect();
