@@ -156,15 +156,23 @@ class SoakRun {
     await this.#start(role);
   }
 
+  /** Lets clients of a kind finish what they do. */
+  async #end(role: Client["role"]): Promise<void> {
+    const ending = this.#clients.filter((client) => client.role === role);
+    this.#clients = this.#clients.filter((client) => client.role !== role);
+    for (const { child } of ending) child.endInput();
+    for (const { child } of ending) await child.exited(CLIENT_MS);
+  }
+
   /** No more tasks; waits until all are gone. */
   async #drain(): Promise<void> {
-    this.#tellProducers(0);
+    // Producers first: a batch that is on its way when nothing is left would be left itself.
+    await this.#end("producer");
     const untilMs = performance.now() + DRAIN_MS;
     while ((await this.#tasksLeft()) > 0 && performance.now() < untilMs) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
-    for (const { child } of this.#clients) child.endInput();
-    for (const { child } of this.#clients.splice(0)) await child.exited(CLIENT_MS);
+    await this.#end("consumer");
     const left = await this.#tasksLeft();
     if (left > 0) throw new Error(`${left} tasks are left after ${DRAIN_MS / 1000} s`);
   }
