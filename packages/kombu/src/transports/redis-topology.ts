@@ -9,14 +9,11 @@ import { KombuError } from "../errors.js";
 import { REDIS_PATIENCE_MS } from "../limits.js";
 import { topicMatches } from "../routing.js";
 import type { Topology } from "../transport.js";
+import { checkExchange, checkQueue, isGiven } from "./declaration-rules.js";
 import type { RedisFanout } from "./redis-fanout.js";
 import type { RedisLayout, StoredBinding } from "./redis-layout.js";
 import type { RedisLink, RedisSockets } from "./redis-link.js";
 import { PURGE, runScript } from "./redis-scripts.js";
-import { isGiven, refuseOther } from "./virtual-topology.js";
-
-/** Arguments of a queue that would throw messages away, which this transport does not. */
-const REFUSED_ARGUMENTS: readonly string[] = ["x-max-length", "x-max-length-bytes"];
 
 /** What a topology is made of. */
 export interface RedisTopologyParts {
@@ -75,30 +72,17 @@ export class RedisTopology implements Topology {
   }
 
   async declareExchange(exchange: ExchangeDefinition, passive: boolean): Promise<void> {
-    const { name, type } = exchange;
+    const { name } = exchange;
     if (isGiven(name)) return;
     if (passive) return void this.#exchange(name);
-    if (type === "headers") {
-      throw new KombuError(
-        "not_supported",
-        `exchange ${JSON.stringify(name)} routes by headers, which only AMQP brokers can; use direct, topic or fanout`,
-      );
-    }
-    refuseOther(`exchange ${JSON.stringify(name)}`, this.#exchanges.get(name), exchange);
+    checkExchange(exchange, this.#exchanges.get(name));
     this.#exchanges.set(name, exchange);
   }
 
   async declareQueue(queue: QueueDefinition, passive: boolean, signal?: AbortSignal): Promise<QueueState> {
     const { name } = queue;
     if (passive) return this.#state(name, signal);
-    refuseOther(`queue ${JSON.stringify(name)}`, this.#queues.get(name), queue);
-    const refused = REFUSED_ARGUMENTS.find((argument) => queue.arguments[argument] !== undefined);
-    if (refused !== undefined) {
-      throw new KombuError(
-        "not_supported",
-        `queue ${JSON.stringify(name)} has ${refused}, but this transport never throws messages away; leave it out`,
-      );
-    }
+    checkQueue(queue, this.#queues.get(name));
     const messageCount = await this.count(name, signal);
     this.#queues.set(name, queue);
     const expiresMs = this.expiresMs(name);

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from "node:util";
 import {
   DEFAULT_QUEUE_SETTINGS,
   limits,
@@ -11,14 +10,7 @@ import type { BindingDefinition, ExchangeDefinition, QueueDefinition, QueueState
 import { fromQueueError, isKombuError, KombuError } from "../errors.js";
 import { BindingTable } from "../routing.js";
 import type { Topology } from "../transport.js";
-
-/** What AMQP has beforehand: the default exchange, and names that it keeps to itself. */
-export function isGiven(exchange: string): boolean {
-  return exchange === "" || exchange.startsWith("amq.");
-}
-
-/** Arguments of a queue that would throw messages away, which no store does. */
-const REFUSED_ARGUMENTS: readonly string[] = ["x-max-length", "x-max-length-bytes"];
+import { checkExchange, checkQueue, isGiven } from "./declaration-rules.js";
 
 /** Exchanges and bindings of one process, and queues of a store. */
 export class VirtualTopology implements Topology {
@@ -47,16 +39,10 @@ export class VirtualTopology implements Topology {
   }
 
   async declareExchange(exchange: ExchangeDefinition, passive: boolean): Promise<void> {
-    const { name, type } = exchange;
+    const { name } = exchange;
     if (isGiven(name)) return;
     if (passive) return void this.#exchange(name);
-    if (type === "headers") {
-      throw new KombuError(
-        "not_supported",
-        `exchange ${JSON.stringify(name)} routes by headers, which only AMQP brokers can; use direct, topic or fanout`,
-      );
-    }
-    refuseOther(`exchange ${JSON.stringify(name)}`, this.#exchanges.get(name), exchange);
+    checkExchange(exchange, this.#exchanges.get(name));
     this.#exchanges.set(name, exchange);
   }
 
@@ -64,14 +50,7 @@ export class VirtualTopology implements Topology {
     const { name } = queue;
     const known = this.#queues.get(name);
     if (passive) return this.#state(name, signal);
-    refuseOther(`queue ${JSON.stringify(name)}`, known, queue);
-    const refused = REFUSED_ARGUMENTS.find((argument) => queue.arguments[argument] !== undefined);
-    if (refused !== undefined) {
-      throw new KombuError(
-        "not_supported",
-        `queue ${JSON.stringify(name)} has ${refused}, but this transport never throws messages away; leave it out`,
-      );
-    }
+    checkQueue(queue, known);
     const state = await this.#stateOrNew(name, signal);
     this.#queues.set(name, queue);
     return state;
@@ -175,15 +154,6 @@ export class VirtualTopology implements Topology {
   #key(queue: string): QueueKey {
     return { project: this.#project, queue };
   }
-}
-
-/** `precondition_failed` when something was declared in another way before. */
-export function refuseOther(what: string, known: object | undefined, given: object): void {
-  if (known === undefined || isDeepStrictEqual({ ...known }, { ...given })) return;
-  throw new KombuError(
-    "precondition_failed",
-    `${what} was declared as ${JSON.stringify(known)}; it cannot become ${JSON.stringify(given)}. Declare it the same way, or delete it first`,
-  );
 }
 
 function unknownOnPlainServer(name: string): KombuError {
