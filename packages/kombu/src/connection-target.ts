@@ -22,6 +22,8 @@ export type ConnectionTarget = ConnectionOptions | CustomConnectionOptions | str
 /** Where a connection goes: a name to show, and how to open it. */
 export interface ConnectionAddress {
   readonly transport: string;
+  /** All that holds for its transport, as far as everybody may see it. */
+  readonly settings: Readonly<Record<string, unknown>>;
   readonly holdMsMax: number | undefined;
   readonly open: TransportOpener;
   uri(options: { readonly includePassword?: boolean }): string;
@@ -51,6 +53,7 @@ export function addressOf(target: ConnectionTarget): ConnectionAddress {
   const resolved = resolveConnection(target);
   return {
     transport: resolved.transport,
+    settings: Object.freeze({ ...resolved.settings }), // What is secret is not enumerable, and stays behind.
     holdMsMax: resolved.settings.holdMsMax,
     open: (context) => openTransport(resolved, context),
     uri: (options) => formatTransportUrl(resolved, options),
@@ -63,6 +66,14 @@ export function extrasOf(target: ConnectionTarget, extras: ConnectionExtras): Co
   return typeof target === "string" || target instanceof URL ? extras : { ...target, ...extras };
 }
 
+/** The same target, out of reach of whoever changes the objects that it was given in. */
+export function copyOf(target: ConnectionTarget): ConnectionTarget {
+  if (typeof target === "string") return target;
+  if (target instanceof URL) return target.href;
+  if (isCustom(target) || target.transportOptions === undefined) return { ...target };
+  return { ...target, transportOptions: { ...target.transportOptions } } as ConnectionOptions;
+}
+
 function isCustom(target: ConnectionTarget): target is CustomConnectionOptions {
   return typeof target === "object" && "transport" in target && typeof target.transport === "function";
 }
@@ -72,6 +83,7 @@ function customAddress(options: CustomConnectionOptions): ConnectionAddress {
   const name = options.transport.name || "custom";
   return {
     transport: name,
+    settings: Object.freeze({ holdMsMax: options.holdMsMax }),
     holdMsMax: options.holdMsMax,
     open: options.transport,
     uri: () => `${name}:`,

@@ -4,7 +4,13 @@ import { type Clock, randomFraction, systemClock } from "@pullqueue/core";
 import { Channel, type EventSource } from "./channel.js";
 import { type Check, checkOptions } from "./check.js";
 import { CompressionRegistry } from "./compression.js";
-import { addressOf, type ConnectionAddress, type ConnectionTarget, extrasOf } from "./connection-target.js";
+import {
+  addressOf,
+  type ConnectionAddress,
+  type ConnectionTarget,
+  copyOf,
+  extrasOf,
+} from "./connection-target.js";
 import { Consumer } from "./consumer.js";
 import type { ConsumerOptions, PayloadOf } from "./consumer-options.js";
 import { drainOne } from "./drain.js";
@@ -19,6 +25,16 @@ import { SimpleQueue, type SimpleQueueOptions, simpleBufferOptions } from "./sim
 import { openTracing } from "./tracing.js";
 import type { TransportManifest } from "./transport.js";
 import { linkSignals } from "./waiting.js";
+
+/** What a connection is made of, without its secrets: what `info()` gives. */
+export interface ConnectionInfo {
+  /** The transport's name. */
+  readonly transport: string;
+  /** The connection as a URL, its password masked. */
+  readonly uri: string;
+  /** All that holds for the transport, defaults included, by our names and in our units; secrets are left out. */
+  readonly transportOptions: Readonly<Record<string, unknown>>;
+}
 
 /** How long `drainEvents` waits. */
 export interface DrainOptions {
@@ -37,6 +53,8 @@ const DRAIN_CHECKS: Readonly<Record<keyof DrainOptions, Check>> = {
  * share its default channel; `channel()` makes another, with which they share only the transport.
  */
 export class Connection implements AsyncDisposable {
+  readonly #target: ConnectionTarget;
+  readonly #extras: ConnectionExtras;
   readonly #address: ConnectionAddress;
   readonly #clock: Clock;
   readonly #session: Session;
@@ -57,6 +75,8 @@ export class Connection implements AsyncDisposable {
       tracing: wanted,
     } = extrasOf(target, extras);
     const { holdMsMax } = address;
+    this.#target = copyOf(target);
+    this.#extras = { ...extras, serializers, compressions };
     this.#address = address;
     this.#clock = clock;
     this.#session = new Session({
@@ -73,6 +93,12 @@ export class Connection implements AsyncDisposable {
     return this.#address.transport;
   }
 
+  /** Whether its transport is open and, as far as is known, has its broker. Opens nothing. */
+  get connected(): boolean {
+    const { opened } = this.#session;
+    return opened !== undefined && (opened.isConnected ?? true);
+  }
+
   /** The serializers of its producers and consumers. */
   get serializers(): SerializerRegistry {
     return this.#session.serializers;
@@ -81,6 +107,20 @@ export class Connection implements AsyncDisposable {
   /** The compressions of its producers and consumers. */
   get compressions(): CompressionRegistry {
     return this.#session.compressions;
+  }
+
+  /**
+   * Another connection to the same place, not opened yet. It shares this one's serializers, compressions and clock unless `overrides`
+   * give others, and nothing else.
+   */
+  clone(overrides: ConnectionExtras = {}): Connection {
+    return new Connection(this.#target, { ...this.#extras, ...overrides });
+  }
+
+  /** What it is made of. Nothing in it is secret. */
+  info(): ConnectionInfo {
+    const { transport, settings } = this.#address;
+    return { transport, uri: this.asUri(), transportOptions: settings };
   }
 
   /** A new channel, on the opened transport. Errors: `closed`, and what opening says. */

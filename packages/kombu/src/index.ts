@@ -4,7 +4,7 @@ export { Binding, type BindingOptions, type BindingPlain } from "./binding.js";
 export type { Channel } from "./channel.js";
 export { type CompressedBody, CompressionRegistry, type CompressionRegistryOptions } from "./compression.js";
 export type { Compressor } from "./compressor.js";
-export { Connection, type DrainOptions } from "./connection.js";
+export { Connection, type ConnectionInfo, type DrainOptions } from "./connection.js";
 export type { ConnectionTarget, CustomConnectionOptions, TransportOpener } from "./connection-target.js";
 export { Consumer } from "./consumer.js";
 export type { ConsumerOptions, MessageCallback, PayloadOf, RunOptions } from "./consumer-options.js";

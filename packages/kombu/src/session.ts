@@ -46,6 +46,7 @@ export class Session {
   readonly changed: Notifier;
   readonly #open: () => Promise<Transport>;
   #transport: Promise<Transport> | undefined;
+  #opened: Transport | undefined;
   #declared = new WeakMap<Exchange | Queue, Promise<unknown>>();
   #consumerCount = 0;
   #closed = false;
@@ -68,6 +69,11 @@ export class Session {
     if (this.#closed) return Promise.reject(closedError("connection"));
     this.#transport ??= this.#openOnce();
     return this.#transport;
+  }
+
+  /** The transport, where it has been opened. */
+  get opened(): Transport | undefined {
+    return this.#closed ? undefined : this.#opened;
   }
 
   /** 1, 2, 3, … for consumer tags: unique in the connection. */
@@ -103,7 +109,8 @@ export class Session {
 
   async #openOnce(): Promise<Transport> {
     try {
-      return await this.#open();
+      this.#opened = await this.#open();
+      return this.#opened;
     } catch (error) {
       this.#transport = undefined; // So that the next use tries again.
       throw error;

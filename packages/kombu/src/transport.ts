@@ -154,6 +154,8 @@ export interface ReleaseOptions {
 export interface Transport extends AsyncDisposable {
   readonly manifest: TransportManifest;
   readonly topology: Topology;
+  /** Whether its broker is known to be there now. Absent where each call is a conversation of its own. */
+  readonly isConnected?: boolean;
   /** Resolves when every queue bound to the route has the message. */
   publish(content: MessageContent, route: Route, signal?: AbortSignal): Promise<PublishReceipt>;
   /** Oldest first. Never throws for an undecodable message: it arrives raw. After an abort nothing stays held. */

@@ -74,6 +74,40 @@ describe("Connection", () => {
     expect(connection.asUri({ includePassword: true })).toContain("very-secret");
   });
 
+  test("clone() goes to the same place by a connection of its own", async () => {
+    const transportOptions = { name: "cloned", leaseMs: 60_000 };
+    await using connection = new Connection({ transport: "memory", transportOptions });
+    transportOptions.name = "elsewhere"; // What was given is nobody's business any more.
+    await connection.simpleQueue("q").put("hi");
+    const clone = connection.clone();
+    expect([clone.asUri(), clone.connected, connection.connected]).toEqual([
+      ...[connection.asUri(), false, true],
+    ]);
+    expect((await clone.simpleQueue("q").getNowait()).payload).toBe("hi");
+    await clone.close();
+    expect([clone.connected, connection.connected]).toEqual([false, true]);
+    await connection.simpleQueue("q").put("still open");
+  });
+
+  test("clone() shares serializers and compressions, or takes others", async () => {
+    const serializers = new SerializerRegistry();
+    const connection = new Connection("memory://", { serializers });
+    expect(connection.clone().serializers).toBe(serializers);
+    expect(connection.clone().compressions).toBe(connection.compressions);
+    expect(connection.clone({ serializers: new SerializerRegistry() }).serializers).not.toBe(serializers);
+  });
+
+  test("info() tells what a connection is made of, and no secret", () => {
+    const connection = new Connection("amqp://me:very-secret@broker/shop?heartbeat=5");
+    const info = connection.info();
+    expect(info).toMatchObject({
+      transport: "amqp",
+      uri: "amqp://me:**@broker:5672/shop?heartbeat=5",
+      transportOptions: { host: "broker", port: 5672, userId: "me", virtualHost: "shop", heartbeatMs: 5000 },
+    });
+    expect(JSON.stringify(info) + inspect(info, { showHidden: true })).not.toContain("very-secret");
+  });
+
   test("serializers are the connection's own", async () => {
     const serializers = new SerializerRegistry();
     serializers.register({

@@ -70,6 +70,10 @@ export class AmqpTransport implements Transport {
     this.#inbox = new AmqpInbox(this.#connection, this.topology, context);
   }
 
+  get isConnected(): boolean {
+    return this.#connection.current !== undefined;
+  }
+
   async publish(content: MessageContent, route: Route, signal?: AbortSignal): Promise<PublishReceipt> {
     refuseForeign(route);
     const properties = writeProperties(content);

@@ -70,6 +70,10 @@ export class RedisLink {
     this.#changed = new Notifier(this.#clock);
   }
 
+  get isOpen(): boolean {
+    return this.#current !== undefined;
+  }
+
   /** Begins to connect, and waits for the first attempt. Rejects with what trying again would not change; else goes on trying. */
   async start(): Promise<void> {
     this.#running ??= this.#run(await loadRedisClient());

@@ -87,6 +87,10 @@ export class RedisTransport implements Transport {
     return this;
   }
 
+  get isConnected(): boolean {
+    return this.#link.isOpen;
+  }
+
   publish(content: MessageContent, route: Route, signal?: AbortSignal): Promise<PublishReceipt> {
     return this.#publisher.publish(content, route, signal);
   }
