@@ -66,6 +66,11 @@ export interface RunOptions {
   readonly concurrency?: number;
   /** Ends `run`: nothing more is received, running handlers are told by `message.signal` and finished, the rest is given back. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Tells running handlers to stop, by `message.signal`, instead of `signal`: so that they may finish in peace after nothing more
+   * is received. What a handler throws after it is no failure: its message goes back at once, uncounted.
+   */
+  readonly interruptSignal?: AbortSignal | undefined;
   /** A message is rejected when its handler was started this often without success. Default: it comes back for ever. */
   readonly attemptsMax?: number;
   /** How long a message waits after its handler threw. Default: 1 second, doubled each time, at most 5 minutes. */
@@ -100,6 +105,7 @@ const backoffCheck: Check = {
 export const RUN_CHECKS: Readonly<Record<keyof RunOptions, Check>> = {
   concurrency: integerCheck(1, CONCURRENCY_MAX, "handlers"),
   signal: signalCheck,
+  interruptSignal: signalCheck,
   attemptsMax: integerCheck(1, Number.MAX_SAFE_INTEGER, "attempts"),
   backoff: backoffCheck,
   timeoutMs: numberCheck(1, TIMEOUT_MS_MAX, "milliseconds"),

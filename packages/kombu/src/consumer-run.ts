@@ -1,5 +1,6 @@
 import type { Clock } from "@pullqueue/core";
 import { backoffMs } from "./backoff.js";
+import { giveBackAll } from "./channel.js";
 import type { RunOptions } from "./consumer-options.js";
 import type { DeliveryQueue } from "./delivery-queue.js";
 import { KombuError } from "./errors.js";
@@ -11,6 +12,12 @@ import { pause, Running } from "./waiting.js";
 /** Handles a message. Returning acknowledges it, throwing gives it back; it may settle the message itself instead. */
 export type MessageHandler<T = unknown> = (message: Message<T>) => unknown;
 
+/** What a handler threw, and whether it had been told to stop before. */
+interface Failure {
+  readonly error: unknown;
+  readonly wasInterrupted: boolean;
+}
+
 /** What a run needs of its consumer. */
 export interface RunContext<T> {
   readonly clock: Clock;
@@ -19,8 +26,10 @@ export interface RunContext<T> {
   readonly received: DeliveryQueue;
   readonly message: (holding: Holding) => Promise<Message<T>>;
   readonly onDecodeError: ((message: Message, error: unknown) => unknown) | undefined;
-  /** Ends the run. */
+  /** Ends receiving. */
   readonly signal: AbortSignal;
+  /** Tells running handlers to stop. */
+  readonly interrupting: AbortSignal;
 }
 
 /**
@@ -48,17 +57,17 @@ export class ConsumerRun<T = unknown> {
 
   /** Resolves when the signal has fired and the last handler has ended. */
   async untilStopped(): Promise<void> {
-    const { signal, received } = this.#context;
+    const { interrupting, received } = this.#context;
     const interrupt = () => {
-      for (const holding of this.#inHand) holding.interrupt(signal.reason);
+      for (const holding of this.#inHand) holding.interrupt(interrupting.reason);
     };
-    signal.addEventListener("abort", interrupt);
+    interrupting.addEventListener("abort", interrupt);
     try {
       await this.#receiveUntilStopped();
       await received.giveBack();
       await this.#running.idle();
     } finally {
-      signal.removeEventListener("abort", interrupt);
+      interrupting.removeEventListener("abort", interrupt);
     }
   }
 
@@ -115,31 +124,41 @@ export class ConsumerRun<T = unknown> {
   async #handle(holding: Holding): Promise<void> {
     this.#inHand.add(holding);
     const message = await this.#context.message(holding);
+    if (this.#context.signal.aborted && holding.isOpen) return this.#returnUnseen(holding);
     const stopTimer = this.#startTimer(holding);
     const failure = await this.#failureOf(holding, message);
     stopTimer?.();
     this.#inHand.delete(holding);
     if (failure !== undefined) this.#report(failure.error, message);
     try {
-      if (holding.isOpen) await holding.settle(this.#outcome(holding, failure !== undefined));
+      if (holding.isOpen) await holding.settle(this.#outcome(holding, failure));
     } catch (error) {
       this.#report(error, message);
       holding.letGo(error); // Nobody will try again.
     }
   }
 
+  /** The run was stopped while the message was read, so that no handler begins with it. */
+  async #returnUnseen(holding: Holding): Promise<void> {
+    this.#inHand.delete(holding);
+    holding.handedOut = false;
+    await giveBackAll([holding]);
+  }
+
   /** Starts the handler, and says what it threw. */
-  async #failureOf(holding: Holding, message: Message<T>): Promise<{ readonly error: unknown } | undefined> {
+  async #failureOf(holding: Holding, message: Message<T>): Promise<Failure | undefined> {
     const { attempts = 0 } = holding.delivery.info;
     const { attemptsMax = Number.POSITIVE_INFINITY } = this.#options;
     // Its last handler never came to an end: the process died, or the lease was lost.
-    if (attempts > attemptsMax) return { error: tooManyAttempts(holding, attemptsMax) };
+    if (attempts > attemptsMax) {
+      return { error: tooManyAttempts(holding, attemptsMax), wasInterrupted: false };
+    }
     try {
       if (await this.#isReadable(message)) await message.traced(() => this.#handler(message));
       else if (holding.isOpen) await message.reject();
       return undefined;
     } catch (error) {
-      return { error };
+      return { error, wasInterrupted: this.#context.interrupting.aborted };
     }
   }
 
@@ -159,17 +178,14 @@ export class ConsumerRun<T = unknown> {
     }
   }
 
-  #outcome(holding: Holding, hasFailed: boolean): Settlement {
-    if (!hasFailed) return { kind: "acknowledged" };
+  #outcome(holding: Holding, failure: Failure | undefined): Settlement {
+    if (failure === undefined) return { kind: "acknowledged" };
+    // Who fails because the run ends has not failed: somebody else may try at once, as if nobody had.
+    if (failure.wasInterrupted) return { kind: "requeued", uncounted: true };
     const { attempts = 0 } = holding.delivery.info;
     const { attemptsMax = Number.POSITIVE_INFINITY, backoff = REQUEUE_BACKOFF } = this.#options;
     if (attempts >= attemptsMax) return { kind: "rejected" };
-    // Who fails because the run ends has not failed: somebody else may try at once.
-    const isStopped = this.#context.signal.aborted;
-    return {
-      kind: "requeued",
-      delayMs: isStopped ? 0 : backoffMs(attempts, backoff, this.#context.random()),
-    };
+    return { kind: "requeued", delayMs: backoffMs(attempts, backoff, this.#context.random()) };
   }
 
   #startTimer(holding: Holding): (() => void) | undefined {

@@ -194,7 +194,9 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
       if (isStop) return; // Stopped before it began, which is an end like any other.
       throw error;
     }
-    const link = linkSignals(this.#stop.signal, options.signal, this.#channel.closing);
+    const { signal, interruptSignal = signal } = options;
+    const link = linkSignals(this.#stop.signal, signal, this.#channel.closing);
+    const interrupt = linkSignals(this.#stop.signal, interruptSignal, this.#channel.closing);
     this.#received.aheadCount = options.concurrency ?? 1;
     try {
       await new ConsumerRun<T>(handler, options, {
@@ -204,10 +206,12 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
         message: (holding) => this.#message(holding),
         onDecodeError: this.#options.onDecodeError,
         signal: link.signal,
+        interrupting: interrupt.signal,
       }).untilStopped();
       this.#channel.closing.throwIfAborted();
     } finally {
       link.end();
+      interrupt.end();
       this.#received.aheadCount = 0;
       await this.#end([]);
     }

@@ -145,6 +145,38 @@ export const runCases: Cases = {
     assert.deepEqual(await drainPayloads(broker.connect(), queue), []);
   },
 
+  "with an interruptSignal handlers finish in peace after the stop, until it tells them": async (
+    connection,
+    broker,
+  ) => {
+    const queue = await declareQueue(connection, "q");
+    await put(connection, queue, 1, 2, 3);
+    const [stop, interrupt] = [new AbortController(), new AbortController()];
+    const reason = new Error("at once");
+    const seen: unknown[] = [];
+    const failures: unknown[] = [];
+    let isTold: boolean | undefined;
+    const handler = async (message: Message) => {
+      seen.push(message.payload);
+      if (message.payload === 1) {
+        stop.abort();
+        await whileTimePasses(broker, broker.connect().simpleQueue(queue).get()); // The rest is there already.
+        isTold = message.signal.aborted;
+        return;
+      }
+      await until(() => isTold !== undefined, "the first");
+      const told = new Promise((resolve) => message.signal.addEventListener("abort", resolve));
+      interrupt.abort(reason);
+      await told;
+      throw message.signal.reason;
+    };
+    const options = { concurrency: 2, signal: stop.signal, interruptSignal: interrupt.signal };
+    const onError = (error: unknown) => failures.push(error);
+    await inTime(connection.consumer(queue, { prefetchCount: 3 }).run(handler, { ...options, onError }));
+    assert.deepEqual([seen, isTold, failures], [[1, 2], false, [reason]]);
+    assert.deepEqual(await drainPayloads(broker.connect(), queue), [2]);
+  },
+
   "a handler past timeoutMs is told so": needing(["manualClock"], async (connection, broker) => {
     const queue = await declareQueue(connection, "q");
     await put(connection, queue, 1);
