@@ -1,6 +1,6 @@
 // For programs that send and receive messages.
 
-export { Binding, type BindingOptions, type BindingPlain } from "./binding.js";
+export { type Bindable, Binding, type BindingOptions, type BindingPlain } from "./binding.js";
 export type { Channel } from "./channel.js";
 export { type CompressedBody, CompressionRegistry, type CompressionRegistryOptions } from "./compression.js";
 export type { Compressor } from "./compressor.js";
@@ -11,6 +11,15 @@ export type { ConsumerOptions, MessageCallback, PayloadOf, RunOptions } from "./
 export type { MessageHandler } from "./consumer-run.js";
 export type { QueueState } from "./definitions.js";
 export type { Arguments, DeclareOptions, GetOptions } from "./entity.js";
+export {
+  type BindingDict,
+  type ExchangeDict,
+  exchangeAsDict,
+  exchangeFromDict,
+  type QueueDict,
+  queueAsDict,
+  queueFromDict,
+} from "./entity-dict.js";
 export {
   isClosed,
   isEmpty,

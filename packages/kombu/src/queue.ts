@@ -192,11 +192,29 @@ export class Queue<In = unknown, Out = In> {
     if (this.noDeclare) return this.name;
     const { passive = false, signal } = options;
     const bindings = passive ? [] : this.#allBindings();
-    for (const { exchange } of bindings) await exchange.bind(channel).declare({ signal });
+    for (const binding of bindings) await binding.declare(channel, { signal });
     const state = await channel.declareQueue(this.definition, passive, signal);
-    for (const binding of bindings) await channel.bind(binding.definition(this.name));
+    for (const binding of bindings) await binding.bind(this);
     this.onDeclared?.(state);
     return this.name;
+  }
+
+  /** Makes the queue alone, without its exchanges and bindings. Errors: as `declare`. */
+  async queueDeclare(options: DeclareOptions = {}): Promise<QueueState> {
+    const { passive = false, signal } = options;
+    const state = await this.#need("queueDeclare").declareQueue(this.definition, passive, signal);
+    this.onDeclared?.(state);
+    return state;
+  }
+
+  /** Makes the bindings alone: both ends are there already. */
+  async queueBind(): Promise<void> {
+    for (const binding of this.#allBindings()) await binding.bind(this);
+  }
+
+  /** Takes the bindings away; quiet for those that are not there. The queue stays, with its messages. */
+  async queueUnbind(): Promise<void> {
+    for (const binding of this.#allBindings()) await binding.unbind(this);
   }
 
   /** One message, or null when there is none now. */

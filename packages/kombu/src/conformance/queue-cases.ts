@@ -84,6 +84,38 @@ export const queueCases: Cases = {
     assert.deepEqual(await drainPayloads(connection, queue), [1, 2]);
   },
 
+  "queueDeclare(), queueBind() and queueUnbind() are the single steps of declare()": async (connection) => {
+    const channel = await connection.channel();
+    const exchange = new Exchange("x");
+    const queue = new Queue("q", { exchange, routingKey: "k" }).bind(channel);
+    await rejectsWith(new Queue("nowhere").bind(channel).queueDeclare({ passive: true }), "not_found");
+    assert.equal((await queue.queueDeclare()).name, "q");
+    await rejectsWith(queue.queueBind(), "not_found");
+    await exchange.bind(channel).declare();
+    const producer = connection.producer({ exchange, routingKey: "k" });
+    assert.deepEqual((await producer.publish("nowhere")).queues, []);
+    await queue.queueBind();
+    await producer.publish("kept");
+    await queue.queueUnbind();
+    await queue.queueUnbind();
+    assert.deepEqual((await producer.publish("nowhere")).queues, []);
+    assert.deepEqual(await drainPayloads(connection, "q"), ["kept"]);
+  },
+
+  "a Binding binds a queue and unbinds it": async (connection) => {
+    const channel = await connection.channel();
+    const exchange = new Exchange("x", "topic");
+    const queue = (await declareQueue(connection, "q")).bind(channel);
+    const binding = new Binding(exchange, { routingKey: "a.*" });
+    await binding.declare(channel);
+    await binding.bind(queue);
+    const producer = connection.producer({ exchange, routingKey: "a.b" });
+    await producer.publish("kept");
+    await binding.unbind(queue);
+    assert.deepEqual((await producer.publish("nowhere")).queues, []);
+    assert.deepEqual(await drainPayloads(connection, "q"), ["kept"]);
+  },
+
   "a queue without a name gets one of its own": needing(["anyQueueName"], async (connection) => {
     const [a, b] = [new Queue(), new Queue()];
     assert.notEqual(a.name, b.name);
