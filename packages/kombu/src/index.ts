@@ -40,7 +40,7 @@ export {
   type ExchangePlain,
 } from "./exchange.js";
 export type { JsonType, JsonTypesName } from "./json-types.js";
-export { Message, type MessageDeliveryInfo } from "./message.js";
+export { type ErrorLog, Message, type MessageDeliveryInfo } from "./message.js";
 export type { MessageIterator } from "./message-iterator.js";
 export {
   type AccessTokenFunction,

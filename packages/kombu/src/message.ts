@@ -1,6 +1,7 @@
 import { limits } from "@pullqueue/core";
-import { type Check, checkValue, numberCheck } from "./check.js";
+import { type Check, checkValue, functionCheck, numberCheck } from "./check.js";
 import type { CompressionRegistry } from "./compression.js";
+import { isKombuError, type KombuError, type KombuErrorCode } from "./errors.js";
 import type { Holding } from "./holding.js";
 import type { MessageProperties } from "./message-content.js";
 import { readPythonJson } from "./python-json-reader.js";
@@ -18,6 +19,9 @@ export interface MessageDeliveryInfo extends Omit<DeliveryInfo, "enqueuedAtMs"> 
 
 /** A delay is a lease that nobody holds, so that the longest lease is the longest delay. */
 const delayCheck: Check = numberCheck(0, limits.LEASE_MS_MAX, "milliseconds");
+
+/** Takes what went wrong where nobody could do anything about it. */
+export type ErrorLog = (error: KombuError) => void;
 
 /** How a message is read. */
 export interface MessageOptions<T> {
@@ -165,6 +169,31 @@ export class Message<T = unknown> {
     await this.#holding.settle({ kind: "requeued", delayMs });
   }
 
+  /**
+   * `ack()` for cleaning up: what went wrong because the message is not ours any more, or the broker is away, is given to `log` instead of
+   * being thrown. The message then comes again, to us or to somebody else. A mistake, such as a second `ack`, is thrown.
+   */
+  ackLogError(log: ErrorLog): Promise<void> {
+    return this.#logged(() => this.ack(), log);
+  }
+
+  /** The same for `reject`. */
+  rejectLogError(log: ErrorLog, options: { readonly requeue?: boolean } = {}): Promise<void> {
+    return this.#logged(() => this.reject(options), log);
+  }
+
+  async #logged(settle: () => Promise<void>, log: ErrorLog): Promise<void> {
+    checkValue("the log of ackLogError and rejectLogError", log, functionCheck);
+    try {
+      await settle();
+    } catch (error) {
+      // A channel that closes gives back what it holds, so that this comes too late, which is nobody's mistake.
+      const isLate = isKombuError(error, "message_state") && this.signal.aborted;
+      if (!isKombuError(error) || !(isLate || SETTLING_CODES.includes(error.code))) throw error;
+      log(error);
+    }
+  }
+
   #decompressed(): Uint8Array {
     const { body, headers } = this.#holding.delivery.content;
     const { compression } = headers;
@@ -186,6 +215,9 @@ export class Message<T = unknown> {
     }
   }
 }
+
+/** What `ackLogError` leaves to the log: the message is out of our hands, whatever we do. */
+const SETTLING_CODES: readonly KombuErrorCode[] = ["lease_lost", "unavailable", "timeout", "closed"];
 
 /** The result of something that is done once. */
 type Outcome<T> = { readonly value: T } | { readonly error: unknown };

@@ -78,6 +78,9 @@ export const leaseCases: Cases = {
       await broker.takeAway!(queue.name);
       await rejectsWith(message.ack(), "lease_lost");
       await rejectsWith(message.ack(), "lease_lost");
+      const logged: string[] = [];
+      await message.ackLogError((error) => void logged.push(error.code));
+      assert.deepEqual(logged, ["lease_lost"]);
     },
   ),
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { setImmediate as turn } from "node:timers/promises";
-import { isClosed } from "../errors.js";
+import { isClosed, type KombuError } from "../errors.js";
 import type { Message } from "../message.js";
 import type { Cases } from "./broker-under-test.js";
 import { declareQueue, drainPayloads, getOne, inTime, put, rejectsWith } from "./support.js";
@@ -123,6 +123,28 @@ export const lifecycleCases: Cases = {
     assert.deepEqual(await drainPayloads(broker.connect(), queue), [1]);
     await second.ack();
     await rejectsWith(queue.bind(one).get(), "closed");
+  },
+
+  "ackLogError() and rejectLogError() log what comes too late, and throw mistakes": async (connection) => {
+    const queue = await declareQueue(connection, "q");
+    await put(connection, queue, 1, 2, 3);
+    const channel = await connection.channel();
+    const [first, second, third] = [
+      (await queue.bind(channel).get())!,
+      (await queue.bind(channel).get())!,
+      (await queue.bind(channel).get())!,
+    ];
+    const logged: string[] = [];
+    const log = (error: KombuError) => void logged.push(error.code);
+    await first.ackLogError(log);
+    await rejectsWith(first.ackLogError(log), "message_state");
+    await rejectsWith(first.rejectLogError(log), "message_state");
+    await channel.close();
+    assert.deepEqual(logged, []);
+    await second.ackLogError(log);
+    await third.rejectLogError(log, { requeue: true });
+    assert.deepEqual(logged, ["message_state", "message_state"]);
+    assert.deepEqual(await drainPayloads(connection, queue), [2, 3]);
   },
 
   "recover() gives back everything that a channel holds": async (connection, broker) => {
