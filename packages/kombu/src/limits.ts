@@ -76,6 +76,9 @@ export const DECLARE_PATIENCE_MS = 1_000;
 /** Highest number of a Redis database that is asked for. Servers have 16 unless configured; the rest is a mistake. */
 export const REDIS_DATABASE_MAX = 65_535;
 
+/** Sockets of one connection to Redis: one for commands, one that listens. */
+export const REDIS_SOCKETS = 2;
+
 /** Largest message that Redis holds in one item, in bytes as stored: its `proto-max-bulk-len`, less what text in Node can be. */
 export const REDIS_MESSAGE_BYTES_MAX = 500 * MIB;
 

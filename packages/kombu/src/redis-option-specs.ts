@@ -15,8 +15,10 @@ import {
   POLLING_INTERVAL_MS_MIN,
   PRIORITY_MAX,
   REDIS_DATABASE_MAX,
+  REDIS_SWEEP_ITEMS,
   TIMEOUT_MS_MAX,
 } from "./limits.js";
+import { REDIS_FIXED_SPECS } from "./redis-fixed-specs.js";
 
 /** The table of the options of `redis`; `OptionSpec` says what its columns mean. */
 
@@ -104,6 +106,12 @@ export const REDIS_OPTION_SPECS = [
   { name: "urgentFirst", check: oneOfCheck(["lowest", "highest"]), inUrl: "string" },
   { name: "unackedKey", python: "unacked_key", check: keyCheck, inUrl: "string" },
   { name: "unackedIndexKey", python: "unacked_index_key", check: keyCheck, inUrl: "string" },
+  {
+    name: "unackedRestoreLimit",
+    python: "unacked_restore_limit",
+    check: integerCheck(1, REDIS_SWEEP_ITEMS, "messages"),
+    inUrl: "number",
+  },
   { name: "fanoutPrefix", python: "fanout_prefix", check: prefixCheck, inUrl: "string" },
   { name: "fanoutPatterns", python: "fanout_patterns", check: booleanCheck, inUrl: "boolean" },
   { name: "deadletterQueue", python: "deadletter_queue", check: nameCheck, inUrl: "string" },
@@ -130,6 +138,7 @@ export const REDIS_OPTION_SPECS = [
     inUrl: "number",
   },
   { name: "clientName", python: "client_name", check: keyCheck, inUrl: "string" },
+  ...REDIS_FIXED_SPECS,
 ] as const;
 
 function secondsFrom(minMs: number, maxMs: number): string {

@@ -1,10 +1,13 @@
+import { REDIS_SWEEP_ITEMS } from "./limits.js";
+import type { RedisFixedOptions } from "./redis-fixed-specs.js";
+
 /**
  * What may be said about a connection to Redis, and what holds when nothing is. Kombu's own options are taken under its names
  * and in its units too; they decide where things lie, so that all programs on one database must say the same.
  */
 
 /** Options of the transport `redis`. */
-export interface RedisOptions {
+export interface RedisOptions extends RedisFixedOptions {
   /** Default `localhost`. */
   readonly host?: string;
   /** Default 6379. */
@@ -71,6 +74,9 @@ export interface RedisOptions {
   readonly unacked_key?: string;
   readonly unackedIndexKey?: string;
   readonly unacked_index_key?: string;
+  /** Most messages restored by one look for ended leases. Default 100; kombu restores all at once. */
+  readonly unackedRestoreLimit?: number;
+  readonly unacked_restore_limit?: number;
   /** Before the channels of fanout exchanges: true is `/{db}.`, false nothing. Default true. */
   readonly fanoutPrefix?: boolean | string;
   readonly fanout_prefix?: boolean | string;
@@ -134,6 +140,7 @@ export interface RedisSettings {
   readonly urgentFirst: "lowest" | "highest";
   readonly unackedKey: string;
   readonly unackedIndexKey: string;
+  readonly unackedRestoreLimit: number;
   /** As it is written, the database's number put in. */
   readonly fanoutPrefix: string;
   readonly fanoutPatterns: boolean;
@@ -159,6 +166,7 @@ export const redisDefaults = Object.freeze({
   urgentFirst: "lowest",
   unackedKey: "unacked",
   unackedIndexKey: "unacked_index",
+  unackedRestoreLimit: REDIS_SWEEP_ITEMS,
   fanoutPrefix: true,
   fanoutPatterns: true,
   deliveryCount: false,
@@ -218,6 +226,7 @@ export function redisSettings(values: RedisValues): RedisSettings {
     urgentFirst: options.urgentFirst ?? d.urgentFirst,
     unackedKey: options.unackedKey ?? d.unackedKey,
     unackedIndexKey: options.unackedIndexKey ?? d.unackedIndexKey,
+    unackedRestoreLimit: options.unackedRestoreLimit ?? d.unackedRestoreLimit,
     fanoutPrefix: fanoutPrefixOf(options.fanoutPrefix ?? d.fanoutPrefix, database),
     fanoutPatterns: options.fanoutPatterns ?? d.fanoutPatterns,
     deadletterQueue: options.deadletterQueue,

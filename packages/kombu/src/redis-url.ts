@@ -110,6 +110,7 @@ function queryOf(settings: RedisSettings): URLSearchParams {
     urgentFirst: other<string>(settings.urgentFirst, d.urgentFirst),
     unacked_key: other<string>(settings.unackedKey, d.unackedKey),
     unacked_index_key: other<string>(settings.unackedIndexKey, d.unackedIndexKey),
+    unacked_restore_limit: other<number>(settings.unackedRestoreLimit, d.unackedRestoreLimit),
     fanout_prefix: fanoutPrefix === "" ? false : other(fanoutPrefix, `/${database}.`),
     fanout_patterns: other<boolean>(settings.fanoutPatterns, d.fanoutPatterns),
     deadletter_queue: settings.deadletterQueue,

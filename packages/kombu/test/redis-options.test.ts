@@ -64,6 +64,19 @@ describe("resolveConnection() for Redis", () => {
     expect(complaintAbout({ visibility_timeout: 60, visibilityTimeoutMs: 60_000 })).toMatch(/one option/);
   });
 
+  it("takes what kombu's other options ask for where it holds anyway, and changes nothing for it", () => {
+    const theirs: RedisOptions = {
+      ...{ max_connections: 10, socket_keepalive: true, retry_on_timeout: true },
+      ...{ queue_order_strategy: "round_robin", ack_emulation: true, body_encoding: "base64" },
+      ...{ unacked_mutex_key: "mutex", unacked_mutex_expire: 300 },
+    };
+    expect(settings(theirs)).toEqual(settings({}));
+    expect(settings("redis://?max_connections=10&socket_keepalive=True&ack_emulation=1")).toEqual(
+      settings({}),
+    );
+    expect(settings({ unacked_restore_limit: 5 }).unackedRestoreLimit).toBe(5);
+  });
+
   it.each<[string | RedisOptions, RegExp]>([
     ["redis://host/name", /database must be a whole number/],
     ["redis://host?nonsense=1", /no option nonsense/],
@@ -75,6 +88,16 @@ describe("resolveConnection() for Redis", () => {
     [{ host: "a", socketPath: "/b" }, /give only one/],
     [{ prioritySteps: [3, 6] }, /ascending whole numbers from 0/],
     [{ leaseMs: 1 }, /leaseMs must be/],
+    [{ unackedRestoreLimit: 101 }, /unackedRestoreLimit must be a whole number of messages from 1 to 100/],
+    [{ max_connections: 1 }, /max_connections must be a whole number from 2 \(a connection has 2 sockets/],
+    [
+      { socket_keepalive: false } as object,
+      /socket_keepalive must be true or left out \(TCP's keep-alive is/,
+    ],
+    [{ socket_keepalive_options: {} } as object, /left out \(Node cannot set TCP's intervals/],
+    [{ queue_order_strategy: "sorted" } as object, /"round_robin" or left out \(queues have turns/],
+    [{ ack_emulation: false } as object, /noAck of a queue or consumer takes it at once\), got false/],
+    ["redis://?body_encoding=utf-8", /"base64" or left out \(bodies are written as every kombu reads/],
     [{ password: 7 } as object, /password must be a string .*something of type number/],
   ])("complains about %j", (input, complaint) => {
     expect(complaintAbout(input)).toMatch(complaint);
@@ -96,7 +119,7 @@ describe("formatTransportUrl() for Redis", () => {
     "rediss://[::1]/0?ssl_cert_reqs=none&ssl_check_hostname=false&ssl_ca_certs=%2Fca.pem",
     "redis+socket://:pw@/run/redis.sock?virtual_host=2",
     "sentinel://a;sentinel://b:1;sentinel://:pw@c/4?master_name=main",
-    "redis://h/0?global_keyprefix=a&sep=%3A&urgentFirst=highest&unacked_key=u&unacked_index_key=i&fanout_prefix=false&fanout_patterns=false",
+    "redis://h/0?global_keyprefix=a&sep=%3A&urgentFirst=highest&unacked_key=u&unacked_index_key=i&unacked_restore_limit=5&fanout_prefix=false&fanout_patterns=false",
     "redis://h/1?polling_interval=0.5&holdMsMax=5000&fanout_prefix=x&deadletter_queue=d&deliveryCount=true&socket_connect_timeout=1&socket_timeout=2&health_check_interval=3&client_name=c",
   ])("gives back %s", (url) => {
     expect(format(url, true)).toBe(url);

@@ -1,5 +1,4 @@
 import type { Clock } from "@pullqueue/core";
-import { REDIS_SWEEP_ITEMS } from "../limits.js";
 import type { RedisSettings } from "../redis-options.js";
 import { DELIVERY_COUNT, markRedelivered, priorityOf, type RedisItem, readRecord } from "./redis-item.js";
 import { bindingTakes, type RedisLayout } from "./redis-layout.js";
@@ -45,7 +44,7 @@ export class RedisRestorer {
   async sweep({ main }: RedisSockets): Promise<void> {
     const found = (await main.call(
       ...(["ZREVRANGEBYSCORE", this.#layout.unackedIndex, this.expiredScore, "-inf"] as const),
-      ...(["WITHSCORES", "LIMIT", 0, REDIS_SWEEP_ITEMS] as const),
+      ...(["WITHSCORES", "LIMIT", 0, this.#settings.unackedRestoreLimit] as const),
     )) as readonly string[];
     for (let at = 0; at < found.length; at += 2) await this.#restore(main, found[at]!, found[at + 1]!);
   }

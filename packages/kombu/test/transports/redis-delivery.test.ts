@@ -67,6 +67,16 @@ describe.skipIf(isMissing("redis-server"))("the redis transport", () => {
       await python.ack(long!);
     });
 
+    it("unackedRestoreLimit is how many one look restores", async () => {
+      const options = { visibilityTimeoutMs: LEASE_MS, unackedRestoreLimit: 2 };
+      const [holder, other] = [await under.open(options), await under.open(options)];
+      for (const body of ["a", "b", "c"]) await holder.publish(content(body), route("q"));
+      expect(await look(holder, "q", 3)).toHaveLength(3);
+      under.clock.advance(LEASE_MS);
+      expect(await look(other, "q", 3)).toHaveLength(2);
+      expect(await look(other, "q", 3)).toHaveLength(1);
+    });
+
     it("copies of one message that Python put under one tag are held apart", async () => {
       const transport = await under.open();
       const item = `{"body": "aGk=", "headers": {}, "properties": {"delivery_info": {"exchange": "e", "routing_key": "k"}, "body_encoding": "base64", "delivery_tag": "same"}}`;
