@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { booleanCheck, type Check, checkOptions, functionCheck, integerCheck, objectCheck } from "./check.js";
 import { resolveConnection } from "./connection-options.js";
 import { HOLD_MS_MAX, LEASE_MS_MIN } from "./limits.js";
@@ -25,6 +26,8 @@ export interface ConnectionAddress {
   /** All that holds for its transport, as far as everybody may see it. */
   readonly settings: Readonly<Record<string, unknown>>;
   readonly holdMsMax: number | undefined;
+  /** Everything that makes it another place than others, secrets too: for `isSamePlace` alone. */
+  readonly identity: ReadonlyMap<PropertyKey, unknown>;
   readonly open: TransportOpener;
   uri(options: { readonly includePassword?: boolean }): string;
 }
@@ -55,9 +58,34 @@ export function addressOf(target: ConnectionTarget): ConnectionAddress {
     transport: resolved.transport,
     settings: Object.freeze({ ...resolved.settings }), // What is secret is not enumerable, and stays behind.
     holdMsMax: resolved.settings.holdMsMax,
+    identity: new Map([["transport", resolved.transport], ...allOf(resolved.settings)]),
     open: (context) => openTransport(resolved, context),
     uri: (options) => formatTransportUrl(resolved, options),
   };
+}
+
+/** Whether two addresses are of one place, reached with the same options. Functions and objects are the same only if they are one. */
+export function isSamePlace(
+  { identity: one }: ConnectionAddress,
+  { identity: two }: ConnectionAddress,
+): boolean {
+  return one.size === two.size && [...one].every(([name, value]) => isSame(value, two.get(name)));
+}
+
+function isSame(one: unknown, two: unknown): boolean {
+  return Object.is(one, two) || (isPlain(one) && isPlain(two) && isDeepStrictEqual(one, two));
+}
+
+/** Lists and records, of steps or places. Instances of classes hide what makes them differ. */
+function isPlain(value: unknown): boolean {
+  return (
+    Array.isArray(value) || (value instanceof Object && Object.getPrototypeOf(value) === Object.prototype)
+  );
+}
+
+/** All entries, those that are not enumerable too. */
+function allOf(settings: object): [PropertyKey, unknown][] {
+  return Reflect.ownKeys(settings).map((name) => [name, Reflect.get(settings, name)]);
 }
 
 /** Serializers, clock and chance: beside a URL they stand in an argument of their own. */
@@ -85,6 +113,7 @@ function customAddress(options: CustomConnectionOptions): ConnectionAddress {
     transport: name,
     settings: Object.freeze({ holdMsMax: options.holdMsMax }),
     holdMsMax: options.holdMsMax,
+    identity: new Map(Object.entries({ transport: options.transport, holdMsMax: options.holdMsMax })),
     open: options.transport,
     uri: () => `${name}:`,
   };

@@ -10,6 +10,7 @@ import {
   type ConnectionTarget,
   copyOf,
   extrasOf,
+  isSamePlace,
 } from "./connection-target.js";
 import { Consumer } from "./consumer.js";
 import type { ConsumerOptions, PayloadOf } from "./consumer-options.js";
@@ -19,6 +20,7 @@ import type { ConnectionExtras } from "./options.js";
 import { Producer, type ProducerOptions } from "./producer.js";
 import { signalCheck, timeoutCheck } from "./publish-options.js";
 import type { Queue } from "./queue.js";
+import { type PoolOptions, ResourcePool } from "./resource-pool.js";
 import { SerializerRegistry } from "./serialization.js";
 import { closedError, Session } from "./session.js";
 import { SimpleQueue, type SimpleQueueOptions, simpleBufferOptions } from "./simple-queue.js";
@@ -54,6 +56,8 @@ const DRAIN_CHECKS: Readonly<Record<keyof DrainOptions, Check>> = {
  */
 export class Connection implements AsyncDisposable {
   readonly #target: ConnectionTarget;
+  /** As they were given. */
+  readonly #given: ConnectionExtras;
   readonly #extras: ConnectionExtras;
   readonly #address: ConnectionAddress;
   readonly #clock: Clock;
@@ -67,13 +71,14 @@ export class Connection implements AsyncDisposable {
   /** `extras` stand in the options, or beside a URL. Throws one `invalid_argument` with every complaint. */
   constructor(target: ConnectionTarget, extras: ConnectionExtras = {}) {
     const address = addressOf(target);
+    this.#given = extrasOf(target, extras);
     const {
       clock = systemClock(),
       random = randomFraction,
       serializers = new SerializerRegistry(),
       compressions = new CompressionRegistry(),
       tracing: wanted,
-    } = extrasOf(target, extras);
+    } = this.#given;
     const { holdMsMax } = address;
     this.#target = copyOf(target);
     this.#extras = { ...extras, serializers, compressions };
@@ -125,9 +130,52 @@ export class Connection implements AsyncDisposable {
 
   /** A new channel, on the opened transport. Errors: `closed`, and what opening says. */
   async channel(): Promise<Channel> {
-    const channel = this.#newChannel();
     await this.#session.transport();
-    return channel;
+    return this.#newChannel();
+  }
+
+  /**
+   * A pool of connections like this one, each opened when it is first used: for the few programs that need several. This connection is
+   * not among them. Throws `invalid_argument`.
+   */
+  pool(options: PoolOptions = {}): ResourcePool<Connection> {
+    return new ResourcePool<Connection>(
+      {
+        ...{ name: "connection", clock: this.#clock },
+        create: () => this.clone(),
+        close: (connection) => connection.close(),
+        isUsable: (connection) => !connection.#stop.signal.aborted,
+      },
+      options,
+    );
+  }
+
+  /** A pool of this connection's channels. Throws `invalid_argument`. */
+  channelPool(options: PoolOptions = {}): ResourcePool<Channel> {
+    return new ResourcePool<Channel>(
+      {
+        ...{ name: "channel", clock: this.#clock },
+        create: () => this.channel(),
+        close: (channel) => channel.close(),
+        isUsable: (channel) => !channel.closing.aborted,
+      },
+      options,
+    );
+  }
+
+  /**
+   * Whether another connection goes to the same place with the same options, so that both could be of one pool. Registries, clock and
+   * the like are the same if they are one object, or were left to their defaults in both.
+   */
+  isLike(other: Connection): boolean {
+    const isGivenAlike = (name: keyof ConnectionExtras) => this.#given[name] === other.#given[name];
+    const { serializers, compressions } = other;
+    return (
+      isSamePlace(this.#address, other.#address) &&
+      (["tracing", "clock", "random"] as const).every(isGivenAlike) &&
+      (isGivenAlike("serializers") || this.serializers === serializers) &&
+      (isGivenAlike("compressions") || this.compressions === compressions)
+    );
   }
 
   /** What its broker can do. Opens the transport. Errors: `closed`, and what opening says. */

@@ -54,10 +54,19 @@ export {
   type PostgresOptions,
   type SqliteOptions,
 } from "./options.js";
+export { type ChannelPool, type ConnectionPool, Pools, ProducerPool } from "./pools.js";
 export { Producer, type ProducerOptions, type Receipt } from "./producer.js";
 export type { PublishOptions } from "./publish-options.js";
 export { Queue, type QueueOptions, type QueuePlain } from "./queue.js";
 export type { RedisOptions } from "./redis-options.js";
+export {
+  type AcquireOptions,
+  type Pooled,
+  type PoolOptions,
+  type ResizeOptions,
+  type ResourceKind,
+  ResourcePool,
+} from "./resource-pool.js";
 export type { Schema } from "./schema.js";
 export {
   type DumpOptions,

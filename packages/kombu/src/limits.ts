@@ -73,6 +73,15 @@ export const RECEIVE_MS_MAX = 60_000;
 /** How long beyond its own wait `SimpleQueue.get` waits for its queue to be declared, in milliseconds: enough for a second try. */
 export const DECLARE_PATIENCE_MS = 1_000;
 
+/** How long a pool's user waits for a resource, and a closing pool for its users, in milliseconds: longer than a broker's restart takes. */
+export const POOL_TIMEOUT_MS = 30_000;
+
+/** Resources of each pool in a group of pools. Kombu's. */
+export const POOLS_LIMIT = 10;
+
+/** Most resources of a pool: more connections than a broker takes from one process. */
+export const POOL_LIMIT_MAX = 65_535;
+
 /** Highest number of a Redis database that is asked for. Servers have 16 unless configured; the rest is a mistake. */
 export const REDIS_DATABASE_MAX = 65_535;
 

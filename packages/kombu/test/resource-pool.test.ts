@@ -1,0 +1,300 @@
+import { getEventListeners } from "node:events";
+import { manualClock } from "@pullqueue/core";
+import { isClosed, KombuError, type PoolOptions, type ResourceKind, ResourcePool } from "@pullqueue/kombu";
+import { describe, expect, test } from "vitest";
+import { settled } from "./support.js";
+
+/** A pool of numbers, in the order in which they were made, and which of them were closed. */
+function poolOf(options: PoolOptions, kind: Partial<ResourceKind<number>> = {}) {
+  const clock = manualClock();
+  const closed: number[] = [];
+  let made = 0;
+  const pool = new ResourcePool<number>(
+    {
+      ...{ name: "number", clock, create: () => made++ },
+      close: async (resource) => void closed.push(resource),
+      ...kind,
+    },
+    options,
+  );
+  const counts = () => ({ size: pool.size, inUse: pool.inUse, waiting: pool.waiting });
+  return { pool, clock, closed, counts };
+}
+
+const exhausted = { code: "resource_exhausted" };
+
+/** A promise to be settled by hand. */
+function deferred<T>() {
+  let resolve = (_value: T) => {};
+  let reject = (_error: unknown) => {};
+  const promise = new Promise<T>((...settle) => {
+    [resolve, reject] = settle;
+  });
+  return { promise, resolve, reject };
+}
+
+describe("ResourcePool.acquire()", () => {
+  test("acquire() gives as many as the limit, and then says what to do", async () => {
+    const { pool, counts } = poolOf({ limit: 2 });
+    const [one, two] = [await pool.acquire(), await pool.acquire()];
+    expect([one.resource, two.resource]).toEqual([0, 1]);
+    const refusal = await pool.acquire({ timeoutMs: 0 }).catch((error: unknown) => error);
+    expect(refusal).toMatchObject(exhausted);
+    expect(String(refusal)).toMatch(/all 2 numbers of the pool are in use.*release them sooner/);
+    expect(counts()).toEqual({ size: 2, inUse: 2, waiting: 0 });
+    await one.release();
+    expect((await pool.acquire({ timeoutMs: 0 })).resource).toBe(0);
+  });
+
+  test("acquire() uses first what came back last", async () => {
+    const { pool } = poolOf({ limit: 3 });
+    const all = [await pool.acquire(), await pool.acquire(), await pool.acquire()];
+    for (const index of [0, 2, 1]) await all[index]!.release();
+    const again = [await pool.acquire(), await pool.acquire(), await pool.acquire()];
+    expect(again.map(({ resource }) => resource)).toEqual([1, 2, 0]);
+  });
+
+  test("acquire() lets users wait in a row: nobody who comes later is before them", async () => {
+    const { pool, counts } = poolOf({ limit: 1 });
+    const holder = await pool.acquire();
+    const order: string[] = [];
+    const users = ["first", "second"].map(async (name) => {
+      await using _held = await pool.acquire();
+      order.push(name);
+    });
+    expect(counts()).toEqual({ size: 1, inUse: 1, waiting: 2 });
+    const released = holder.release();
+    await expect(pool.acquire({ timeoutMs: 0 })).rejects.toMatchObject(exhausted);
+    await Promise.all([released, ...users]);
+    expect(order).toEqual(["first", "second"]);
+    expect(counts()).toEqual({ size: 1, inUse: 0, waiting: 0 });
+  });
+
+  test("acquire() waits half a minute unless told otherwise, and then leaves the row", async () => {
+    const { pool, clock, counts } = poolOf({ limit: 1 });
+    const holder = await pool.acquire();
+    const waiting = pool.acquire();
+    let ended = false;
+    const refused = expect(waiting.finally(() => (ended = true))).rejects.toMatchObject(exhausted);
+    clock.advance(29_999);
+    await settled();
+    expect(ended).toBe(false);
+    clock.advance(1);
+    await refused;
+    expect(counts()).toEqual({ size: 1, inUse: 1, waiting: 0 });
+    await holder.release();
+    expect((await pool.acquire({ timeoutMs: 0 })).resource).toBe(0);
+  });
+
+  test("acquire() ends with its signal's reason, before and while it waits, and leaves no listener", async () => {
+    const { pool, counts } = poolOf({ limit: 1 });
+    const gone = new Error("gone");
+    await expect(pool.acquire({ signal: AbortSignal.abort(gone) })).rejects.toBe(gone);
+    const { signal } = new AbortController();
+    const holder = await pool.acquire({ signal });
+    const stop = new AbortController();
+    const waiting = expect(pool.acquire({ signal: stop.signal })).rejects.toBe(gone);
+    stop.abort(gone);
+    await waiting;
+    expect([getEventListeners(signal, "abort"), getEventListeners(stop.signal, "abort")]).toEqual([[], []]);
+    await holder.release();
+    expect(counts()).toEqual({ size: 1, inUse: 0, waiting: 0 });
+  });
+
+  test("acquire() that ends while its resource is being made leaves that for the next", async () => {
+    const making = deferred<number>();
+    const { pool, clock, counts } = poolOf({ limit: 1 }, { create: () => making.promise });
+    const late = expect(pool.acquire({ timeoutMs: 10 })).rejects.toMatchObject({ code: "timeout" });
+    clock.advance(10);
+    await late;
+    expect(counts()).toEqual({ size: 1, inUse: 0, waiting: 0 });
+    await expect(pool.acquire({ timeoutMs: 0 })).rejects.toMatchObject(exhausted);
+    const next = pool.acquire();
+    making.resolve(7);
+    expect((await next).resource).toBe(7);
+  });
+
+  test("acquire() gives the slot back when a resource cannot be made or prepared", async () => {
+    const failing = poolOf({ limit: 1 }, { create: () => Promise.reject(new Error("unreachable")) });
+    await expect(failing.pool.acquire()).rejects.toThrow("unreachable");
+    expect(failing.counts()).toEqual({ size: 0, inUse: 0, waiting: 0 });
+
+    let isBad = true;
+    const prepare = async () => {
+      if (isBad) throw new Error("unprepared");
+    };
+    const { pool, closed } = poolOf({ limit: 1 }, { prepare });
+    await expect(pool.acquire()).rejects.toThrow("unprepared");
+    expect(closed).toEqual([0]);
+    isBad = false;
+    expect((await pool.acquire({ timeoutMs: 0 })).resource).toBe(1);
+  });
+
+  test("acquire() passes over what has become unusable while it was idle", async () => {
+    const broken = new Set<number>();
+    const { pool, closed } = poolOf({ limit: 1 }, { isUsable: (resource) => !broken.has(resource) });
+    await (await pool.acquire()).release();
+    broken.add(0);
+    expect((await pool.acquire()).resource).toBe(1);
+    expect(closed).toEqual([0]);
+  });
+
+  test.each([{ limit: undefined }, { limit: 0 }])(
+    "without a limit (%o) nothing waits and nothing is kept",
+    async (options) => {
+      const { pool, closed, counts } = poolOf(options);
+      const all = await Promise.all(Array.from({ length: 100 }, () => pool.acquire({ timeoutMs: 0 })));
+      expect([pool.limit, counts()]).toEqual([undefined, { size: 100, inUse: 100, waiting: 0 }]);
+      for (const held of all) await held.release();
+      expect([closed.length, pool.size]).toEqual([100, 0]);
+    },
+  );
+
+  test("options that are not as they must be are refused", async () => {
+    expect(() => poolOf({ limit: -1 })).toThrow(/whole number of resources/);
+    const { pool } = poolOf({ limit: 1 });
+    await expect(pool.acquire({ timeout: 1 } as never)).rejects.toThrow(/timeoutMs/);
+  });
+});
+
+describe("ResourcePool: giving back", () => {
+  test("release() twice gives back once, also after somebody else has it", async () => {
+    const { pool, counts } = poolOf({ limit: 1 });
+    const first = await pool.acquire();
+    await first.release();
+    const second = await pool.acquire();
+    await first.release();
+    await first.replace();
+    expect(counts()).toEqual({ size: 1, inUse: 1, waiting: 0 });
+    await expect(pool.acquire({ timeoutMs: 0 })).rejects.toMatchObject(exhausted);
+    await second.release();
+  });
+
+  test("replace() closes what is broken, and who waits gets another", async () => {
+    const close = async () => {
+      throw new Error("it is too broken to be closed");
+    };
+    const { pool } = poolOf({ limit: 1 }, { close });
+    const held = await pool.acquire();
+    const next = pool.acquire();
+    await held.replace();
+    expect((await next).resource).toBe(1);
+  });
+
+  test("use() gives back, replaces after an error of the connection, and passes on what came", async () => {
+    const { pool, closed } = poolOf({ limit: 1 });
+    expect(await pool.use((resource) => `got ${resource}`)).toBe("got 0");
+    const mistake = new Error("the work's own");
+    await expect(pool.use(() => Promise.reject(mistake))).rejects.toBe(mistake);
+    expect(closed).toEqual([]);
+    const broken = new KombuError("unavailable", "the broker went away");
+    await expect(pool.use(() => Promise.reject(broken))).rejects.toBe(broken);
+    expect(closed).toEqual([0]);
+    expect(await pool.use((resource) => resource)).toBe(1);
+  });
+});
+
+describe("ResourcePool.resize()", () => {
+  test("resize() up lets those in who wait", async () => {
+    const { pool } = poolOf({ limit: 1 });
+    await pool.acquire();
+    const waiting = [pool.acquire(), pool.acquire()];
+    await pool.resize(3);
+    expect((await Promise.all(waiting)).map(({ resource }) => resource)).toEqual([1, 2]);
+  });
+
+  test("resize() down closes what is idle, and refuses while more are in use, unless forced", async () => {
+    const { pool, closed, counts } = poolOf({ limit: 4 });
+    const all = await Promise.all(Array.from({ length: 4 }, () => pool.acquire()));
+    await all[3]!.release();
+    await pool.resize(3);
+    expect(closed).toEqual([3]);
+    await expect(pool.resize(1)).rejects.toMatchObject({ code: "precondition_failed" });
+    expect(pool.limit).toBe(3);
+    await pool.resize(1, { force: true });
+    expect([pool.limit, pool.size]).toEqual([1, 3]);
+    for (const held of all) await held.release();
+    expect(closed).toEqual([3, 0, 1]);
+    expect(counts()).toEqual({ size: 1, inUse: 0, waiting: 0 });
+  });
+
+  test("resize() with reset closes all: what is idle now, what is in use when it comes back", async () => {
+    const { pool, closed } = poolOf({ limit: 2 });
+    const [held, idle] = [await pool.acquire(), await pool.acquire()];
+    await idle.release();
+    await pool.resize(2, { reset: true });
+    expect(closed).toEqual([1]);
+    await held.release();
+    expect(closed).toEqual([1, 0]);
+    expect((await pool.acquire()).resource).toBe(2);
+  });
+
+  test("forceCloseAll() closes what is in use too, and leaves the pool open if asked to", async () => {
+    const { pool, closed, counts } = poolOf({ limit: 1 });
+    const held = await pool.acquire();
+    const next = pool.acquire();
+    await pool.forceCloseAll({ closePool: false });
+    expect([closed, (await next).resource]).toEqual([[0], 1]);
+    await held.release();
+    expect([closed, counts()]).toEqual([[0], { size: 1, inUse: 1, waiting: 0 }]);
+    await pool.forceCloseAll();
+    expect(closed).toEqual([0, 1]);
+    await expect(pool.acquire()).rejects.toSatisfy(isClosed);
+  });
+});
+
+describe("ResourcePool.close()", () => {
+  test("close() ends those who wait, and waits for those who have one", async () => {
+    const { pool, closed, counts } = poolOf({ limit: 2 });
+    const [held, idle] = [await pool.acquire(), await pool.acquire()];
+    const waiting = expect(pool.acquire()).rejects.toSatisfy(isClosed);
+    await idle.release();
+    const closing = pool.close();
+    expect(pool.close()).toBe(closing);
+    await waiting;
+    await expect(pool.acquire()).rejects.toSatisfy(isClosed);
+    await expect(pool.resize(1)).rejects.toSatisfy(isClosed);
+    await held.release();
+    await closing;
+    expect([closed.sort(), counts()]).toEqual([[0, 1], { size: 0, inUse: 0, waiting: 0 }]);
+  });
+
+  test("close() waits no longer than its time for those who have one", async () => {
+    const { pool, clock, closed } = poolOf({ limit: 2 });
+    await pool.acquire();
+    const closing = pool.close({ timeoutMs: 5_000 });
+    await settled();
+    clock.advance(4_999);
+    await settled();
+    expect(closed).toEqual([]);
+    clock.advance(1);
+    await closing;
+    expect(closed).toEqual([0]);
+  });
+
+  test("close() closes everything though one cannot be closed, and says so", async () => {
+    const closed: number[] = [];
+    const close = async (resource: number) => {
+      if (resource === 0) throw new Error("stuck");
+      closed.push(resource);
+    };
+    const { pool } = poolOf({ limit: 3 }, { close });
+    const all = await Promise.all([pool.acquire(), pool.acquire(), pool.acquire()]);
+    for (const held of all.slice(0, 2)) await held.release();
+    const closing = expect(pool.close()).rejects.toThrow("stuck");
+    await all[2]!.release();
+    await closing;
+    expect([closed.sort(), pool.size]).toEqual([[1, 2], 0]);
+  });
+
+  test("close() closes what is being made when it is ready", async () => {
+    const making = deferred<number>();
+    const { pool, closed } = poolOf({ limit: 1 }, { create: () => making.promise });
+    const waiting = expect(pool.acquire()).rejects.toSatisfy(isClosed);
+    const closing = pool.close();
+    await waiting;
+    making.resolve(3);
+    await closing;
+    expect([closed, pool.size]).toEqual([[3], 0]);
+  });
+});
