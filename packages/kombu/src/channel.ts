@@ -241,6 +241,11 @@ export class Channel implements EntityChannel, AsyncDisposable {
     await giveBackAll([...this.#held]);
   }
 
+  /** Tells everybody who works on a message of this channel to stop, by `message.signal`. The messages stay held. */
+  interrupt(reason: unknown): void {
+    for (const holding of this.#held) holding.interrupt(reason);
+  }
+
   /**
    * Stops receiving, tells handlers to stop (`message.signal`), waits for running publishes and acknowledgements, and gives
    * back what is held. Waiting calls end with `closed`. Idempotent; calls at the same time share one promise.
@@ -257,7 +262,7 @@ export class Channel implements EntityChannel, AsyncDisposable {
   async #close(): Promise<void> {
     const reason = closedError("channel");
     this.#stop.abort(reason);
-    for (const holding of this.#held) holding.interrupt(reason);
+    this.interrupt(reason);
     await this.#running.idle();
     const unsubscribed = Promise.all([...this.#receivers].map((receiver) => this.unsubscribe(receiver)));
     // Ours to give back from now on, so that no handler acknowledges because it was told to stop; but nothing of it is to be

@@ -104,6 +104,11 @@ export class Connection implements AsyncDisposable {
     return opened !== undefined && (opened.isConnected ?? true);
   }
 
+  /** What it tells the time and waits by. */
+  get clock(): Clock {
+    return this.#clock;
+  }
+
   /** The serializers of its producers and consumers. */
   get serializers(): SerializerRegistry {
     return this.#session.serializers;
@@ -230,6 +235,11 @@ export class Connection implements AsyncDisposable {
     } finally {
       link.end();
     }
+  }
+
+  /** Tells everybody who works on one of its messages to stop, by `message.signal`. The messages stay held, to be settled. */
+  interrupt(reason: unknown): void {
+    for (const channel of this.#channels) channel.interrupt(reason);
   }
 
   /**

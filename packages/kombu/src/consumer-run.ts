@@ -26,6 +26,8 @@ export interface RunContext<T> {
   readonly received: DeliveryQueue;
   readonly message: (holding: Holding) => Promise<Message<T>>;
   readonly onDecodeError: ((message: Message, error: unknown) => unknown) | undefined;
+  /** Whether a handler that returns has its message acknowledged, and sees only what can be read. Otherwise that is up to it. */
+  readonly settles: boolean;
   /** Ends receiving. */
   readonly signal: AbortSignal;
   /** Tells running handlers to stop. */
@@ -131,7 +133,8 @@ export class ConsumerRun<T = unknown> {
     this.#inHand.delete(holding);
     if (failure !== undefined) this.#report(failure.error, message);
     try {
-      if (holding.isOpen) await holding.settle(this.#outcome(holding, failure));
+      const isLeftOpen = failure === undefined && !this.#context.settles;
+      if (holding.isOpen && !isLeftOpen) await holding.settle(this.#outcome(holding, failure));
     } catch (error) {
       this.#report(error, message);
       holding.letGo(error); // Nobody will try again.
@@ -164,7 +167,8 @@ export class ConsumerRun<T = unknown> {
 
   /** Whether the handler can be called; if not, `onDecodeError` was. */
   async #isReadable(message: Message<T>): Promise<boolean> {
-    const { onDecodeError } = this.#context;
+    const { onDecodeError, settles } = this.#context;
+    if (!settles) return true;
     if (onDecodeError === undefined) {
       if (message.hasSchema) void message.payload; // A handler never sees what does not fit: this is its failure.
       return true;

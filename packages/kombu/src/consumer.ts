@@ -186,6 +186,16 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
    */
   async run(handler: MessageHandler<T>, options: RunOptions = {}): Promise<void> {
     checkValue("the handler of run", handler, functionCheck);
+    await this.#run(handler, options, true);
+  }
+
+  /** As `run`, with its callbacks or `onMessage`, which settle messages themselves: what they leave open stays held. */
+  async runCallbacks(options: RunOptions = {}): Promise<void> {
+    this.checkReady();
+    await this.#run((message) => this.receive(message), options, false);
+  }
+
+  async #run(handler: MessageHandler<T>, options: RunOptions, settles: boolean): Promise<void> {
     checkOptions("run", options, RUN_CHECKS);
     try {
       await this.#begin("run", options.signal);
@@ -197,7 +207,8 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
     const { signal, interruptSignal = signal } = options;
     const link = linkSignals(this.#stop.signal, signal, this.#channel.closing);
     const interrupt = linkSignals(this.#stop.signal, interruptSignal, this.#channel.closing);
-    this.#received.aheadCount = options.concurrency ?? 1;
+    // What callbacks leave open does not keep others from coming, so that there is no number to send ahead.
+    this.#received.aheadCount = settles ? (options.concurrency ?? 1) : 0;
     try {
       await new ConsumerRun<T>(handler, options, {
         clock: this.#channel.clock,
@@ -205,6 +216,7 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
         received: this.#received,
         message: (holding) => this.#message(holding),
         onDecodeError: this.#options.onDecodeError,
+        settles,
         signal: link.signal,
         interrupting: interrupt.signal,
       }).untilStopped();

@@ -7,6 +7,13 @@ export type { Compressor } from "./compressor.js";
 export { Connection, type ConnectionInfo, type DrainOptions } from "./connection.js";
 export type { ConnectionTarget, CustomConnectionOptions, TransportOpener } from "./connection-target.js";
 export { Consumer } from "./consumer.js";
+export {
+  type ConsumerFactory,
+  ConsumerMixin,
+  ConsumerMixin as ConsumerProducerMixin,
+  type ConsumerMixinOptions,
+  type WorkSignals,
+} from "./consumer-mixin.js";
 export type { ConsumerOptions, MessageCallback, PayloadOf, RunOptions } from "./consumer-options.js";
 export type { MessageHandler } from "./consumer-run.js";
 export type { QueueState } from "./definitions.js";
@@ -39,6 +46,7 @@ export {
   type ExchangeOptions,
   type ExchangePlain,
 } from "./exchange.js";
+export type { StopOptions } from "./graceful-stop.js";
 export type { JsonType, JsonTypesName } from "./json-types.js";
 export { type ErrorLog, Message, type MessageDeliveryInfo } from "./message.js";
 export type { MessageIterator } from "./message-iterator.js";
@@ -77,6 +85,8 @@ export {
 } from "./serialization.js";
 export type { Serializer } from "./serializer.js";
 export { type SimpleGetOptions, SimpleQueue, type SimpleQueueOptions } from "./simple-queue.js";
+export { TokenBucket } from "./token-bucket.js";
+export { Worker, type WorkerOptions } from "./worker.js";
 
 // For authors of transports.
 

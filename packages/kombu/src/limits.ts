@@ -147,3 +147,16 @@ export const HEARTBEAT_MS_MAX = 65_535_000;
 
 /** Highest port. */
 export const PORT_MAX = 65_535;
+
+/**
+ * How long running handlers may go on after a worker was told to stop, in milliseconds, and how long they then have to end after
+ * `message.signal` told them. Together less than the 30 seconds after which Kubernetes kills, with some left for closing.
+ */
+export const WORKER_GRACE_MS = 20_000;
+export const WORKER_END_MS = 5_000;
+
+/** How often a worker begins anew, in times per second: kombu's restart limit. */
+export const WORKER_RESTARTS_PER_SECOND = 1;
+
+/** Between two calls of `onIteration`, in milliseconds: kombu's `safety_interval`. */
+export const WORKER_ITERATION_MS = 1_000;

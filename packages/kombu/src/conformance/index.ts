@@ -23,6 +23,7 @@ import { queueCases } from "./queue-cases.js";
 import { rawCases } from "./raw-cases.js";
 import { runCases } from "./run-cases.js";
 import { simpleQueueCases } from "./simple-queue-cases.js";
+import { workerCases } from "./worker-cases.js";
 
 export { type BrokerFactory, type BrokerUnderTest, QUEUE_NAMES } from "./broker-under-test.js";
 
@@ -51,6 +52,7 @@ const CONTENTS: Readonly<Record<string, Cases>> = {
   consumers: consumerCases,
   "for await": iterationCases,
   "run()": runCases,
+  workers: workerCases,
   "simple queues": simpleQueueCases,
   aborting: abortCases,
   closing: lifecycleCases,
