@@ -16,6 +16,7 @@ import {
   nothingUnfinished,
 } from "../src/tidy/hygiene.js";
 import { importCycles, importTable, roomsApart } from "../src/tidy/imports.js";
+import { kombuBehaviours, kombuFeatures } from "../src/tidy/kombu-rows.js";
 import { kebabCaseFiles, unitsInNames } from "../src/tidy/names.js";
 import { fileLengths, functionLengths } from "../src/tidy/sizes.js";
 import { timeAndChance } from "../src/tidy/time-and-chance.js";
@@ -41,6 +42,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   "nothing names a machine's folders": noMachinePaths,
   "nothing names a registry": noRegistryHosts,
   "docs/errors.md and the error codes agree": errorCodes,
+  "docs/kombu-features.md names what is public, and tests that are there": kombuFeatures,
+  "docs/kombu-behaviours.md names tests that are there": kombuBehaviours,
   "the documents a reader expects are there": expectedDocuments,
   "links in documents lead somewhere": documentLinks,
   "programs in documents compile": documentPrograms,

@@ -239,6 +239,22 @@ export const consumerCases: Cases = {
     assert.deepEqual(bodies, ["two", "one"]);
   },
 
+  "with autoDeclare false neither consume() nor addQueue() declares": async (connection) => {
+    await declareQueue(connection, "one");
+    await declareQueue(connection, "two");
+    const exchange = new Exchange("never-declared");
+    const [one, two] = [new Queue("one", { exchange }), new Queue("two", { exchange })];
+    const bodies: unknown[] = [];
+    const consumer = connection.consumer(one, { autoDeclare: false, callbacks: [intoAndAck(bodies)] });
+    await consumer.consume();
+    await consumer.addQueue(two);
+    await consumer.consume();
+    await rejectsWith(connection.producer().publish("nowhere", { exchange: exchange.name }), "not_found");
+    await put(connection, two, "two");
+    await connection.drainEvents({ timeoutMs: 5_000 });
+    assert.deepEqual(bodies, ["two"]);
+  },
+
   "a consumer that is cancelled while drainEvents() waits takes nothing any more": async (
     connection,
     broker,
