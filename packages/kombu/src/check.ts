@@ -33,6 +33,12 @@ export const nameCheck: Check = {
   holds: (v) => typeof v === "string" && v.isWellFormed() && Buffer.byteLength(v) <= NAME_BYTES_MAX,
 };
 
+/** The name of a queue that is to be declared. */
+export const queueNameCheck: Check = {
+  expected: `a queue's name: ${nameCheck.expected}, not empty`,
+  holds: (v) => nameCheck.holds(v) && v !== "",
+};
+
 /** A plain object, such as AMQP's arguments. */
 export const objectCheck: Check = {
   expected: "an object",

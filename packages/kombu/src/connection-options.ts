@@ -63,6 +63,7 @@ const CONNECTION_CHECKS: Readonly<Record<keyof ConnectionOptions, Check>> = {
   tracing: booleanCheck,
   clock: objectCheck,
   random: functionCheck,
+  onWarning: functionCheck,
 };
 
 /** Options after their checks, by our names and in our units. */
@@ -71,6 +72,7 @@ interface Values {
   readonly pollingIntervalMs?: number;
   readonly numTasks?: number;
   readonly holdMsMax?: number;
+  readonly deadletterQueue?: string;
   readonly projectName?: string;
   readonly hrdProject?: boolean;
   readonly credentialsFile?: string;
@@ -172,7 +174,13 @@ function contraryCredentials(values: Values): readonly string[] {
 
 function leaseSettings(values: Values): LeaseSettings {
   const { leaseMs = defaults.leaseMs, pollingIntervalMs = defaults.pollingIntervalMs } = values;
-  return { leaseMs, pollingIntervalMs, numTasks: values.numTasks, holdMsMax: values.holdMsMax };
+  return {
+    leaseMs,
+    pollingIntervalMs,
+    numTasks: values.numTasks,
+    holdMsMax: values.holdMsMax,
+    deadletterQueue: values.deadletterQueue,
+  };
 }
 
 function appEngineSettings(values: Values, environment: Environment): AppEngineSettings {
@@ -229,6 +237,7 @@ function amqpSettings(values: Values): AmqpSettings {
     connectTimeoutMs: values.connectTimeoutMs ?? defaults.connectTimeoutMs,
     heartbeatMs: values.heartbeatMs ?? defaults.heartbeatMs,
     delayedDelivery: values.delayedDelivery,
+    deadletterQueue: values.deadletterQueue,
     holdMsMax: undefined,
   };
   return Object.freeze(Object.defineProperty(settings, "password", { value: password, enumerable: false }));

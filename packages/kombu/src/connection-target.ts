@@ -40,6 +40,7 @@ const CUSTOM_CHECKS: Readonly<Record<keyof CustomConnectionOptions, Check>> = {
   tracing: booleanCheck,
   clock: objectCheck,
   random: functionCheck,
+  onWarning: functionCheck,
 };
 
 const EXTRAS_CHECKS: Readonly<Record<keyof ConnectionExtras, Check>> = {
@@ -48,6 +49,7 @@ const EXTRAS_CHECKS: Readonly<Record<keyof ConnectionExtras, Check>> = {
   tracing: booleanCheck,
   clock: objectCheck,
   random: functionCheck,
+  onWarning: functionCheck,
 };
 
 /** What was asked for, checked. Throws one `invalid_argument` with every complaint. */

@@ -27,6 +27,7 @@ import { SimpleQueue, type SimpleQueueOptions, simpleBufferOptions } from "./sim
 import { openTracing } from "./tracing.js";
 import type { TransportManifest } from "./transport.js";
 import { linkSignals } from "./waiting.js";
+import { processWarnings } from "./warnings.js";
 
 /** What a connection is made of, without its secrets: what `info()` gives. */
 export interface ConnectionInfo {
@@ -75,6 +76,7 @@ export class Connection implements AsyncDisposable {
     const {
       clock = systemClock(),
       random = randomFraction,
+      onWarning = processWarnings(),
       serializers = new SerializerRegistry(),
       compressions = new CompressionRegistry(),
       tracing: wanted,
@@ -87,7 +89,7 @@ export class Connection implements AsyncDisposable {
     this.#session = new Session({
       ...{ clock, random, serializers, compressions, holdMsMax, closing: this.#stop.signal },
       tracing: openTracing(wanted, address.transport),
-      open: () => address.open({ clock, random }),
+      open: () => address.open({ clock, random, warn: onWarning }),
     });
     // Each declaration that runs listens; Node would suspect a leak at eleven.
     setMaxListeners(0, this.#stop.signal);

@@ -1,6 +1,7 @@
 import { limits } from "@pullqueue/core";
 import type { BackoffPolicy } from "./backoff.js";
 import { booleanCheck, type Check, functionCheck, integerCheck, numberCheck, stringCheck } from "./check.js";
+import { type DeadLetterPolicy, deadLetterCheck } from "./dead-letter-policy.js";
 import { CONCURRENCY_MAX, PREFETCH_MAX, TIMEOUT_MS_MAX } from "./limits.js";
 import type { Message } from "./message.js";
 import { signalCheck } from "./publish-options.js";
@@ -25,6 +26,11 @@ export interface ConsumerOptions<T = unknown> {
   readonly noAck?: boolean;
   /** Most messages held at the same time. Default 0: no limit, and one lease takes what the transport was configured with. */
   readonly prefetchCount?: number;
+  /**
+   * What becomes of messages that it rejects, that `run` gives up at `attemptsMax`, and whose bodies cannot be read or do not fit their
+   * schema: with a policy these are never handed out. Default: as `reject`; unreadable ones are handed out and throw where they are read.
+   */
+  readonly deadLetter?: DeadLetterPolicy;
   /** Serializer names or content types that may be decoded; raw data and text always may. Default: all that are enabled. */
   readonly accept?: readonly string[];
   /** Declare the queues at the start. Default true. */
@@ -54,6 +60,7 @@ export const CONSUMER_CHECKS: Readonly<Record<keyof ConsumerOptions, Check>> = {
   onDecodeError: functionCheck,
   noAck: booleanCheck,
   prefetchCount: prefetchCheck,
+  deadLetter: deadLetterCheck,
   accept: acceptCheck,
   autoDeclare: booleanCheck,
   tagPrefix: stringCheck,

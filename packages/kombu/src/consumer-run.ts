@@ -2,21 +2,17 @@ import type { Clock } from "@pullqueue/core";
 import { backoffMs } from "./backoff.js";
 import { giveBackAll } from "./channel.js";
 import type { RunOptions } from "./consumer-options.js";
+import type { GivenUp } from "./dead-letter-policy.js";
 import type { DeliveryQueue } from "./delivery-queue.js";
 import { KombuError } from "./errors.js";
 import type { Holding, Settlement } from "./holding.js";
 import { RECEIVE_MS_MAX, RECONNECT_BACKOFF, REQUEUE_BACKOFF } from "./limits.js";
 import type { Message } from "./message.js";
+import type { DeathReason } from "./transport.js";
 import { pause, Running } from "./waiting.js";
 
 /** Handles a message. Returning acknowledges it, throwing gives it back; it may settle the message itself instead. */
 export type MessageHandler<T = unknown> = (message: Message<T>) => unknown;
-
-/** What a handler threw, and whether it had been told to stop before. */
-interface Failure {
-  readonly error: unknown;
-  readonly wasInterrupted: boolean;
-}
 
 /** What a run needs of its consumer. */
 export interface RunContext<T> {
@@ -25,13 +21,29 @@ export interface RunContext<T> {
   readonly random: () => number;
   readonly received: DeliveryQueue;
   readonly message: (holding: Holding) => Promise<Message<T>>;
-  readonly onDecodeError: ((message: Message, error: unknown) => unknown) | undefined;
   /** Whether a handler that returns has its message acknowledged, and sees only what can be read. Otherwise that is up to it. */
   readonly settles: boolean;
+  /** Why a message cannot be read. Undefined: nobody said what becomes of those, so that the handler gets them. */
+  readonly readError: ((message: Message<T>) => Promise<{ readonly error: unknown } | undefined>) | undefined;
+  /** Somebody else has been told what `readError` found. */
+  readonly isTold: boolean;
+  /** Does with a message what is done with those that nobody will try again. */
+  readonly giveUp: (holding: Holding, message: Message<T>, why: GivenUp) => Promise<void>;
   /** Ends receiving. */
   readonly signal: AbortSignal;
   /** Tells running handlers to stop. */
   readonly interrupting: AbortSignal;
+}
+
+/** Why a message was not handled. */
+interface Failure {
+  readonly error: unknown;
+  /** Why it is not to be tried again; undefined: it may be. */
+  readonly reason?: DeathReason;
+  /** Somebody has been told of the error. */
+  readonly isTold?: boolean;
+  /** The handler had been told to stop before. */
+  readonly wasInterrupted?: boolean;
 }
 
 /**
@@ -131,10 +143,10 @@ export class ConsumerRun<T = unknown> {
     const failure = await this.#failureOf(holding, message);
     stopTimer?.();
     this.#inHand.delete(holding);
-    if (failure !== undefined) this.#report(failure.error, message);
+    if (failure !== undefined && !failure.isTold) this.#report(failure.error, message);
     try {
-      const isLeftOpen = failure === undefined && !this.#context.settles;
-      if (holding.isOpen && !isLeftOpen) await holding.settle(this.#outcome(holding, failure));
+      if (failure !== undefined) await this.#settleFailed(holding, message, failure);
+      else if (holding.isOpen && this.#context.settles) await holding.settle({ kind: "acknowledged" });
     } catch (error) {
       this.#report(error, message);
       holding.letGo(error); // Nobody will try again.
@@ -148,48 +160,46 @@ export class ConsumerRun<T = unknown> {
     await giveBackAll([holding]);
   }
 
-  /** Starts the handler, and says what it threw. */
+  /** Starts the handler, and says what it threw, or why it was not started. */
   async #failureOf(holding: Holding, message: Message<T>): Promise<Failure | undefined> {
+    const { readError, isTold, settles } = this.#context;
     const { attempts = 0 } = holding.delivery.info;
-    const { attemptsMax = Number.POSITIVE_INFINITY } = this.#options;
     // Its last handler never came to an end: the process died, or the lease was lost.
-    if (attempts > attemptsMax) {
-      return { error: tooManyAttempts(holding, attemptsMax), wasInterrupted: false };
-    }
+    if (attempts > this.#attemptsMax) return { error: tooManyAttempts(holding, this.#attemptsMax) };
     try {
-      if (await this.#isReadable(message)) await message.traced(() => this.#handler(message));
-      else if (holding.isOpen) await message.reject();
+      const unread = await readError?.(message);
+      if (unread !== undefined) return { ...unread, reason: "undecodable", isTold };
+      if (settles && message.hasSchema) void message.payload; // A handler never sees what does not fit: this is its failure.
+      await message.traced(() => this.#handler(message));
       return undefined;
     } catch (error) {
       return { error, wasInterrupted: this.#context.interrupting.aborted };
     }
   }
 
-  /** Whether the handler can be called; if not, `onDecodeError` was. */
-  async #isReadable(message: Message<T>): Promise<boolean> {
-    const { onDecodeError, settles } = this.#context;
-    if (!settles) return true;
-    if (onDecodeError === undefined) {
-      if (message.hasSchema) void message.payload; // A handler never sees what does not fit: this is its failure.
-      return true;
-    }
+  async #settleFailed(holding: Holding, message: Message<T>, failure: Failure): Promise<void> {
+    const { error, reason, wasInterrupted = false } = failure;
+    // Who fails because the run ends has not failed: somebody else may try at once, as if nobody had.
+    if (wasInterrupted && holding.isOpen) return holding.settle({ kind: "requeued", uncounted: true });
+    const { attempts = 1 } = holding.delivery.info;
+    const why = reason ?? (attempts >= this.#attemptsMax ? "delivery_limit" : undefined);
     try {
-      void message.payload;
-      return true;
-    } catch (error) {
-      await onDecodeError(message, error);
-      return false;
+      if (why !== undefined) await this.#context.giveUp(holding, message, { reason: why, error });
+    } catch (failed) {
+      this.#report(failed, message);
     }
+    // Also what could not be given up: it is tried again when it comes back.
+    if (holding.isOpen) await holding.settle(this.#requeued(attempts));
   }
 
-  #outcome(holding: Holding, failure: Failure | undefined): Settlement {
-    if (failure === undefined) return { kind: "acknowledged" };
-    // Who fails because the run ends has not failed: somebody else may try at once, as if nobody had.
-    if (failure.wasInterrupted) return { kind: "requeued", uncounted: true };
-    const { attempts = 0 } = holding.delivery.info;
-    const { attemptsMax = Number.POSITIVE_INFINITY, backoff = REQUEUE_BACKOFF } = this.#options;
-    if (attempts >= attemptsMax) return { kind: "rejected" };
-    return { kind: "requeued", delayMs: backoffMs(attempts, backoff, this.#context.random()) };
+  #requeued(attempts: number): Settlement {
+    const { backoff = REQUEUE_BACKOFF } = this.#options;
+    const counted = this.#options.attemptsMax !== undefined;
+    return { kind: "requeued", counted, delayMs: backoffMs(attempts, backoff, this.#context.random()) };
+  }
+
+  get #attemptsMax(): number {
+    return this.#options.attemptsMax ?? Number.POSITIVE_INFINITY;
   }
 
   #startTimer(holding: Holding): (() => void) | undefined {
@@ -209,6 +219,6 @@ function tooManyAttempts({ delivery }: Holding, attemptsMax: number): KombuError
   const { attempts, taskId } = delivery.info;
   return new KombuError(
     "resource_exhausted",
-    `message ${delivery.deliveryTag} (task ${taskId}) was started ${attempts} times, more than attemptsMax ${attemptsMax}; it is rejected`,
+    `message ${delivery.deliveryTag} (task ${taskId}) was started ${attempts} times, more than attemptsMax ${attemptsMax}; it is given up`,
   );
 }

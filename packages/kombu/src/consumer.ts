@@ -9,6 +9,7 @@ import {
   type RunOptions,
 } from "./consumer-options.js";
 import { ConsumerRun, type MessageHandler } from "./consumer-run.js";
+import { type GivenUp, type ResolvedPolicy, resolvePolicy } from "./dead-letter-policy.js";
 import { DeliveryQueue } from "./delivery-queue.js";
 import { KombuError } from "./errors.js";
 import type { Holding } from "./holding.js";
@@ -42,6 +43,7 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
   readonly #tags = new Map<string, string>();
   readonly #callbacks: MessageCallback<T>[];
   readonly #received: DeliveryQueue;
+  readonly #policy: ResolvedPolicy | undefined;
   #noAck: boolean | undefined;
   #detach: (() => void) | undefined;
   #stop = new AbortController();
@@ -58,6 +60,8 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
     this.#noAck = options.noAck;
     this.#callbacks = [...(options.callbacks ?? [])];
     for (const queue of list) this.#queues.set(queue.name, queue);
+    const { deadLetter } = options;
+    this.#policy = deadLetter === undefined ? undefined : resolvePolicy(deadLetter, this.#queues.keys());
     this.#received = new DeliveryQueue(channel, {
       queueNames: () => [...this.#tags.keys()],
       noAck: (name) => this.#noAck ?? this.#queues.get(name)?.noAck ?? false,
@@ -100,12 +104,16 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
 
   /** Declares its queues with their exchanges and bindings, each once in a connection. */
   async declare(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
-    for (const queue of this.#queues.values()) await this.#channel.declareOnce(queue, options.signal);
+    const { entity } = this.#policy ?? {};
+    const entities = [...(entity === undefined ? [] : [entity]), ...this.#queues.values()];
+    for (const one of entities) await this.#channel.declareOnce(one, options.signal);
   }
 
   /** Adds a queue and declares it; `consume` starts it. */
   async addQueue(queue: Queue, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     checkValue("a consumer's queue", queue, queueCheck);
+    const { deadLetter } = this.#options;
+    if (deadLetter !== undefined) resolvePolicy(deadLetter, [queue.name]);
     if (this.#options.autoDeclare ?? true) await this.#channel.declareOnce(queue, options.signal);
     this.#queues.set(queue.name, queue);
   }
@@ -215,8 +223,10 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
         random: this.#channel.random,
         received: this.#received,
         message: (holding) => this.#message(holding),
-        onDecodeError: this.#options.onDecodeError,
         settles,
+        readError: this.#reads(settles) ? (message) => this.#readError(message) : undefined,
+        isTold: this.#options.onDecodeError !== undefined,
+        giveUp: (holding, message, why) => this.#giveUp(holding, message, why),
         signal: link.signal,
         interrupting: interrupt.signal,
       }).untilStopped();
@@ -261,7 +271,9 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
     const holding = await this.#received.take();
     if (holding === undefined) return false;
     const message = await this.#message(holding);
-    await message.traced(() => this.receive(message));
+    const unread = this.#policy === undefined ? undefined : await this.#readError(message);
+    if (unread === undefined) await message.traced(() => this.receive(message));
+    else await this.#giveUp(holding, message, { reason: "undecodable", error: unread.error });
     return true;
   }
 
@@ -307,7 +319,7 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
       if (holding === undefined) return undefined;
       try {
         const message = await this.#message(holding);
-        if (!message.hasSchema || (await this.#isFit(message, holding, signal))) return { holding, message };
+        if (await this.#isFit(message, holding, signal)) return { holding, message };
       } catch (error) {
         await giveBackAll([holding]); // Nobody else will.
         throw error;
@@ -315,22 +327,39 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
     }
   }
 
-  /** What does not fit its schema is for `onDecodeError` where there is one, and rejected; otherwise its payload throws. */
+  /** What cannot be read is given up where somebody said what becomes of it; otherwise its payload throws in the loop's body. */
   async #isFit(message: Message<T>, holding: Holding, signal: AbortSignal): Promise<boolean> {
-    const { onDecodeError } = this.#options;
-    if (signal.aborted) {
+    if (message.hasSchema && signal.aborted) {
       holding.handedOut = false; // The loop was left while the schema took its time.
       throw signal.reason;
     }
-    if (onDecodeError === undefined) return true;
+    const hears = message.hasSchema && this.#options.onDecodeError !== undefined;
+    const unread = hears || this.#policy !== undefined ? await this.#readError(message) : undefined;
+    if (unread !== undefined)
+      await this.#giveUp(holding, message, { reason: "undecodable", error: unread.error });
+    return unread === undefined;
+  }
+
+  /** Somebody said what becomes of messages that cannot be read, so that each is read before `run` hands it out. */
+  #reads(settles: boolean): boolean {
+    return this.#policy !== undefined || (settles && this.#options.onDecodeError !== undefined);
+  }
+
+  /** Why a message cannot be read, after `onDecodeError` was told. */
+  async #readError(message: Message<T>): Promise<{ readonly error: unknown } | undefined> {
     try {
       void message.payload;
-      return true;
+      return undefined;
     } catch (error) {
-      await onDecodeError(message, error);
-      if (holding.isOpen) await holding.settle({ kind: "rejected" });
-      return false;
+      await this.#options.onDecodeError?.(message, error);
+      return { error };
     }
+  }
+
+  /** As the policy says. Whoever is told of it may settle the message. */
+  async #giveUp(holding: Holding, message: Message<T>, why: GivenUp): Promise<void> {
+    if (holding.isOpen) await this.#policy?.onGivenUp?.(message, why);
+    if (holding.isOpen) await holding.settle({ kind: "rejected", reason: why.reason });
   }
 
   async #end(handedOut: readonly Holding[]): Promise<void> {
@@ -342,6 +371,7 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
   }
 
   #message(holding: Holding): Promise<Message<T>> {
+    holding.rejection = this.#policy?.rejection;
     const { accept } = this.#options;
     const schema = this.#options.schema ?? this.#queues.get(holding.delivery.info.queue)?.schema;
     const noAck = holding.state === "acknowledged";

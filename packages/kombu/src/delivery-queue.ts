@@ -1,6 +1,6 @@
 import { type Channel, giveBackAll } from "./channel.js";
 import { isLeaseLost } from "./errors.js";
-import type { Holding } from "./holding.js";
+import type { Holding, Settlement } from "./holding.js";
 import { RECEIVE_MS_MAX } from "./limits.js";
 import type { Receiver } from "./transport.js";
 import { type LinkedSignal, linkSignals, Notifier } from "./waiting.js";
@@ -131,7 +131,10 @@ export class DeliveryQueue {
       const { expiresAtUs = Number.POSITIVE_INFINITY, info } = holding.delivery;
       const isExpired = expiresAtUs <= this.#channel.clock.nowUs();
       if (!isExpired && !this.#owner.noAck(info.queue)) return handOut(holding);
-      const isOurs = await this.#finish(holding, isExpired ? "rejected" : "acknowledged");
+      const isOurs = await this.#finish(
+        holding,
+        isExpired ? { kind: "rejected", reason: "expired" } : { kind: "acknowledged" },
+      );
       if (isOurs && !isExpired) return handOut(holding);
     }
     return undefined;
@@ -163,9 +166,9 @@ export class DeliveryQueue {
   }
 
   /** Settles before anybody sees the message; false when it was not ours any more. */
-  async #finish(holding: Holding, kind: "rejected" | "acknowledged"): Promise<boolean> {
+  async #finish(holding: Holding, settlement: Settlement): Promise<boolean> {
     try {
-      await holding.settle({ kind });
+      await holding.settle(settlement);
       return true;
     } catch (error) {
       if (isLeaseLost(error)) return false;

@@ -1,9 +1,10 @@
 import { KombuError } from "./errors.js";
-import type { Delivery, ReleaseOptions, Transport } from "./transport.js";
+import type { DeadLetterTarget, DeathReason, Delivery, ReleaseOptions, Transport } from "./transport.js";
 
 /** What becomes of a message. */
 export type Settlement =
-  | { readonly kind: "acknowledged" | "rejected" }
+  | { readonly kind: "acknowledged" }
+  | { readonly kind: "rejected"; readonly reason?: DeathReason }
   | ({ readonly kind: "requeued" } & ReleaseOptions);
 
 /** Runs work that closing waits for. */
@@ -23,6 +24,8 @@ export class Holding {
   readonly delivery: Delivery;
   /** Somebody has seen the message, so that giving it back counts as an attempt. */
   handedOut = false;
+  /** What rejecting does. Undefined: what the queue's definition says. */
+  rejection: DeadLetterTarget | "drop" | undefined;
   readonly #transport: Transport;
   readonly #track: Track;
   readonly #onEnd: (holding: Holding) => void;
@@ -106,7 +109,8 @@ export class Holding {
       case "acknowledged":
         return this.#transport.ack(this.delivery);
       case "rejected":
-        return this.#transport.reject(this.delivery);
+        if (this.rejection === "drop") return this.#transport.ack(this.delivery);
+        return this.#transport.reject(this.delivery, { reason: settlement.reason, to: this.rejection });
       case "requeued":
         return this.#transport.release(this.delivery, settlement);
     }

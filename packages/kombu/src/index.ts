@@ -16,6 +16,7 @@ export {
 } from "./consumer-mixin.js";
 export type { ConsumerOptions, MessageCallback, PayloadOf, RunOptions } from "./consumer-options.js";
 export type { MessageHandler } from "./consumer-run.js";
+export type { DeadLetterPolicy, GivenUp } from "./dead-letter-policy.js";
 export type { QueueState } from "./definitions.js";
 export type { Arguments, DeclareOptions, GetOptions } from "./entity.js";
 export {
@@ -110,11 +111,14 @@ export { fromQueueError } from "./errors.js";
 export type { MessageContent, MessageProperties } from "./message-content.js";
 export { BindingTable, topicMatches } from "./routing.js";
 export type {
+  DeadLetterTarget,
+  DeathReason,
   Delivery,
   DeliveryInfo,
   PublishReceipt,
   ReceiveRequest,
   Receiver,
+  RejectOptions,
   ReleaseOptions,
   Route,
   Support,

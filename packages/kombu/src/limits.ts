@@ -160,3 +160,9 @@ export const WORKER_RESTARTS_PER_SECOND = 1;
 
 /** Between two calls of `onIteration`, in milliseconds: kombu's `safety_interval`. */
 export const WORKER_ITERATION_MS = 1_000;
+
+/** Most different deaths that the header `x-death` tells of, the latest first: a queue and a reason each. */
+export const DEATHS_MAX = 50;
+
+/** Most different warnings that one connection shows by itself; who wants all gives `onWarning`. */
+export const WARNINGS_REMEMBERED = 100;

@@ -1,5 +1,6 @@
 import { type Clock, limits, type TokenQuery, type TokenSource } from "@pullqueue/core";
 import type { CompressionRegistry } from "./compression.js";
+import type { KombuError } from "./errors.js";
 import type { RedisOptions, RedisSettings } from "./redis-options.js";
 import type { SerializerRegistry } from "./serialization.js";
 
@@ -24,6 +25,9 @@ export interface LeaseOptions {
   readonly num_tasks?: number;
   /** Longest time one message is held by renewals, in milliseconds. Default: as long as its handler runs. */
   readonly holdMsMax?: number;
+  /** A queue for messages that no queue takes, which otherwise go nowhere. Made when it is needed; each is told to `onWarning`. Default: none. */
+  readonly deadletterQueue?: string;
+  readonly deadletter_queue?: string;
 }
 
 /** Options of the transport `appengine`. */
@@ -115,6 +119,9 @@ export interface AmqpOptions {
   readonly heartbeat?: number;
   /** Delays messages by kombu's native delayed delivery, in queues of this type. Default: delays are `not_supported`. */
   readonly delayedDelivery?: "classic" | "quorum";
+  /** A queue for messages that no queue takes, which otherwise go nowhere. Made when it is needed; each is told to `onWarning`. Default: none. */
+  readonly deadletterQueue?: string;
+  readonly deadletter_queue?: string;
 }
 
 /** What every connection takes beside its transport. */
@@ -132,6 +139,11 @@ export interface ConnectionExtras {
   readonly clock?: Clock;
   /** Chance from 0 to below 1, for pauses. Default: random. */
   readonly random?: () => number;
+  /**
+   * Told of what went another way than it was meant to where nobody waits for an answer: messages that no queue took and that went to
+   * `deadletterQueue`, expired ones that could not be moved. Default: a process warning, once for each text.
+   */
+  readonly onWarning?: (warning: KombuError) => void;
 }
 
 /** A connection by its parts; a URL says the same in one line. */
@@ -161,6 +173,8 @@ export interface LeaseSettings {
   readonly numTasks: number | undefined;
   /** Undefined: as long as the handler runs. */
   readonly holdMsMax: number | undefined;
+  /** Gets what no queue takes. Undefined: that goes nowhere. */
+  readonly deadletterQueue: string | undefined;
 }
 
 /** What holds for `appengine`. `accessToken` and `tokenSource` are not enumerable, so that no log shows them. */
@@ -212,6 +226,7 @@ export interface AmqpSettings {
   /** 0: no heartbeats. */
   readonly heartbeatMs: number;
   readonly delayedDelivery: "classic" | "quorum" | undefined;
+  readonly deadletterQueue: string | undefined;
   /** Nothing is renewed, so that nothing ends it: the connection is the lease. */
   readonly holdMsMax: undefined;
 }

@@ -10,6 +10,7 @@ import {
   integerCheck,
   nameCheck,
   objectCheck,
+  queueNameCheck,
 } from "./check.js";
 import type { QueueDefinition, QueueState } from "./definitions.js";
 import {
@@ -53,6 +54,15 @@ export interface QueueOptions<In = unknown, Out = In> {
   readonly maxLengthBytes?: number;
   /** Highest priority (`x-max-priority`). */
   readonly maxPriority?: number;
+  /**
+   * Where its rejected and expired messages go (`x-dead-letter-exchange`): an Exchange is declared first, a name is not. The empty name is
+   * the default exchange. Default: nowhere.
+   */
+  readonly deadLetterExchange?: Exchange | string;
+  /** The routing key of those messages (`x-dead-letter-routing-key`). Default: the one they came with. */
+  readonly deadLetterRoutingKey?: string;
+  /** The queue where they go, declared first: short for the default exchange and its name as the key. */
+  readonly deadLetterQueue?: Queue | string;
   /** Further `x-*` arguments; the options above win over them. */
   readonly queueArguments?: Arguments;
   readonly bindingArguments?: Arguments;
@@ -71,8 +81,13 @@ export interface QueueOptions<In = unknown, Out = In> {
 const countCheck = integerCheck(0, Number.MAX_SAFE_INTEGER, "messages or bytes");
 const durationCheck = integerCheck(1, Number.MAX_SAFE_INTEGER, "milliseconds");
 
+const exchangeCheck: Check = {
+  expected: "an Exchange or a name",
+  holds: (v) => v instanceof Exchange || nameCheck.holds(v),
+};
+
 const QUEUE_CHECKS: Readonly<Record<keyof QueueOptions, Check>> = {
-  exchange: { expected: "an Exchange or a name", holds: (v) => v instanceof Exchange || nameCheck.holds(v) },
+  exchange: exchangeCheck,
   routingKey: nameCheck,
   bindings: {
     expected: "an array of Binding",
@@ -88,6 +103,12 @@ const QUEUE_CHECKS: Readonly<Record<keyof QueueOptions, Check>> = {
   maxLength: countCheck,
   maxLengthBytes: countCheck,
   maxPriority: integerCheck(0, PRIORITY_MAX, "priority"),
+  deadLetterExchange: exchangeCheck,
+  deadLetterRoutingKey: nameCheck,
+  deadLetterQueue: {
+    expected: `a Queue or ${queueNameCheck.expected}`,
+    holds: (v) => v instanceof Queue || queueNameCheck.holds(v),
+  },
   queueArguments: objectCheck,
   bindingArguments: objectCheck,
   consumerArguments: objectCheck,
@@ -121,6 +142,8 @@ export class Queue<In = unknown, Out = In> {
   readonly autoDelete: boolean;
   readonly noAck: boolean;
   readonly alias: string | undefined;
+  /** What is declared before it, because its dead letters go there. */
+  readonly deadLetters: Exchange | Queue | undefined;
   /** `x-*` arguments, those that came from options included. */
   readonly queueArguments: Arguments;
   readonly bindingArguments: Arguments;
@@ -145,7 +168,13 @@ export class Queue<In = unknown, Out = In> {
     this.autoDelete = this.exclusive || (options.autoDelete ?? false);
     this.noAck = options.noAck ?? false;
     this.alias = options.alias;
-    this.queueArguments = Object.freeze({ ...options.queueArguments, ...argumentsOf(options) });
+    this.deadLetters = deadLettersOf(options);
+    this.queueArguments = Object.freeze({
+      ...options.queueArguments,
+      ...argumentsOf(options),
+      ...deadLetterArguments(options, this.deadLetters),
+    });
+    checkCircle(this);
     this.bindingArguments = Object.freeze({ ...options.bindingArguments });
     this.consumerArguments = Object.freeze({ ...options.consumerArguments });
     this.noDeclare = options.noDeclare ?? false;
@@ -191,6 +220,7 @@ export class Queue<In = unknown, Out = In> {
     const channel = this.#need("declare");
     if (this.noDeclare) return this.name;
     const { passive = false, signal } = options;
+    if (!passive) await this.deadLetters?.bind(channel).declare({ signal });
     const bindings = passive ? [] : this.#allBindings();
     for (const binding of bindings) await binding.declare(channel, { signal });
     const state = await channel.declareQueue(this.definition, passive, signal);
@@ -276,8 +306,13 @@ export class Queue<In = unknown, Out = In> {
   }
 }
 
+/** Options that plain data has not, or in another form. */
+type NotPlain =
+  | ("exchange" | "bindings" | "onDeclared" | "schema")
+  | ("deadLetterExchange" | "deadLetterRoutingKey" | "deadLetterQueue");
+
 /** A queue as plain data. */
-export interface QueuePlain extends Omit<QueueOptions, "exchange" | "bindings" | "onDeclared" | "schema"> {
+export interface QueuePlain extends Omit<QueueOptions, NotPlain> {
   readonly name?: string;
   readonly exchange?: ExchangePlain;
   readonly bindings?: readonly BindingPlain[];
@@ -292,6 +327,42 @@ function checkBindings(
   throw new KombuError(
     "invalid_argument",
     `queue ${JSON.stringify(name)} has an exchange and bindings; give the exchange as one of the bindings`,
+  );
+}
+
+/** One queue is one object, however often it is declared. */
+function deadLettersOf(options: QueueOptions): Exchange | Queue | undefined {
+  const { deadLetterQueue, deadLetterExchange } = options;
+  if (typeof deadLetterQueue === "string") return new Queue(deadLetterQueue);
+  return deadLetterQueue ?? (deadLetterExchange instanceof Exchange ? deadLetterExchange : undefined);
+}
+
+function deadLetterArguments(options: QueueOptions, entity: Exchange | Queue | undefined): Arguments {
+  const { deadLetterExchange, deadLetterRoutingKey, deadLetterQueue } = options;
+  const isTwice = deadLetterQueue !== undefined && (deadLetterExchange ?? deadLetterRoutingKey) !== undefined;
+  if (isTwice || (deadLetterRoutingKey !== undefined && deadLetterExchange === undefined)) {
+    throw new KombuError(
+      "invalid_argument",
+      "dead letters go to deadLetterQueue alone, or to deadLetterExchange with or without deadLetterRoutingKey",
+    );
+  }
+  if (entity instanceof Queue) {
+    return { "x-dead-letter-exchange": "", "x-dead-letter-routing-key": entity.name };
+  }
+  if (deadLetterExchange === undefined) return {};
+  return {
+    "x-dead-letter-exchange": exchangeOf(deadLetterExchange).name,
+    ...(deadLetterRoutingKey === undefined ? {} : { "x-dead-letter-routing-key": deadLetterRoutingKey }),
+  };
+}
+
+/** A queue that gets its own dead letters hands them out for ever. */
+function checkCircle({ name, queueArguments }: Queue): void {
+  const { "x-dead-letter-exchange": exchange, "x-dead-letter-routing-key": key } = queueArguments;
+  if (exchange !== "" || key !== name) return;
+  throw new KombuError(
+    "invalid_argument",
+    `queue ${JSON.stringify(name)} cannot be its own dead-letter queue; name another`,
   );
 }
 

@@ -4,8 +4,8 @@ import {
   type Check,
   integerCheck,
   keyCheck,
-  nameCheck,
   oneOfCheck,
+  queueNameCheck,
   stringCheck,
 } from "./check.js";
 import {
@@ -114,7 +114,7 @@ export const REDIS_OPTION_SPECS = [
   },
   { name: "fanoutPrefix", python: "fanout_prefix", check: prefixCheck, inUrl: "string" },
   { name: "fanoutPatterns", python: "fanout_patterns", check: booleanCheck, inUrl: "boolean" },
-  { name: "deadletterQueue", python: "deadletter_queue", check: nameCheck, inUrl: "string" },
+  { name: "deadletterQueue", python: "deadletter_queue", check: queueNameCheck, inUrl: "string" },
   { name: "deliveryCount", check: booleanCheck, inUrl: "boolean" },
   {
     name: "socketConnectTimeoutMs",

@@ -83,7 +83,7 @@ export interface RedisOptions extends RedisFixedOptions {
   /** Whether a fanout message's routing key is part of its channel. Default true. */
   readonly fanoutPatterns?: boolean;
   readonly fanout_patterns?: boolean;
-  /** Gets what no queue of a direct exchange takes. Default: none. */
+  /** A queue for messages that no queue takes, which otherwise go nowhere. Each is told to `onWarning`. Default: none. */
   readonly deadletterQueue?: string;
   readonly deadletter_queue?: string;
   /** Counts deliveries in a header of the message (`x-delivery-count`), so that attempts are known everywhere. Default false. */

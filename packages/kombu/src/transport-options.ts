@@ -1,5 +1,13 @@
 import { describe, limits } from "@pullqueue/core";
-import { booleanCheck, type Check, functionCheck, integerCheck, oneOfCheck, stringCheck } from "./check.js";
+import {
+  booleanCheck,
+  type Check,
+  functionCheck,
+  integerCheck,
+  oneOfCheck,
+  queueNameCheck,
+  stringCheck,
+} from "./check.js";
 import {
   HEARTBEAT_MS_MAX,
   HOLD_MS_MAX,
@@ -33,6 +41,13 @@ export interface OptionSpec {
 
 const MS_PER_SECOND = 1000;
 
+const DEADLETTER_SPEC: OptionSpec = {
+  name: "deadletterQueue",
+  python: "deadletter_queue",
+  check: queueNameCheck,
+  inUrl: "string",
+};
+
 const LEASE_SPECS: readonly OptionSpec[] = [
   {
     name: "leaseMs",
@@ -57,6 +72,7 @@ const LEASE_SPECS: readonly OptionSpec[] = [
     inUrl: "number",
   },
   { name: "holdMsMax", check: integerCheck(LEASE_MS_MIN, HOLD_MS_MAX, "milliseconds"), inUrl: "number" },
+  DEADLETTER_SPEC,
 ];
 
 /** App Engine's prefix for applications on the High Replication Datastore, which in the end were all. */
@@ -162,6 +178,7 @@ const AMQP_SPECS: readonly OptionSpec[] = [
     inUrl: "number",
   },
   { name: "delayedDelivery", check: oneOfCheck(["classic", "quorum"]), inUrl: "string" },
+  DEADLETTER_SPEC,
 ];
 
 /** The options of each transport. */

@@ -6,6 +6,7 @@ import type {
   QueueDefinition,
   QueueState,
 } from "./definitions.js";
+import type { KombuError } from "./errors.js";
 import type { MessageContent } from "./message-content.js";
 
 /**
@@ -32,6 +33,8 @@ export interface TransportManifest {
   readonly autoDelete: Support;
   readonly durable: Support;
   readonly mandatory: Support;
+  /** Moving rejected and expired messages to where a queue's definition says. */
+  readonly deadLetters: Support;
   /** Whether a receipt names the queues that took the message. */
   readonly receiptQueues: Support;
   /** Whether publishing again with the same `idempotencyKey` adds nothing. */
@@ -144,10 +147,31 @@ export interface ReceiveRequest {
 export interface ReleaseOptions {
   /** Hide it for this long first, in milliseconds. Default 0. */
   readonly delayMs?: number;
+  /** A handler failed, and the next one must know: a broker that does not count deliveries has to be helped. */
+  readonly counted?: boolean;
   /** No handler saw it, so it does not count as an attempt. */
   readonly uncounted?: boolean;
   /** Its holder goes: where there is an order, it is taken next again. Otherwise it may go behind the others. */
   readonly inPlace?: boolean;
+}
+
+/** Why a message is dead. The first three are RabbitMQ's words; `undecodable` is what its reader cannot or may not read. */
+export type DeathReason = "rejected" | "expired" | "delivery_limit" | "undecodable";
+
+/** Where dead letters go. */
+export interface DeadLetterTarget {
+  /** The empty name is the default exchange: the routing key names the queue. */
+  readonly exchange: string;
+  /** Default: the one that the message was published with. */
+  readonly routingKey?: string | undefined;
+}
+
+/** How a delivery is rejected. */
+export interface RejectOptions {
+  /** Default `rejected`. */
+  readonly reason?: DeathReason | undefined;
+  /** Where it goes. Default: where its queue's definition says, else nowhere. */
+  readonly to?: DeadLetterTarget | undefined;
 }
 
 /** The data path. Every method rejects with a `KombuError`; `lease_lost` means that somebody else may have the message. */
@@ -164,8 +188,11 @@ export interface Transport extends AsyncDisposable {
   ack(delivery: Delivery): Promise<void>;
   /** Gives back the same message. */
   release(delivery: Delivery, options?: ReleaseOptions): Promise<void>;
-  /** The broker forgets the message, or moves it to where it keeps rejected ones. */
-  reject(delivery: Delivery): Promise<void>;
+  /**
+   * The broker forgets the message, after it has it where dead letters go, if they go anywhere. Nothing is lost in between; a crash
+   * may double it.
+   */
+  reject(delivery: Delivery, options?: RejectOptions): Promise<void>;
   /** Holds on for another lease from now, the length being the transport's. */
   extend(delivery: Delivery): Promise<void>;
   /** Ends a receiver's subscriptions, or that to one queue, and gives back what was pushed and not received. Never rejects. */
@@ -202,4 +229,6 @@ export interface TransportContext {
   readonly clock: Clock;
   /** Chance from 0 to below 1, for the part of pauses that is left to it. */
   readonly random: () => number;
+  /** Told of what goes wrong where nobody waits for an answer: the error says what. Undefined: nobody listens. */
+  readonly warn?: ((warning: KombuError) => void) | undefined;
 }

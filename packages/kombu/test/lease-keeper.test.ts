@@ -3,7 +3,13 @@ import { Connection, isLeaseLost, VirtualTransport } from "@pullqueue/kombu";
 import { describe, expect, test } from "vitest";
 
 const LEASE_MS = 60_000;
-const LEASE = { leaseMs: LEASE_MS, pollingIntervalMs: 1000, numTasks: 10, holdMsMax: undefined };
+const LEASE = {
+  leaseMs: LEASE_MS,
+  pollingIntervalMs: 1000,
+  numTasks: 10,
+  holdMsMax: undefined,
+  deadletterQueue: undefined,
+};
 
 /** A connection whose renewals are counted, and fail while `isDown`. */
 function renewing() {

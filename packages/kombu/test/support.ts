@@ -21,7 +21,13 @@ export function storeWith(
       return typeof value === "function" ? value.bind(target) : value;
     },
   });
-  const lease = { leaseMs: LEASE_MS, pollingIntervalMs: 1000, numTasks, holdMsMax: undefined };
+  const lease = {
+    leaseMs: LEASE_MS,
+    pollingIntervalMs: 1000,
+    numTasks,
+    holdMsMax: undefined,
+    deadletterQueue: undefined,
+  };
   const connect = () =>
     new Connection(
       {

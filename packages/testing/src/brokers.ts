@@ -1,6 +1,6 @@
 import { type ManualClock, manualClock } from "@pullqueue/core";
 import { Connection, type ConnectionTarget, Queue } from "@pullqueue/kombu";
-import type { BrokerUnderTest } from "@pullqueue/kombu/conformance";
+import type { BrokerUnderTest, ConnectOptions } from "@pullqueue/kombu/conformance";
 
 /** Brokers for the transport suite, on clocks that are turned by hand. */
 
@@ -10,10 +10,13 @@ export const LEASE_MS = 60_000;
 /** Turns of the event loop in which whatever a turned clock fired comes to its end. */
 const TURNS = 12;
 
+/** Options of a transport that cases ask for. */
+export type TargetOptions = Pick<ConnectOptions, "holdMsMax" | "deadletterQueue">;
+
 /** What a broker under test is made of. */
 export interface BrokerParts {
   /** Where each connection goes. */
-  readonly target: (holdMsMax: number | undefined) => ConnectionTarget;
+  readonly target: (options: TargetOptions) => ConnectionTarget;
   /** Default: one of the broker's own; whoever shares it with a server gives the server's. `system` runs by itself. */
   readonly clock?: ManualClock | "system";
   /** A server that has v1beta2 and nothing else: queues are there beforehand, and attempts are all counted. Default false. */
@@ -29,8 +32,10 @@ export interface BrokerParts {
 export async function brokerOf(parts: BrokerParts): Promise<BrokerUnderTest> {
   const { clock = manualClock(), plain = false, roundTripMs = 0 } = parts;
   const connections: Connection[] = [];
-  const connect = ({ holdMsMax }: { readonly holdMsMax?: number } = {}) => {
-    const connection = new Connection(parts.target(holdMsMax), clock === "system" ? {} : { clock });
+  const connect = ({ onWarning, ...options }: ConnectOptions = {}) => {
+    const extras = onWarning === undefined ? {} : { onWarning };
+    const own = clock === "system" ? extras : { ...extras, clock };
+    const connection = new Connection(parts.target(options), own);
     connections.push(connection);
     return connection;
   };

@@ -1,20 +1,22 @@
 import { systemClock } from "@pullqueue/core";
-import { Connection, type ConnectionTarget, type Transport, type TransportOpener } from "@pullqueue/kombu";
-import type { BrokerUnderTest } from "@pullqueue/kombu/conformance";
+import { Connection, type Transport, type TransportContext, type TransportOpener } from "@pullqueue/kombu";
+import type { BrokerUnderTest, ConnectOptions } from "@pullqueue/kombu/conformance";
 
 /**
  * A RabbitMQ for one case of the transport suite: what connections declare is removed at its end, because a virtual host of its
  * own takes longer than the case. `open` opens a transport to it.
  */
-export async function rabbitmqBroker(open: TransportOpener): Promise<BrokerUnderTest> {
+export async function rabbitmqBroker(
+  open: (context: TransportContext, options: ConnectOptions) => Promise<Transport>,
+): Promise<BrokerUnderTest> {
   const connections: Connection[] = [];
   const queues = new Set<string>();
   const exchanges = new Set<string>();
-  const target: ConnectionTarget = {
-    transport: async (context) => recording(await open(context), queues, exchanges),
-  };
-  const connect = () => {
-    const connection = new Connection(target, { clock: systemClock() });
+  const connect = ({ onWarning, ...options }: ConnectOptions = {}) => {
+    const transport: TransportOpener = async (context) =>
+      recording(await open(context, options), queues, exchanges);
+    const extras = onWarning === undefined ? {} : { onWarning };
+    const connection = new Connection({ transport, clock: systemClock(), ...extras });
     connections.push(connection);
     return connection;
   };
@@ -34,7 +36,7 @@ export async function rabbitmqBroker(open: TransportOpener): Promise<BrokerUnder
     },
     async close() {
       await Promise.all(connections.map((connection) => connection.close()));
-      const { topology, close } = bound(await open({ clock: systemClock(), random: () => 0 }));
+      const { topology, close } = bound(await open({ clock: systemClock(), random: () => 0 }, {}));
       for (const queue of queues) await topology.deleteQueue(queue);
       for (const exchange of exchanges) await topology.deleteExchange(exchange);
       await close();

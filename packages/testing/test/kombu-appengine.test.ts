@@ -28,11 +28,11 @@ function asProgramsDo(openBehind: OpenBehind): BrokerFactory {
     const { server, close } = await startOn(openBehind);
     return brokerOf({
       clock: "system",
-      target: (holdMsMax) => ({
+      target: (options) => ({
         transport: "appengine",
         transportOptions: {
           ...{ endpoint: server.url, projectName: PROJECT, leaseMs: LEASE_MS },
-          ...(holdMsMax === undefined ? {} : { holdMsMax }),
+          ...options,
         },
       }),
       close,
@@ -45,14 +45,14 @@ function onTurnedClock(openBehind: OpenBehind): BrokerFactory {
   return async () => {
     const clock = manualClock();
     const { server, close } = await startOn(openBehind, clock);
-    const open = async (context: TransportContext) =>
+    const open = (deadletterQueue: string | undefined) => async (context: TransportContext) =>
       new VirtualTransport({
         store: openHttpStore({ endpoint: server.url }),
-        ...{ name: "appengine", project: PROJECT, context, lease: LEASE },
+        ...{ name: "appengine", project: PROJECT, context, lease: { ...LEASE, deadletterQueue } },
       });
     return brokerOf({
       ...{ clock, roundTripMs: ROUND_TRIP_MS, close },
-      target: (holdMsMax) => ({ transport: open, ...(holdMsMax === undefined ? {} : { holdMsMax }) }),
+      target: ({ deadletterQueue, ...options }) => ({ transport: open(deadletterQueue), ...options }),
     });
   };
 }
@@ -85,14 +85,14 @@ function onPlainServer(): BrokerFactory {
     for (const queue of QUEUE_NAMES)
       await store.putQueue({ project: PROJECT, queue }, DEFAULT_QUEUE_SETTINGS);
     const handler = plainHandler(createHandler({ store, clock }));
-    const open = async (context: TransportContext) =>
+    const open = (deadletterQueue: string | undefined) => async (context: TransportContext) =>
       new VirtualTransport({
         store: openHttpStore({ client: handlerClient(handler, { clock }), clock }),
-        ...{ name: "plain", project: PROJECT, context, lease: LEASE },
+        ...{ name: "plain", project: PROJECT, context, lease: { ...LEASE, deadletterQueue } },
       });
     return brokerOf({
       ...{ clock, plain: true },
-      target: (holdMsMax) => ({ transport: open, ...(holdMsMax === undefined ? {} : { holdMsMax }) }),
+      target: ({ deadletterQueue, ...options }) => ({ transport: open(deadletterQueue), ...options }),
       close: () => store.close(),
     });
   };

@@ -36,13 +36,25 @@ test.skipIf(isMissing("postgres"))("docs/kombu.md shows what the transports' man
   using folder = temporaryFolder();
   await using schema = temporarySchema();
   const context = { clock: systemClock(), random: randomFraction };
-  const lease = { leaseMs: 60_000, pollingIntervalMs: 1_000, numTasks: undefined, holdMsMax: undefined };
+  const lease = {
+    leaseMs: 60_000,
+    pollingIntervalMs: 1_000,
+    numTasks: undefined,
+    holdMsMax: undefined,
+    deadletterQueue: undefined,
+  };
   const project = { ...lease, projectName: "p" };
   const server = { endpoint: "http://127.0.0.1:1", projectPrefix: "s~" };
   const amqp = {
     ...{ host: "127.0.0.1", port: 1, userId: "u", password: "p", virtualHost: "/", ssl: false },
     ...{ caFile: undefined, certFile: undefined, keyFile: undefined, verifyCertificate: true },
-    ...{ connectTimeoutMs: 1, heartbeatMs: 0, delayedDelivery: undefined, holdMsMax: undefined },
+    ...{
+      connectTimeoutMs: 1,
+      heartbeatMs: 0,
+      delayedDelivery: undefined,
+      holdMsMax: undefined,
+      deadletterQueue: undefined,
+    },
   };
   const transports: Transport[] = [
     await openMemoryTransport({ ...project, name: "capabilities" }, context),

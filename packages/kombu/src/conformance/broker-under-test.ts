@@ -1,9 +1,17 @@
 import type { Connection } from "../connection.js";
+import type { KombuError } from "../errors.js";
+
+/** What a case may want of a connection. */
+export interface ConnectOptions {
+  readonly holdMsMax?: number;
+  readonly deadletterQueue?: string;
+  readonly onWarning?: (warning: KombuError) => void;
+}
 
 /** A fresh, empty broker and what a case needs around it. Made for each case, closed after it. */
 export interface BrokerUnderTest {
   /** A new connection to the broker, over a transport of its own. The case closes it, or `close` does. */
-  connect(options?: { readonly holdMsMax?: number }): Connection;
+  connect(options?: ConnectOptions): Connection;
   /** How long a lease of these connections lasts, in milliseconds. Undefined: they end with the connection. */
   readonly leaseMs: number | undefined;
   /** Whether time stands still between two calls of `advance`. Otherwise cases that need exact or long times are left out. */

@@ -11,6 +11,7 @@ import {
 } from "./broker-under-test.js";
 import { consumerCases } from "./consumer-cases.js";
 import { contentCases } from "./content-cases.js";
+import { deadLetterCases } from "./dead-letter-cases.js";
 import { deliveryCases } from "./delivery-cases.js";
 import { exchangeCases } from "./exchange-cases.js";
 import { expiryCases } from "./expiry-cases.js";
@@ -25,7 +26,12 @@ import { runCases } from "./run-cases.js";
 import { simpleQueueCases } from "./simple-queue-cases.js";
 import { workerCases } from "./worker-cases.js";
 
-export { type BrokerFactory, type BrokerUnderTest, QUEUE_NAMES } from "./broker-under-test.js";
+export {
+  type BrokerFactory,
+  type BrokerUnderTest,
+  type ConnectOptions,
+  QUEUE_NAMES,
+} from "./broker-under-test.js";
 
 /** What the suite needs of a test runner. Those of vitest and of `node:test` fit as they are. */
 export interface SuiteRunner {
@@ -48,6 +54,7 @@ const CONTENTS: Readonly<Record<string, Cases>> = {
   prefetch: prefetchCases,
   leases: leaseCases,
   expiry: expiryCases,
+  "dead letters": deadLetterCases,
   producers: producerCases,
   consumers: consumerCases,
   "for await": iterationCases,

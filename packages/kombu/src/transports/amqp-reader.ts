@@ -5,6 +5,7 @@ import { AMQP_WINDOW_MAX } from "../limits.js";
 import { traceOf } from "../trace-headers.js";
 import type { Delivery, ReleaseOptions } from "../transport.js";
 import { type Notifier, pause } from "../waiting.js";
+import { takeAttempts } from "./amqp-attempts.js";
 import type { AmqpChannel } from "./amqp-channel.js";
 import type { ClientMessage, ClientTable } from "./amqp-client.js";
 import { lifeMs, readContent } from "./amqp-content.js";
@@ -43,9 +44,19 @@ interface Subscription {
   unsettled: number;
 }
 
+/** Publishes a message to its queue again, counted. False: it was not stored. */
+type Resend = () => Promise<boolean>;
+
+/** How a message is given back that is kept here for a while. */
+interface Later {
+  readonly delayMs: number;
+  readonly wake: AbortSignal;
+  readonly resend: Resend | undefined;
+}
+
 const US_PER_MS = 1000;
 /** RabbitMQ's header of quorum queues: how often the message came back. */
-const DELIVERY_COUNT = "x-delivery-count";
+export const DELIVERY_COUNT = "x-delivery-count";
 /** What delayed delivery puts before a routing key: its seconds in 28 binary digits. */
 const DELAY_PREFIX = /^(?:[01]\.){28}/;
 
@@ -160,13 +171,14 @@ export class AmqpReader {
   }
 
   /** AMQP gives back at once, so that a delayed one is kept here, invisible, and goes back when its time has come or the reader closes. */
-  async release(delivery: Delivery, { delayMs = 0 }: ReleaseOptions): Promise<void> {
+  async release(delivery: Delivery, { delayMs = 0 }: ReleaseOptions, resend?: Resend): Promise<void> {
     const held = this.#need(delivery);
     if (delayMs > 0) {
       held.wake = new AbortController();
-      void this.#releaseLater(delivery, delayMs, held.wake.signal);
+      void this.#releaseLater(delivery, { delayMs, wake: held.wake.signal, resend });
       return;
     }
+    if (resend !== undefined && (await isResent(resend))) return this.ack(delivery);
     await this.#settle(delivery, () => this.#nack(delivery, true));
   }
 
@@ -237,11 +249,13 @@ export class AmqpReader {
 
   #hold(message: ClientMessage, subscription: Subscription | undefined): Delivery {
     const { queue, clock, name } = this.#options;
-    const { exchange, routingKey, redelivered, deliveryTag } = message.fields;
-    const content = readContent(message);
+    const { redelivered, deliveryTag } = message.fields;
+    const { content, counted } = takeAttempts(readContent(message), queue);
+    const { exchange, routingKey } = counted ?? message.fields;
     const life = lifeMs(content.properties);
     const count = content.headers[DELIVERY_COUNT];
-    const attempts = typeof count === "number" ? count + 1 : redelivered ? undefined : 1;
+    const known = typeof count === "number" ? count + (counted?.count ?? 0) : counted?.count;
+    const attempts = known === undefined ? (redelivered ? undefined : 1) : known + 1;
     const delivery: Delivery = {
       content,
       deliveryTag: `${name}.${deliveryTag}`,
@@ -299,14 +313,15 @@ export class AmqpReader {
     if (held?.subscription !== undefined) held.subscription.unsettled -= 1;
   }
 
-  async #releaseLater(delivery: Delivery, delayMs: number, wake: AbortSignal): Promise<void> {
+  async #releaseLater(delivery: Delivery, { delayMs, wake, resend }: Later): Promise<void> {
     try {
       await pause(this.#options.clock, delayMs, wake);
     } catch {
       // Woken, because the reader closes.
     }
     try {
-      if (this.isOpen) this.#nack(delivery, true);
+      if (resend !== undefined && !wake.aborted && (await isResent(resend))) await this.ack(delivery);
+      else if (this.isOpen) this.#nack(delivery, true);
     } catch {
       // The broker gives the messages of a broken channel to others.
     }
@@ -319,6 +334,15 @@ export class AmqpReader {
     this.#subscription = undefined;
     this.#lost.abort(isKombuError(reason, "closed") ? reason : lost(this.queue, reason));
     this.#options.arrived.notify();
+  }
+}
+
+/** What cannot be sent again is given back as it is, uncounted. */
+async function isResent(resend: Resend): Promise<boolean> {
+  try {
+    return await resend();
+  } catch {
+    return false;
   }
 }
 

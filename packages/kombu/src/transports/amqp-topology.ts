@@ -80,6 +80,18 @@ export class AmqpTopology implements Topology {
     return { name, messageCount };
   }
 
+  /** Whether a queue was declared here as one that counts deliveries. */
+  isQuorum(queue: string): boolean {
+    return this.#queues.get(queue)?.arguments["x-queue-type"] === "quorum";
+  }
+
+  /** Makes a plain queue if it is not there; once for each transport. */
+  async ensureQueue(name: string, signal?: AbortSignal): Promise<void> {
+    if (this.#queues.has(name)) return;
+    const definition = { name, durable: true, exclusive: false, autoDelete: false, arguments: {} };
+    await this.declareQueue(definition, false, signal);
+  }
+
   async bind(binding: BindingDefinition): Promise<void> {
     // The default exchange knows every queue beforehand, and takes no bindings.
     if (binding.exchange === "") return;

@@ -1,4 +1,5 @@
 import { setMaxListeners } from "node:events";
+import { sendDeadLetter } from "../dead-letter.js";
 import { KombuError } from "../errors.js";
 import { AMQP_MESSAGE_BYTES_MAX } from "../limits.js";
 import type { MessageContent } from "../message-content.js";
@@ -9,13 +10,16 @@ import type {
   PublishReceipt,
   ReceiveRequest,
   Receiver,
+  RejectOptions,
   ReleaseOptions,
   Route,
   Transport,
   TransportContext,
   TransportManifest,
 } from "../transport.js";
+import { undeliverable, unroutable } from "../unroutable.js";
 import { linkSignals, orAbort } from "../waiting.js";
+import { withAttempts } from "./amqp-attempts.js";
 import { AmqpConnection, type AmqpDialer } from "./amqp-connection.js";
 import { writeProperties } from "./amqp-content.js";
 import {
@@ -29,7 +33,8 @@ import { amqpDialer } from "./amqp-dialer.js";
 import { AmqpInbox } from "./amqp-inbox.js";
 import type { AmqpLink } from "./amqp-link.js";
 import { AmqpPublisher, type OutgoingMessage } from "./amqp-publisher.js";
-import type { AmqpReader } from "./amqp-reader.js";
+import { type AmqpReader, DELIVERY_COUNT } from "./amqp-reader.js";
+import { writeTable } from "./amqp-table.js";
 import { type AmqpCall, AmqpTopology } from "./amqp-topology.js";
 
 /** What an AMQP transport is made of. */
@@ -39,7 +44,11 @@ export interface AmqpTransportOptions {
   readonly context: TransportContext;
   /** Delays messages by kombu's native delayed delivery, in queues of this type. Default: a delay is `not_supported`. */
   readonly delayedDelivery?: DelayQueueType | undefined;
+  /** Gets what no queue takes. Default: that goes nowhere. */
+  readonly deadletterQueue?: string | undefined;
 }
+
+const US_PER_MS = 1000;
 
 /**
  * A broker that speaks AMQP 0-9-1: RabbitMQ. Messages are stored as kombu stores them there, without an envelope. The connection
@@ -50,16 +59,17 @@ export class AmqpTransport implements Transport {
   readonly topology: AmqpTopology;
   readonly #connection: AmqpConnection;
   readonly #inbox: AmqpInbox;
-  readonly #delayedDelivery: DelayQueueType | undefined;
+  readonly #options: AmqpTransportOptions;
   readonly #stop = new AbortController();
   readonly #publishers = new WeakMap<AmqpLink, AmqpPublisher>();
   readonly #delayed = new Set<string>();
   #levels: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor({ dial, context, delayedDelivery }: AmqpTransportOptions) {
+  constructor(options: AmqpTransportOptions) {
+    const { dial, context, delayedDelivery } = options;
     this.manifest = amqpManifest(delayedDelivery);
-    this.#delayedDelivery = delayedDelivery;
+    this.#options = options;
     setMaxListeners(0, this.#stop.signal); // Each receive that waits listens; Node would suspect a leak at eleven.
     this.topology = new AmqpTopology(this.#call, async (binding, exchange) => {
       if (delayedDelivery === undefined) return;
@@ -85,7 +95,7 @@ export class AmqpTransport implements Transport {
     const isRouted = await this.#send({ ...target, properties, body }, signal);
     if (isRouted) return { queues: exchange === "" ? [routingKey] : undefined };
     if (route.mandatory) throw unroutable(route);
-    return { queues: [] };
+    return this.#undeliverable({ properties, body }, route, signal);
   }
 
   async receive(request: ReceiveRequest): Promise<Delivery[]> {
@@ -103,11 +113,19 @@ export class AmqpTransport implements Transport {
   }
 
   release(delivery: Delivery, options: ReleaseOptions = {}): Promise<void> {
-    return this.#settle(delivery, (reader) => reader.release(delivery, options));
+    const resend = options.counted === true && !this.#isCounted(delivery);
+    return this.#settle(delivery, (reader) =>
+      reader.release(delivery, options, resend ? () => this.#resend(delivery) : undefined),
+    );
   }
 
-  reject(delivery: Delivery): Promise<void> {
-    return this.#settle(delivery, (reader) => reader.reject(delivery));
+  /** The broker moves it where the queue's definition says; elsewhere it has to be sent before. */
+  async reject(delivery: Delivery, { reason = "rejected", to: target }: RejectOptions = {}): Promise<void> {
+    if (target === undefined) return this.#settle(delivery, (reader) => reader.reject(delivery));
+    delivery.lost?.throwIfAborted(); // What is not ours any more is not ours to bury.
+    const time = new Date(Math.floor(this.#options.context.clock.nowUs() / US_PER_MS));
+    await sendDeadLetter(this, delivery, { target, reason, time });
+    await this.ack(delivery);
   }
 
   /** The connection is the lease, and heartbeats renew it. */
@@ -151,9 +169,41 @@ export class AmqpTransport implements Transport {
     this.#inbox.settled(reader);
   }
 
+  /** No queue took it, so that it goes to the connection's dead-letter queue, where there is one. */
+  async #undeliverable(
+    message: Pick<OutgoingMessage, "properties" | "body">,
+    route: Route,
+    signal: AbortSignal | undefined,
+  ): Promise<PublishReceipt> {
+    const { deadletterQueue } = this.#options;
+    if (deadletterQueue === undefined) return { queues: [] };
+    await this.topology.ensureQueue(deadletterQueue, signal);
+    await this.#send({ ...message, exchange: "", routingKey: deadletterQueue }, signal);
+    this.#options.context.warn?.(undeliverable(route, deadletterQueue));
+    return { queues: [deadletterQueue] };
+  }
+
+  /** Whether the broker counts the deliveries of a message: quorum queues do. */
+  #isCounted({ content, info }: Delivery): boolean {
+    return DELIVERY_COUNT in content.headers || this.topology.isQuorum(info.queue);
+  }
+
+  /** Publishes a message to its queue once more, and says there how often it was tried. True: the queue has it. */
+  async #resend({ content, info, expiresAtUs }: Delivery): Promise<boolean> {
+    const { queue, exchange, routingKey, attempts: count = 1 } = info;
+    const leftUs = expiresAtUs === undefined ? undefined : expiresAtUs - this.#options.context.clock.nowUs();
+    const expiration =
+      leftUs === undefined ? {} : { expiration: String(Math.max(0, Math.ceil(leftUs / US_PER_MS))) };
+    const headers = writeTable(withAttempts(content.headers, queue, { count, exchange, routingKey }));
+    const properties = { ...writeProperties(content), ...expiration, headers };
+    const { buffer, byteOffset, byteLength } = content.body;
+    const body = Buffer.from(buffer, byteOffset, byteLength);
+    return this.#send({ exchange: "", routingKey: queue, properties, body }, undefined);
+  }
+
   /** The route of a delayed message, after everything on it was made. */
   async #delay({ exchange, routingKey }: Route, delayMs: number, signal: AbortSignal | undefined) {
-    const type = this.#delayedDelivery;
+    const type = this.#options.delayedDelivery;
     if (type === undefined) throw noDelay();
     const known = this.topology.exchange(exchange)?.type;
     if (exchange !== "" && known !== "topic" && known !== "fanout") throw noDelayOn(exchange);
@@ -179,8 +229,9 @@ export async function openAmqpTransport(
   settings: AmqpSettings,
   context: TransportContext,
 ): Promise<Transport> {
-  const { delayedDelivery } = settings;
-  return new AmqpTransport({ dial: await amqpDialer(settings, context), context, delayedDelivery });
+  const { delayedDelivery, deadletterQueue } = settings;
+  const dial = await amqpDialer(settings, context);
+  return new AmqpTransport({ dial, context, delayedDelivery, deadletterQueue });
 }
 
 function amqpManifest(delayedDelivery: DelayQueueType | undefined): TransportManifest {
@@ -199,10 +250,11 @@ function amqpManifest(delayedDelivery: DelayQueueType | undefined): TransportMan
     autoDelete: "native",
     durable: "native",
     mandatory: "native",
+    deadLetters: "native",
     receiptQueues: "refused",
     idempotency: "refused",
     taskIds: "refused",
-    attempts: "native",
+    attempts: "emulated",
     requeueDelay: "emulated",
     exchangeBindings: "native",
     envelopes: false,
@@ -247,13 +299,6 @@ function noDelayOn(exchange: string): KombuError {
   return new KombuError(
     "not_supported",
     `delayed messages reach topic and fanout exchanges that were declared here, and queues by their name; exchange ${JSON.stringify(exchange)} is none of these`,
-  );
-}
-
-function unroutable({ exchange, routingKey }: Route): KombuError {
-  return new KombuError(
-    "unroutable",
-    `no queue is bound to exchange ${JSON.stringify(exchange)} for the routing key ${JSON.stringify(routingKey)}; declare and bind one first, or publish without mandatory`,
   );
 }
 

@@ -10,7 +10,8 @@ import {
 } from "../limits.js";
 import type { MessageContent } from "../message-content.js";
 import type { RedisSettings } from "../redis-options.js";
-import type { PublishReceipt, Route } from "../transport.js";
+import type { PublishReceipt, Route, TransportContext } from "../transport.js";
+import { undeliverable, unroutable } from "../unroutable.js";
 import type { RedisArgument } from "./redis-client.js";
 import { priorityOf } from "./redis-item.js";
 import type { RedisLayout } from "./redis-layout.js";
@@ -27,6 +28,7 @@ export interface RedisPublisherParts {
   readonly topology: RedisTopology;
   readonly settings: RedisSettings;
   readonly clock: Clock;
+  readonly warn: TransportContext["warn"];
 }
 
 const US_PER_MS = 1000;
@@ -65,21 +67,31 @@ export class RedisPublisher {
   }
 
   async #publish(content: MessageContent, route: Route, sockets: RedisSockets): Promise<PublishReceipt> {
-    const { topology, layout } = this.#parts;
+    const { topology, layout, settings, warn } = this.#parts;
     const { exchange, routingKey, mandatory } = route;
-    const bound = exchange === "" ? [routingKey] : await topology.lookup(exchange, routingKey, sockets);
+    let bound = exchange === "" ? [routingKey] : await topology.lookup(exchange, routingKey, sockets);
     if (exchange !== "" && topology.typeOf(exchange) === "fanout") {
       refuseDelay(route);
       const item = this.#item(content, route, "");
       const receivers = await this.#run(route, [layout.channel(exchange, routingKey), item], [], sockets);
-      if (receivers === 0 && mandatory) throw unroutable(route);
-      return { queues: receivers === 0 ? [] : bound };
+      if (receivers > 0) return { queues: bound };
+      bound = [];
     }
-    const { deadletterQueue } = this.#parts.settings;
-    const isUndeliverable = bound.length === 0 && !mandatory && deadletterQueue !== undefined;
-    const queues = isUndeliverable ? [deadletterQueue] : bound;
-    if (queues.length === 0 && mandatory) throw unroutable(route);
-    if (queues.length === 0) return { queues };
+    if (bound.length === 0 && mandatory) throw unroutable(route);
+    const { deadletterQueue } = settings;
+    if (bound.length > 0) return this.#store(content, route, bound, sockets);
+    if (deadletterQueue === undefined) return { queues: [] };
+    const receipt = await this.#store(content, route, [deadletterQueue], sockets);
+    warn?.(undeliverable(route, deadletterQueue));
+    return receipt;
+  }
+
+  async #store(
+    content: MessageContent,
+    route: Route,
+    queues: readonly string[],
+    sockets: RedisSockets,
+  ): Promise<PublishReceipt> {
     const priority = route.envelope ? priorityOf(content) : 0;
     const copies = queues.map((queue) => ({ queue, priority, item: this.#item(content, route, queue) }));
     await this.#run(route, ["", ""], copies, sockets);
@@ -147,12 +159,5 @@ function refuseDelay({ exchange, delayMs = 0 }: Route): void {
   throw new KombuError(
     "not_supported",
     `fanout exchange ${JSON.stringify(exchange)} cannot delay: Redis hands its messages on and keeps none; publish later, or use a direct exchange`,
-  );
-}
-
-function unroutable({ exchange, routingKey }: Route): KombuError {
-  return new KombuError(
-    "unroutable",
-    `no queue is bound to exchange ${JSON.stringify(exchange)} for the routing key ${JSON.stringify(routingKey)}; declare and bind one first, or publish without mandatory`,
   );
 }

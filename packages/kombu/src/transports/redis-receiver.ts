@@ -9,7 +9,7 @@ import {
 import { writeString } from "../python-json.js";
 import type { RedisSettings } from "../redis-options.js";
 import { traceOf } from "../trace-headers.js";
-import type { Delivery, DeliveryInfo, ReceiveRequest } from "../transport.js";
+import type { DeadLetterTarget, Delivery, DeliveryInfo, ReceiveRequest } from "../transport.js";
 import type { FanoutItem, RedisFanout } from "./redis-fanout.js";
 import { DELIVERY_COUNT, type RedisItem, readItem } from "./redis-item.js";
 import type { RedisLayout } from "./redis-layout.js";
@@ -43,6 +43,8 @@ export interface RedisReceiverParts {
   readonly waker: RedisWaker;
   readonly settings: RedisSettings;
   readonly clock: Clock;
+  /** Moves an expired message to where dead letters go, and forgets it here. Never rejects. */
+  readonly bury: (delivery: Delivery, target: DeadLetterTarget) => Promise<void>;
 }
 
 /** One look at queues. */
@@ -275,16 +277,23 @@ export class RedisReceiver {
     return delivery;
   }
 
-  /** Those that have not expired; the others are removed. */
+  /** Those that have not expired; the others are buried or removed. */
   async #live(deliveries: readonly Delivery[], { main }: RedisSockets): Promise<readonly Delivery[]> {
-    const { clock, layout } = this.#parts;
+    const { clock, layout, topology, bury } = this.#parts;
     const nowUs = clock.nowUs();
     const isExpired = ({ expiresAtUs }: Delivery) => (expiresAtUs ?? Number.POSITIVE_INFINITY) <= nowUs;
-    const fields = deliveries.filter(isExpired).flatMap((delivery) => this.held(delivery).field ?? []);
+    const expired = deliveries.filter(isExpired);
+    const targets = expired.map(({ info }) => topology.deadLetters(info.queue));
+    const fields = expired
+      .filter((_delivery, index) => targets[index] === undefined)
+      .flatMap((delivery) => this.held(delivery).field ?? []);
     if (fields.length > 0) {
       await main.call("HDEL", layout.unacked, ...fields);
       await main.call("ZREM", layout.unackedIndex, ...fields);
     }
+    await Promise.all(
+      expired.map(async (delivery, index) => targets[index] && bury(delivery, targets[index])),
+    );
     return deliveries.filter((delivery) => !isExpired(delivery));
   }
 }

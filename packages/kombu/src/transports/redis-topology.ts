@@ -1,3 +1,4 @@
+import { deadLetterTargetOf } from "../dead-letter.js";
 import type {
   BindingDefinition,
   ExchangeDefinition,
@@ -8,7 +9,7 @@ import type {
 import { KombuError } from "../errors.js";
 import { REDIS_PATIENCE_MS } from "../limits.js";
 import { topicMatches } from "../routing.js";
-import type { Topology } from "../transport.js";
+import type { DeadLetterTarget, Topology } from "../transport.js";
 import { checkExchange, checkQueue, isGiven } from "./declaration-rules.js";
 import type { RedisFanout } from "./redis-fanout.js";
 import type { RedisLayout, StoredBinding } from "./redis-layout.js";
@@ -57,6 +58,11 @@ export class RedisTopology implements Topology {
   /** `x-message-ttl` of a queue that was declared here, in milliseconds. */
   messageTtlMs(queue: string): number | undefined {
     return this.#number(queue, "x-message-ttl");
+  }
+
+  /** Where the definition of a queue that was declared here sends its dead letters. */
+  deadLetters(queue: string): DeadLetterTarget | undefined {
+    return deadLetterTargetOf(this.#queues.get(queue)?.arguments);
   }
 
   /** `x-expires` of a queue that was declared here, in milliseconds. */

@@ -1,12 +1,16 @@
 import type { Clock } from "@pullqueue/core";
+import { sendDeadLetter } from "../dead-letter.js";
 import { KombuError } from "../errors.js";
 import { REDIS_MESSAGE_BYTES_MAX, REDIS_PATIENCE_MS, REDIS_RELEASE_PATIENCE_MS } from "../limits.js";
 import type { MessageContent } from "../message-content.js";
 import type { RedisSettings } from "../redis-options.js";
 import type {
+  DeadLetterTarget,
+  DeathReason,
   Delivery,
   PublishReceipt,
   ReceiveRequest,
+  RejectOptions,
   ReleaseOptions,
   Route,
   Transport,
@@ -27,6 +31,7 @@ import { RedisTopology } from "./redis-topology.js";
 import { RedisWaker } from "./redis-waker.js";
 
 const US_PER_MS = 1000;
+const US_PER_SECOND = 1_000_000;
 
 /**
  * Kombu's transport on Redis, in kombu's own layout, so that both sides share queues. What is better than there: a message is
@@ -69,6 +74,9 @@ export class RedisTransport implements Transport {
     });
     const nowScore = () => scoreOf(clock.nowUs());
     const topology = new RedisTopology({ link, layout, fanout, nowScore });
+    const bury = async (delivery: Delivery, target: DeadLetterTarget) => {
+      await this.#bury(delivery, "expired", target).catch((error: KombuError) => context.warn?.(error)); // It comes again when its lease has ended.
+    };
     const restorer = new RedisRestorer(layout, settings, clock);
     this.topology = topology;
     this.#settings = settings;
@@ -77,8 +85,18 @@ export class RedisTransport implements Transport {
     this.#layout = layout;
     this.#fanout = fanout;
     this.#restorer = restorer;
-    this.#receiver = new RedisReceiver({ link, layout, topology, fanout, restorer, waker, settings, clock });
-    this.#publisher = new RedisPublisher({ link, layout, topology, settings, clock });
+    this.#receiver = new RedisReceiver({
+      link,
+      layout,
+      topology,
+      fanout,
+      restorer,
+      waker,
+      settings,
+      clock,
+      bury,
+    });
+    this.#publisher = new RedisPublisher({ link, layout, topology, settings, clock, warn: context.warn });
   }
 
   /** Begins to connect. A server that is away is tried for as long as the transport is open. */
@@ -127,9 +145,17 @@ export class RedisTransport implements Transport {
     this.#receiver.forget(held);
   }
 
-  /** There is no place for rejected messages, so that they are gone, as with kombu. */
-  reject(delivery: Delivery): Promise<void> {
-    return this.ack(delivery);
+  async reject(delivery: Delivery, { reason = "rejected", to }: RejectOptions = {}): Promise<void> {
+    const target = to ?? this.topology.deadLetters(delivery.info.queue);
+    // What is not ours any more is not ours to bury; and what is stays so until it is.
+    if (target !== undefined) await this.extend(delivery);
+    await this.#bury(delivery, reason, target);
+  }
+
+  async #bury(delivery: Delivery, reason: DeathReason, target: DeadLetterTarget | undefined): Promise<void> {
+    const time = Math.floor(this.#clock.nowUs() / US_PER_SECOND);
+    if (target !== undefined) await sendDeadLetter(this, delivery, { target, reason, time });
+    await this.ack(delivery);
   }
 
   async extend(delivery: Delivery): Promise<void> {
@@ -250,6 +276,7 @@ const MANIFEST: TransportManifest = Object.freeze({
   autoDelete: "recorded",
   durable: "recorded",
   mandatory: "emulated",
+  deadLetters: "emulated",
   receiptQueues: "native",
   idempotency: "emulated",
   taskIds: "refused",

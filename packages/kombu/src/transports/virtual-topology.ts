@@ -6,11 +6,13 @@ import {
   type QueueKey,
   type QueueStore,
 } from "@pullqueue/core";
+import { deadLetterTargetOf } from "../dead-letter.js";
 import type { BindingDefinition, ExchangeDefinition, QueueDefinition, QueueState } from "../definitions.js";
-import { fromQueueError, isKombuError, KombuError } from "../errors.js";
+import { isKombuError, KombuError } from "../errors.js";
 import { BindingTable } from "../routing.js";
-import type { Topology } from "../transport.js";
+import type { DeadLetterTarget, Topology } from "../transport.js";
 import { checkExchange, checkQueue, isGiven } from "./declaration-rules.js";
+import { atDoor } from "./virtual-door.js";
 
 /** Exchanges and bindings of one process, and queues of a store. */
 export class VirtualTopology implements Topology {
@@ -36,6 +38,29 @@ export class VirtualTopology implements Topology {
   messageTtlMs(queue: string): number | undefined {
     const ttl = this.#queues.get(queue)?.arguments["x-message-ttl"];
     return typeof ttl === "number" ? ttl : undefined;
+  }
+
+  /** Where the definition of a queue that was declared here sends its dead letters. */
+  deadLetters(queue: string): DeadLetterTarget | undefined {
+    return deadLetterTargetOf(this.#queues.get(queue)?.arguments);
+  }
+
+  /** The queue in the store's own settings of a queue (`dead_letter_queue`), as far as we may know them. */
+  async deadLetterQueue(queue: string): Promise<string | undefined> {
+    try {
+      const { settings } = await atDoor(() => this.#store.getQueue(this.#key(queue)));
+      return settings.deadLetterQueue;
+    } catch (error) {
+      if (isKombuError(error, "permission_denied") || isKombuError(error, "not_found")) return undefined;
+      throw error;
+    }
+  }
+
+  /** Makes a plain queue if it is not there; once for each transport. */
+  async ensureQueue(name: string, signal?: AbortSignal): Promise<void> {
+    if (this.#queues.has(name)) return;
+    const definition = { name, durable: true, exclusive: false, autoDelete: false, arguments: {} };
+    await this.declareQueue(definition, false, signal);
   }
 
   async declareExchange(exchange: ExchangeDefinition, passive: boolean): Promise<void> {
@@ -89,12 +114,12 @@ export class VirtualTopology implements Topology {
     this.#bindings.removeQueue(name);
     if (info === undefined) return 0;
     if (!this.#store.supports.managesQueues) return this.purge(name, signal);
-    await this.#atDoor(signal, () => this.#store.deleteQueue(this.#key(name), { signal }));
+    await atDoor(() => this.#store.deleteQueue(this.#key(name), { signal }), signal);
     return count;
   }
 
   async purge(queue: string, signal?: AbortSignal): Promise<number> {
-    return this.#atDoor(signal, () => this.#store.purge(this.#key(queue), { signal }));
+    return atDoor(() => this.#store.purge(this.#key(queue), { signal }), signal);
   }
 
   async count(queue: string, signal?: AbortSignal): Promise<number> {
@@ -112,9 +137,7 @@ export class VirtualTopology implements Topology {
   }
 
   async #state(name: string, signal: AbortSignal | undefined): Promise<QueueState> {
-    const info = await this.#atDoor(signal, () =>
-      this.#store.getQueue(this.#key(name), { stats: true, signal }),
-    );
+    const info = await atDoor(() => this.#store.getQueue(this.#key(name), { stats: true, signal }), signal);
     return { name, messageCount: info.stats?.availableTasks };
   }
 
@@ -125,7 +148,7 @@ export class VirtualTopology implements Topology {
       if (info !== undefined) return { name, messageCount: info.stats?.availableTasks };
       if (!this.#store.supports.managesQueues) throw unknownOnPlainServer(name);
       const settings = DEFAULT_QUEUE_SETTINGS;
-      await this.#atDoor(signal, () => this.#store.putQueue(this.#key(name), settings, { signal }));
+      await atDoor(() => this.#store.putQueue(this.#key(name), settings, { signal }), signal);
       return { name, messageCount: 0 };
     } catch (error) {
       if (isKombuError(error, "permission_denied")) return { name, messageCount: undefined };
@@ -136,18 +159,10 @@ export class VirtualTopology implements Topology {
   async #info(name: string, signal: AbortSignal | undefined): Promise<QueueInfo | undefined> {
     try {
       const options = { stats: true, signal };
-      return await this.#atDoor(signal, () => this.#store.getQueue(this.#key(name), options));
+      return await atDoor(() => this.#store.getQueue(this.#key(name), options), signal);
     } catch (error) {
       if (isKombuError(error, "not_found")) return undefined;
       throw error;
-    }
-  }
-
-  async #atDoor<T>(signal: AbortSignal | undefined, call: () => Promise<T>): Promise<T> {
-    try {
-      return await call();
-    } catch (error) {
-      throw fromQueueError(error, signal);
     }
   }
 

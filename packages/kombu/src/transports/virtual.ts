@@ -1,24 +1,23 @@
-import { createHash } from "node:crypto";
 import {
-  type ItemResult,
   limits,
-  newIdempotencyKey,
   type QueueAdmin,
   type QueueKey,
   type QueueStore,
   type TaskWithPayload,
 } from "@pullqueue/core";
-import { backoffMs } from "../backoff.js";
-import { decodeEnvelope, encodeEnvelope, rawContent } from "../envelope.js";
-import { fromQueueError, isKombuError, KombuError } from "../errors.js";
-import { PUBLISH_ATTEMPTS, PUBLISH_BACKOFF } from "../limits.js";
+import { sendDeadLetter } from "../dead-letter.js";
+import { decodeEnvelope, rawContent } from "../envelope.js";
+import { isKombuError, KombuError } from "../errors.js";
 import type { MessageContent } from "../message-content.js";
 import type { LeaseSettings } from "../options.js";
 import { traceOf } from "../trace-headers.js";
 import type {
+  DeadLetterTarget,
+  DeathReason,
   Delivery,
   PublishReceipt,
   ReceiveRequest,
+  RejectOptions,
   ReleaseOptions,
   Route,
   Transport,
@@ -26,7 +25,10 @@ import type {
   TransportManifest,
 } from "../transport.js";
 import { pause } from "../waiting.js";
+import { atDoor, errorOf } from "./virtual-door.js";
 import { expiryUs, storeNowUs } from "./virtual-expiry.js";
+import { virtualManifest } from "./virtual-manifest.js";
+import { VirtualPublisher } from "./virtual-publisher.js";
 import { VirtualTopology } from "./virtual-topology.js";
 
 /** What a virtual transport is made of. */
@@ -52,6 +54,7 @@ interface HeldTask {
 }
 
 const MS = 1000;
+const US_PER_SECOND = 1_000_000;
 
 /**
  * A kombu broker over any store that leases. The vocabulary changes here and nowhere else: publish = insert, receive = lease,
@@ -67,6 +70,7 @@ export class VirtualTransport implements Transport {
   readonly #lease: LeaseSettings;
   readonly #context: TransportContext;
   readonly #closeStore: () => Promise<void>;
+  readonly #publisher: VirtualPublisher;
   readonly #held = new WeakMap<Delivery, HeldTask>();
   #turn = 0;
   #backlog = false;
@@ -75,6 +79,10 @@ export class VirtualTransport implements Transport {
   constructor({ store, name, project, lease, context, closeStore }: VirtualTransportOptions) {
     this.manifest = virtualManifest(name);
     this.topology = new VirtualTopology(store, project);
+    this.#publisher = new VirtualPublisher({
+      ...{ store, project, topology: this.topology, context },
+      deadletterQueue: lease.deadletterQueue,
+    });
     this.#store = store;
     this.#project = project;
     this.#lease = lease;
@@ -82,21 +90,8 @@ export class VirtualTransport implements Transport {
     this.#closeStore = closeStore ?? (() => store.close());
   }
 
-  async publish(content: MessageContent, route: Route, signal?: AbortSignal): Promise<PublishReceipt> {
-    const queues = this.topology.lookup(route.exchange, route.routingKey);
-    if (queues.length === 0 && route.mandatory) throw unroutable(route);
-    let left = queues;
-    for (let attempt = 1; left.length > 0; attempt++) {
-      const failures = await this.#insertInto(left, content, route, signal);
-      left = failures.map(({ queue }) => queue);
-      // Only what is half done is tried again here: a store that takes nothing has tried long enough by itself.
-      const isHalfDone = left.length < queues.length && failures.every(({ error }) => mayPass(error));
-      if (left.length > 0 && (!isHalfDone || attempt === PUBLISH_ATTEMPTS)) throw partial(queues, failures);
-      if (left.length > 0) {
-        await pause(this.#context.clock, backoffMs(attempt, PUBLISH_BACKOFF, this.#context.random()), signal);
-      }
-    }
-    return { queues };
+  publish(content: MessageContent, route: Route, signal?: AbortSignal): Promise<PublishReceipt> {
+    return this.#publisher.publish(content, route, signal);
   }
 
   async receive({ queues, max, waitMs, signal }: ReceiveRequest): Promise<Delivery[]> {
@@ -130,9 +125,11 @@ export class VirtualTransport implements Transport {
     await this.#extendBy(delivery, delayMs, uncounted && delayMs === 0);
   }
 
-  /** There is no place for rejected messages yet, so that they are gone. */
-  reject(delivery: Delivery): Promise<void> {
-    return this.ack(delivery);
+  async reject(delivery: Delivery, { reason = "rejected", to }: RejectOptions = {}): Promise<void> {
+    const target = to ?? (await this.#deadLetters(delivery.info.queue));
+    // What is not ours any more is not ours to bury; and what is stays so until it is.
+    if (target !== undefined) await this.extend(delivery);
+    await this.#bury(delivery, reason, target);
   }
 
   async extend(delivery: Delivery): Promise<void> {
@@ -152,40 +149,6 @@ export class VirtualTransport implements Transport {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  async #insertInto(
-    queues: readonly string[],
-    content: MessageContent,
-    route: Route,
-    signal: AbortSignal | undefined,
-  ): Promise<readonly QueueFailure[]> {
-    const results = await Promise.allSettled(
-      queues.map((queue) => this.#insert(queue, content, route, signal)),
-    );
-    signal?.throwIfAborted();
-    return results.flatMap((result, index) =>
-      result.status === "fulfilled" ? [] : [{ queue: queues[index]!, error: result.reason as unknown }],
-    );
-  }
-
-  async #insert(
-    queue: string,
-    content: MessageContent,
-    route: Route,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    const { exchange, routingKey, taskId: id, tag, delayMs } = route;
-    const deliveryTag = newIdempotencyKey();
-    const payload = route.envelope
-      ? encodeEnvelope(content, { exchange, routingKey, deliveryTag })
-      : content.body;
-    const idempotencyKey = copyKey(route.idempotencyKey, queue);
-    // With the trace context, so that whoever sees the task alone can follow it too.
-    const task = { payload, id, tag, delayMs, idempotencyKey, ...traceOf(content.headers) };
-    const results = await atDoor(() => this.#store.insert(this.#key(queue), [task], { signal }), signal);
-    const error = errorOf(results[0]);
-    if (error !== undefined) throw error;
   }
 
   /** One waiting call where the store can; otherwise looks in turn and pauses in between. */
@@ -240,15 +203,41 @@ export class VirtualTransport implements Transport {
     return atDoor(() => this.#store.lease(keys, request, { signal }), signal);
   }
 
-  /** Deliveries of the tasks that have not expired; the others are removed. */
+  /** Deliveries of the tasks that have not expired; the others are buried. */
   async #live(tasks: readonly TaskWithPayload[]): Promise<Delivery[]> {
     const deliveries = tasks.map((task) => this.#delivery(task));
     const nowUs = this.#context.clock.nowUs();
     const isExpired = (delivery: Delivery) => (delivery.expiresAtUs ?? Number.POSITIVE_INFINITY) <= nowUs;
     const expired = deliveries.filter(isExpired);
-    // Whoever cannot remove one now sees it again after its lease, and removes it then.
-    await Promise.allSettled(expired.map((delivery) => this.ack(delivery)));
+    await this.#buryExpired(expired);
     return expired.length === 0 ? deliveries : deliveries.filter((delivery) => !isExpired(delivery));
+  }
+
+  /** Where dead letters of a queue go: by its definition here, or else by its settings in the store. */
+  async #deadLetters(queue: string): Promise<DeadLetterTarget | undefined> {
+    const declared = this.topology.deadLetters(queue);
+    if (declared !== undefined || !this.#store.supports.managesLife) return declared;
+    const deadLetterQueue = await this.topology.deadLetterQueue(queue);
+    return deadLetterQueue === undefined ? undefined : { exchange: "", routingKey: deadLetterQueue };
+  }
+
+  async #bury(delivery: Delivery, reason: DeathReason, target: DeadLetterTarget | undefined): Promise<void> {
+    const time = Math.floor(this.#context.clock.nowUs() / US_PER_SECOND);
+    if (target !== undefined) await sendDeadLetter(this, delivery, { target, reason, time });
+    await this.ack(delivery);
+  }
+
+  /** Whoever cannot bury one now sees it again after its lease, and does it then. */
+  async #buryExpired(expired: readonly Delivery[]): Promise<void> {
+    const queues = new Set(expired.map(({ info }) => info.queue));
+    for (const queue of queues) {
+      const target = this.#deadLetters(queue);
+      const own = expired.filter(({ info }) => info.queue === queue);
+      const results = await Promise.allSettled(
+        own.map(async (delivery) => this.#bury(delivery, "expired", await target)),
+      );
+      for (const result of results) if (result.status === "rejected") this.#context.warn?.(result.reason);
+    }
   }
 
   #delivery(task: TaskWithPayload): Delivery {
@@ -307,82 +296,6 @@ export class VirtualTransport implements Transport {
       "this delivery came from another transport; settle it where it came from",
     );
   }
-}
-
-/** A queue that did not get its copy of a message. */
-interface QueueFailure {
-  readonly queue: string;
-  readonly error: unknown;
-}
-
-function virtualManifest(name: string): TransportManifest {
-  return Object.freeze({
-    name,
-    direct: "emulated",
-    topic: "emulated",
-    fanout: "emulated",
-    headers: "refused",
-    priority: "recorded",
-    delay: "native",
-    messageExpiry: "emulated",
-    queueExpiry: "recorded",
-    maxLength: "refused",
-    exclusive: "recorded",
-    autoDelete: "recorded",
-    durable: "recorded",
-    mandatory: "emulated",
-    receiptQueues: "native",
-    idempotency: "native",
-    taskIds: "native",
-    attempts: "native",
-    requeueDelay: "native",
-    exchangeBindings: "refused",
-    envelopes: true,
-    localExchanges: true,
-    leases: true,
-    messageBytesMax: limits.PAYLOAD_BYTES_MAX,
-  });
-}
-
-/** Calls the store, and translates its errors. */
-async function atDoor<T>(call: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-  try {
-    return await call();
-  } catch (error) {
-    throw fromQueueError(error, signal);
-  }
-}
-
-function errorOf(result: ItemResult<unknown> | undefined): unknown {
-  if (result?.ok === true) return undefined;
-  return fromQueueError(result?.error);
-}
-
-/** A key of one queue's copy: the same for the same message and queue, however often it is published. */
-function copyKey(messageKey: string, queue: string): string {
-  return createHash("sha256").update(`${messageKey}/${queue}`).digest("base64url");
-}
-
-function mayPass(error: unknown): boolean {
-  return isKombuError(error, "unavailable") || isKombuError(error, "timeout");
-}
-
-function partial(queues: readonly string[], failures: readonly QueueFailure[]): unknown {
-  const { error } = failures[0]!;
-  if (queues.length === 1 || !isKombuError(error)) return error;
-  const failed = failures.map(({ queue }) => queue);
-  return new KombuError(
-    error.code,
-    `${failed.length} of ${queues.length} queues did not get the message (${failed.join(", ")}): ${error.message}; publish again with the same idempotencyKey, and only these get it`,
-    { cause: error, queues: failed, retryAfterMs: error.retryAfterMs },
-  );
-}
-
-function unroutable({ exchange, routingKey }: Route): KombuError {
-  return new KombuError(
-    "unroutable",
-    `no queue is bound to exchange ${JSON.stringify(exchange)} for the routing key ${JSON.stringify(routingKey)}; declare and bind one first, or publish without mandatory`,
-  );
 }
 
 function leaseLost({ info }: Delivery, cause: unknown): KombuError {

@@ -19,6 +19,10 @@ describe.skipIf(isMissing("rabbitmq-programs"))("the amqp transport", () => {
   transportSuite({
     describe,
     test,
-    factory: () => rabbitmqBroker((context) => openTransport(resolveConnection(instance.url), context)),
+    factory: () =>
+      rabbitmqBroker((context, { deadletterQueue }) => {
+        const query = deadletterQueue === undefined ? "" : `?deadletterQueue=${deadletterQueue}`;
+        return openTransport(resolveConnection(`${instance.url}${query}`), context);
+      }),
   });
 });

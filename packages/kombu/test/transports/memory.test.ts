@@ -12,9 +12,9 @@ describe("the memory transport", () => {
     factory: async () => {
       const name = `suite-${broker++}`;
       return brokerOf({
-        target: (holdMsMax) => ({
+        target: (options) => ({
           transport: "memory",
-          transportOptions: { name, leaseMs: LEASE_MS, ...(holdMsMax === undefined ? {} : { holdMsMax }) },
+          transportOptions: { name, leaseMs: LEASE_MS, ...options },
         }),
       });
     },

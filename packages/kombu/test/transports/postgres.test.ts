@@ -18,11 +18,11 @@ describe.skipIf(isMissing("postgres"))("the postgres transport", () => {
       const projectName = `p${brokers}`;
       return brokerOf({
         clock: "system",
-        target: (holdMsMax) => ({
+        target: (options) => ({
           transport: "postgres",
           transportOptions: {
             ...{ url: schema.url, projectName, leaseMs: LEASE_MS },
-            ...(holdMsMax === undefined ? {} : { holdMsMax }),
+            ...options,
           },
         }),
       });

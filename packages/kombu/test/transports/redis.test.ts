@@ -38,11 +38,11 @@ describe.skipIf(isMissing("redis-server"))("the redis transport", () => {
         await admin.flushall();
         return brokerOf({
           roundTripMs: ROUND_TRIP_MS,
-          target: (holdMsMax) => ({
+          target: (options) => ({
             transport: "redis",
             transportOptions: {
               ...{ host: "127.0.0.1", port: redis.port, visibilityTimeoutMs: LEASE_MS, ...layout },
-              ...(holdMsMax === undefined ? {} : { holdMsMax }),
+              ...options,
             },
           }),
           takeAway: async () => {

@@ -10,11 +10,11 @@ describe("the sqlite transport", () => {
     factory: async () => {
       const folder = temporaryFolder();
       return brokerOf({
-        target: (holdMsMax) => ({
+        target: (options) => ({
           transport: "sqlite",
           transportOptions: {
             ...{ path: folder.file("queue.db"), leaseMs: LEASE_MS },
-            ...(holdMsMax === undefined ? {} : { holdMsMax }),
+            ...options,
           },
         }),
         close: () => folder[Symbol.dispose](),

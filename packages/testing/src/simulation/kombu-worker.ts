@@ -9,7 +9,13 @@ function connect(client: ClientProcess, project: string, leaseMs: number): Conne
     clock: client.clock,
     random: client.random,
     transport: async function appengine(context) {
-      const lease = { leaseMs, pollingIntervalMs: 1000, numTasks: undefined, holdMsMax: undefined };
+      const lease = {
+        leaseMs,
+        pollingIntervalMs: 1000,
+        numTasks: undefined,
+        holdMsMax: undefined,
+        deadletterQueue: undefined,
+      };
       return new VirtualTransport({ store: client.openStore(), name: "appengine", project, context, lease });
     },
   });

@@ -1,0 +1,33 @@
+import { limits } from "@pullqueue/core";
+import type { TransportManifest } from "../transport.js";
+
+/** What a broker over a store can do, whichever store it is. */
+export function virtualManifest(name: string): TransportManifest {
+  return Object.freeze({
+    name,
+    direct: "emulated",
+    topic: "emulated",
+    fanout: "emulated",
+    headers: "refused",
+    priority: "recorded",
+    delay: "native",
+    messageExpiry: "emulated",
+    queueExpiry: "recorded",
+    maxLength: "refused",
+    exclusive: "recorded",
+    autoDelete: "recorded",
+    durable: "recorded",
+    mandatory: "emulated",
+    deadLetters: "emulated",
+    receiptQueues: "native",
+    idempotency: "native",
+    taskIds: "native",
+    attempts: "native",
+    requeueDelay: "native",
+    exchangeBindings: "refused",
+    envelopes: true,
+    localExchanges: true,
+    leases: true,
+    messageBytesMax: limits.PAYLOAD_BYTES_MAX,
+  });
+}
