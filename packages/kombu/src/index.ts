@@ -87,6 +87,7 @@ export {
 export type { Serializer } from "./serializer.js";
 export { type SimpleGetOptions, SimpleQueue, type SimpleQueueOptions } from "./simple-queue.js";
 export { TokenBucket } from "./token-bucket.js";
+export { type AsUrlOptions, asUrl, maybeSanitizeUrl, parseUrl, sanitizeUrl, type UrlParts } from "./url.js";
 export { Worker, type WorkerOptions } from "./worker.js";
 
 // For authors of transports.

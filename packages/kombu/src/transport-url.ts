@@ -4,6 +4,7 @@ import { defaults } from "./options.js";
 import { REDIS_SCHEMES, readRedisUrl } from "./redis-url.js";
 import { suggest } from "./suggest.js";
 import { OPTION_SPECS, type OptionSpec, optionNamed } from "./transport-options.js";
+import { decodePiece, splitUrl, type UrlPieces } from "./url.js";
 
 /** Connections written as one line: `appengine://127.0.0.1:8085/my_project?num_tasks=15&polling_interval=5`. */
 
@@ -13,23 +14,6 @@ export interface TransportUrl {
   readonly transportOptions: Readonly<Record<string, unknown>>;
   readonly complaints: readonly string[];
 }
-
-/** The parts of a URL, percent-decoded. What is absent is empty. */
-interface Parts {
-  readonly scheme: string;
-  /** Whether the scheme is followed by `//`. */
-  readonly hasAuthority: boolean;
-  readonly user: string;
-  readonly password: string;
-  /** As it stands in the URL: an IPv6 address keeps its brackets. */
-  readonly host: string;
-  readonly port: string;
-  readonly path: string;
-  readonly query: URLSearchParams;
-}
-
-const URL_PATTERN = /^([a-z][a-z0-9+._-]*):(\/\/([^/?#]*))?([^?#]*)(?:\?([^#]*))?$/i;
-const HOST_PATTERN = /^(\[[0-9a-f:.%]+\]|[^:[\]]*)(?::([0-9]{1,5}))?$/i;
 
 const SCHEMES: readonly string[] = [
   ...["appengine", "appengine+https", "appengine+http", "memory", "sqlite", "postgres"],
@@ -72,7 +56,7 @@ export function parseTransportUrl(url: string): TransportUrl {
   }
 }
 
-function readAppEngine(parts: Parts, protocol: "http" | "https"): TransportUrl {
+function readAppEngine(parts: UrlPieces, protocol: "http" | "https"): TransportUrl {
   const { hasAuthority, user, password, host, port, path, query } = parts;
   const project = path.replace(/^\//, "");
   const portOrDefault = port === "" && protocol === "http" ? String(defaults.port) : port;
@@ -93,14 +77,14 @@ function readAppEngine(parts: Parts, protocol: "http" | "https"): TransportUrl {
   return withQuery("appengine", options, query, complaints);
 }
 
-function readMemory(parts: Parts): TransportUrl {
+function readMemory(parts: UrlPieces): TransportUrl {
   const { user, password, host, port, path, query } = parts;
   const isBare = user === "" && password === "" && port === "" && (path === "" || path === "/");
   const complaints = isBare ? [] : ["expected memory:// or memory://name and nothing else before the ?"];
-  return withQuery("memory", { name: decode(host) }, query, complaints);
+  return withQuery("memory", { name: decodePiece(host) }, query, complaints);
 }
 
-function readSqlite(parts: Parts): TransportUrl {
+function readSqlite(parts: UrlPieces): TransportUrl {
   const { user, password, host, port, path, query } = parts;
   const isBare = user === "" && password === "" && host === "" && port === "";
   const complaints = isBare ? [] : ["expected sqlite:///absolute/path.db or sqlite:relative.db"];
@@ -108,7 +92,7 @@ function readSqlite(parts: Parts): TransportUrl {
 }
 
 /** What is no option of ours in the query belongs to the database's address: `sslmode`, `schema` and what else pg reads. */
-function readPostgres(text: string, { query }: Parts): TransportUrl {
+function readPostgres(text: string, { query }: UrlPieces): TransportUrl {
   if (!URL.canParse(text)) throw notAUrl(text);
   const address = new URL(text);
   const ours = new URLSearchParams();
@@ -120,18 +104,18 @@ function readPostgres(text: string, { query }: Parts): TransportUrl {
   return withQuery("postgres", { url: address.href }, ours, []);
 }
 
-function readRedis(addresses: readonly Parts[]): TransportUrl {
+function readRedis(addresses: readonly UrlPieces[]): TransportUrl {
   const { options, complaints } = readRedisUrl(addresses);
   return withQuery("redis", options, addresses.at(-1)!.query, complaints);
 }
 
 /** The path less its first slash is the virtual host, so that `//name` and `/%2f` name one that begins with a slash, or is one. */
-function readAmqp(parts: Parts, ssl: { readonly ssl?: boolean }): TransportUrl {
+function readAmqp(parts: UrlPieces, ssl: { readonly ssl?: boolean }): TransportUrl {
   const { hasAuthority, user, password, host, port, path, query } = parts;
   const virtualHost = path.replace(/^\//, "");
   const options = {
     ...ssl,
-    ...(host === "" ? {} : { host: decode(host.replace(/^\[|\]$/g, "")) }),
+    ...(host === "" ? {} : { host: decodePiece(host.replace(/^\[|\]$/g, "")) }),
     ...(port === "" ? {} : { port: Number(port) }),
     ...(user === "" ? {} : { userId: user }),
     ...(password === "" ? {} : { password }),
@@ -179,37 +163,10 @@ function typed(text: string, spec: OptionSpec | undefined): unknown {
   return spec?.inUrl === "boolean" ? (BOOLEANS.get(text) ?? text) : text;
 }
 
-function partsOf(url: string): Parts {
-  const match = url.length <= URL_LENGTH_MAX ? URL_PATTERN.exec(url) : null;
-  const [, scheme, slashes, authority = "", path, query] = match ?? [];
-  // The last @ ends the credentials, so that one that was not encoded is not taken for the host.
-  const at = authority.lastIndexOf("@");
-  const hostMatch = HOST_PATTERN.exec(authority.slice(at + 1));
-  if (scheme === undefined || path === undefined || hostMatch === null) throw notAUrl(url);
-  const [user = "", ...password] = authority.slice(0, Math.max(0, at)).split(":");
-  return {
-    scheme: scheme.toLowerCase(),
-    hasAuthority: slashes !== undefined,
-    user: decode(user),
-    password: decode(password.join(":")),
-    host: hostMatch[1]!,
-    port: hostMatch[2] ?? "",
-    path: decode(path),
-    query: new URLSearchParams(query ?? ""),
-  };
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch (cause) {
-    // The text may be a password, so that it is not shown.
-    throw new KombuError(
-      "invalid_argument",
-      "a connection URL has a % that is not followed by two hex digits of UTF-8",
-      { cause },
-    );
-  }
+function partsOf(url: string): UrlPieces {
+  const pieces = splitUrl(url);
+  if (pieces === undefined) throw notAUrl(url);
+  return pieces;
 }
 
 function notAUrl(url: string): KombuError {

@@ -2,8 +2,8 @@ import { isKombuError, KombuError, type KombuErrorCode } from "../errors.js";
 
 /** The door through which amqplib's errors enter. */
 
-/** AMQP's reply codes in our words. */
-const CODE_OF_REPLY: Readonly<Record<number, KombuErrorCode>> = {
+/** AMQP's reply codes in our words; docs/kombu-features.md shows them. */
+export const CODE_OF_REPLY: Readonly<Record<number, KombuErrorCode>> = {
   311: "too_large",
   312: "unroutable",
   313: "unroutable",
@@ -14,6 +14,12 @@ const CODE_OF_REPLY: Readonly<Record<number, KombuErrorCode>> = {
   // A queue that belongs to another connection.
   405: "precondition_failed",
   406: "precondition_failed",
+  // Mistakes of the client or the broker in the protocol itself.
+  501: "internal",
+  502: "internal",
+  503: "internal",
+  504: "internal",
+  505: "internal",
   506: "resource_exhausted",
   530: "permission_denied",
   540: "not_supported",

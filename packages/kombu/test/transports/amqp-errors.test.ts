@@ -1,0 +1,25 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { CODE_OF_REPLY, fromClientError } from "../../src/transports/amqp-errors.js";
+
+const DOCUMENT = new URL("../../../../docs/kombu-features.md", import.meta.url);
+
+describe("AMQP's reply codes", () => {
+  it("docs/kombu-features.md shows the code of each reply", () => {
+    const rows = readFileSync(DOCUMENT, "utf8").matchAll(/^\| (\d{3}) .*\| `(\w+)` +\|$/gm);
+    expect([...rows].map(([, reply, code]) => [reply, code])).toEqual(Object.entries(CODE_OF_REPLY));
+  });
+
+  it.each(Object.entries(CODE_OF_REPLY))("fromClientError() has a word for %s: %s", (reply, code) => {
+    const error = Object.assign(new Error("it failed"), { code: Number(reply) });
+    expect(fromClientError(error, "declaring")).toMatchObject({
+      code,
+      message: "declaring: it failed",
+      cause: error,
+    });
+  });
+
+  it("fromClientError() takes a reply that nobody knows for internal", () => {
+    expect(fromClientError(Object.assign(new Error("?"), { code: 599 }), "x").code).toBe("internal");
+  });
+});
