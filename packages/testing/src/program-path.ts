@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 /** Programs that tests run as processes of their own; `src/programs` has their sources. */
 export type ProgramName =
   | "amqp-holder"
+  | "graceful-worker"
   | "lease-worker"
   | "put-and-get"
   | "soak-client"

@@ -20,6 +20,8 @@ export interface ServerProcess extends AsyncDisposable {
 export interface ServerProcessOptions {
   /** As `--store`: `memory:` or `sqlite:PATH`. Default `memory:`. */
   readonly store?: string;
+  /** Default: a free one. */
+  readonly port?: number;
   /** More of the command line of `pullqueue serve`. */
   readonly parameters?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
@@ -36,10 +38,10 @@ const KILL_MS = 10_000;
 
 const COMMAND = fileURLToPath(new URL("../../cli/bin/pullqueue.js", import.meta.url));
 
-/** Starts `pullqueue serve` on a free port and waits until it is ready. Needs the build (`npm run build`). */
+/** Starts `pullqueue serve` and waits until it is ready. Needs the build (`npm run build`). */
 export async function startServerProcess(options: ServerProcessOptions = {}): Promise<ServerProcess> {
-  const { store = "memory:", parameters = [], environment = {} } = options;
-  const command = [COMMAND, "serve", "--port", "0", "--store", store, ...parameters];
+  const { store = "memory:", port = 0, parameters = [], environment = {} } = options;
+  const command = [COMMAND, "serve", "--port", String(port), "--store", store, ...parameters];
   return await whenReady(
     startChild(process.execPath, command, { environment: { ...ownEnvironment(), ...environment } }),
   );
