@@ -1,4 +1,4 @@
-import { randomBytes, randomInt } from "node:crypto";
+import { randomBytes, randomInt, randomUUID } from "node:crypto";
 
 /** The only module that makes random values. */
 
@@ -54,6 +54,11 @@ let requestCount = 0;
 export function newRequestId(): string {
   requestCount += 1;
   return `${REQUEST_PREFIX}-${requestCount}`;
+}
+
+/** A UUID of version 4: what kombu names tickets and reply queues with, because nobody can guess one. */
+export function newUuid(): string {
+  return randomUUID();
 }
 
 /** A secret that cannot be guessed: 256 bits in 43 characters of the URL-safe base64 alphabet. */

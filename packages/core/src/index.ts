@@ -33,6 +33,7 @@ export {
   newIdempotencyKey,
   newRequestId,
   newSecret,
+  newUuid,
   randomFraction,
 } from "./ids.js";
 export * as limits from "./limits.js";

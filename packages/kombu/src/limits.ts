@@ -82,6 +82,45 @@ export const POOLS_LIMIT = 10;
 /** Most resources of a pool: more connections than a broker takes from one process. */
 export const POOL_LIMIT_MAX = 65_535;
 
+/** How long a remote call waits for its reply unless told otherwise, in milliseconds: long for a service, short for somebody who waits. */
+export const RPC_TIMEOUT_MS = 30_000;
+
+/** How long an unused reply queue of remote calls stays when its program was killed, in milliseconds: longer than a reconnection takes. */
+export const RPC_REPLY_EXPIRES_MS = 2 * RECONNECT_MS;
+
+/** The same of a mailbox, in milliseconds: kombu's `reply_queue_expires`. */
+export const MAILBOX_REPLY_EXPIRES_MS = 10_000;
+
+/** How long a request by remote control is good for when nobody waits for replies, in milliseconds: kombu's. */
+export const CAST_EXPIRES_MS = 1_000;
+
+/** How long `multiCall` waits for replies unless told otherwise, in milliseconds: kombu's. */
+export const MULTI_CALL_MS = 1_000;
+
+/**
+ * How far the clocks of two machines may be apart, in milliseconds, before a request is taken for expired. Requests that nobody waits for are
+ * good for a second, so that without this a machine without NTP would hear nothing.
+ */
+export const CLOCK_SKEW_MS = 10_000;
+
+/** Most replies of one call: what comes beyond is not kept. Far more nodes than anybody has. */
+export const REPLIES_MAX = 10_000;
+
+/** Replies that are received in one go. */
+export const REPLIES_AHEAD = 100;
+
+/** How long removing a reply queue may take, in milliseconds. What is left then expires. */
+export const REPLY_QUEUE_REMOVE_MS = 5_000;
+
+/** Longest pattern that chooses nodes, in characters. Their names have 255 bytes. */
+export const PATTERN_LENGTH_MAX = 1_000;
+
+/**
+ * Longest time that a regular expression from elsewhere may take, in milliseconds. Nothing else runs meanwhile; but it is real time, and
+ * a busy machine must not take a harmless one for a trap.
+ */
+export const PATTERN_MS_MAX = 1_000;
+
 /** Highest number of a Redis database that is asked for. Servers have 16 unless configured; the rest is a mistake. */
 export const REDIS_DATABASE_MAX = 65_535;
 
