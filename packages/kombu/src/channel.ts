@@ -3,6 +3,7 @@ import { backoffMs } from "./backoff.js";
 import type { CompressionRegistry } from "./compression.js";
 import type {
   BindingDefinition,
+  DeleteQueueOptions,
   ExchangeBindingDefinition,
   ExchangeDefinition,
   QueueDefinition,
@@ -13,7 +14,7 @@ import { isKombuError, KombuError } from "./errors.js";
 import type { Exchange } from "./exchange.js";
 import { Holding } from "./holding.js";
 import { LeaseKeeper } from "./lease-keeper.js";
-import { RECONNECT_BACKOFF, RECONNECT_MS } from "./limits.js";
+import { RECONNECT_BACKOFF, RECONNECT_MS, REPLY_QUEUE_REMOVE_MS } from "./limits.js";
 import { Message, type MessageOptions } from "./message.js";
 import type { MessageContent } from "./message-content.js";
 import type { Queue } from "./queue.js";
@@ -21,8 +22,16 @@ import type { Schema } from "./schema.js";
 import type { SerializerRegistry } from "./serialization.js";
 import { closedError, type Session } from "./session.js";
 import type { Tracing } from "./tracing.js";
-import type { Delivery, PublishReceipt, ReceiveRequest, Receiver, Route, Transport } from "./transport.js";
-import { linkSignals, type Notifier, orAbort, pause, Running } from "./waiting.js";
+import type {
+  Delivery,
+  PublishReceipt,
+  ReceiveRequest,
+  Receiver,
+  Route,
+  Transport,
+  TransportManifest,
+} from "./transport.js";
+import { inTime, linkSignals, type Notifier, orAbort, pause, Running } from "./waiting.js";
 
 /** Somebody from whom `drainEvents` can get an event: a consumer that has been started. */
 export interface EventSource {
@@ -52,6 +61,7 @@ export class Channel implements EntityChannel, AsyncDisposable {
   readonly #held = new Set<Holding>();
   readonly #sources = new Set<EventSource>();
   readonly #receivers = new Set<Receiver>();
+  readonly #ownQueues = new Set<string>();
   #keeper: LeaseKeeper | undefined;
   #closing: Promise<void> | undefined;
 
@@ -96,6 +106,11 @@ export class Channel implements EntityChannel, AsyncDisposable {
   /** Consumers that have been started here. */
   get sources(): ReadonlySet<EventSource> {
     return this.#sources;
+  }
+
+  /** What its broker can do. */
+  async manifest(): Promise<TransportManifest> {
+    return (await this.#session.transport()).manifest;
   }
 
   /** For a consumer tag: unique in the connection. */
@@ -220,12 +235,29 @@ export class Channel implements EntityChannel, AsyncDisposable {
     return this.#call(undefined, ({ topology }) => topology.deleteExchange(name, options));
   }
 
-  deleteQueue(
-    name: string,
-    options: { readonly ifEmpty?: boolean; readonly signal?: AbortSignal | undefined } = {},
-  ): Promise<number> {
+  deleteQueue(name: string, options: DeleteQueueOptions = {}): Promise<number> {
     this.#session.forgetDeclared();
     return this.#call(options.signal, ({ topology }) => topology.deleteQueue(name, options));
+  }
+
+  /** Says that a queue is for this channel alone: it goes when the channel closes, if not before. */
+  ownQueue(queue: string): void {
+    this.#ownQueues.add(queue);
+  }
+
+  /**
+   * Removes an `autoDelete` queue, such as one for replies, that the broker did not remove by itself: most cannot, and none does
+   * before there was a consumer. Kombu's `after_reply_message_received`. Never rejects: what cannot be removed now expires.
+   */
+  async afterReplyMessageReceived(queue: string): Promise<void> {
+    this.#ownQueues.delete(queue);
+    const late = () => new KombuError("timeout", "the broker did not remove the queue in time");
+    const limit = { timeoutMs: REPLY_QUEUE_REMOVE_MS, signal: undefined, late };
+    const remove = async (signal?: AbortSignal) => {
+      const { topology } = await orAbort(this.#session.transport(), signal);
+      await orAbort(topology.deleteQueue(queue, { ifUnused: true, signal }), signal);
+    };
+    await inTime(this.clock, limit, remove).catch(() => {});
   }
 
   purge(queue: string, signal?: AbortSignal): Promise<number> {
@@ -269,6 +301,7 @@ export class Channel implements EntityChannel, AsyncDisposable {
     // pushed to us again.
     await giveBackAll([...this.#held], unsubscribed);
     await unsubscribed;
+    await Promise.all([...this.#ownQueues].map((queue) => this.afterReplyMessageReceived(queue)));
     this.#onClosed(this);
   }
 

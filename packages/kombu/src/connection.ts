@@ -17,10 +17,12 @@ import type { ConsumerOptions, PayloadOf } from "./consumer-options.js";
 import { drainOne } from "./drain.js";
 import { KombuError } from "./errors.js";
 import type { ConnectionExtras } from "./options.js";
+import { Mailbox, type MailboxOptions } from "./pidbox/mailbox.js";
 import { Producer, type ProducerOptions } from "./producer.js";
 import { signalCheck, timeoutCheck } from "./publish-options.js";
 import type { Queue } from "./queue.js";
 import { type PoolOptions, ResourcePool } from "./resource-pool.js";
+import { RpcClient, type RpcOptions } from "./rpc.js";
 import { SerializerRegistry } from "./serialization.js";
 import { closedError, Session } from "./session.js";
 import { SimpleQueue, type SimpleQueueOptions, simpleBufferOptions } from "./simple-queue.js";
@@ -217,6 +219,19 @@ export class Connection implements AsyncDisposable {
     options: SimpleQueueOptions<In, Out> = {},
   ): SimpleQueue<In, Out> {
     return new SimpleQueue<In, Out>(this.#default(), queue, simpleBufferOptions(options));
+  }
+
+  /** Calls to a queue whose consumers reply, on the default channel. */
+  rpc<In = unknown, Reply = unknown>(
+    queue: Queue<In> | string,
+    options: RpcOptions<Reply> = {},
+  ): RpcClient<In, Reply> {
+    return new RpcClient<In, Reply>(this.#default(), queue, options);
+  }
+
+  /** Remote control of the nodes of a namespace, on the default channel. */
+  mailbox(namespace: string, options: MailboxOptions = {}): Mailbox {
+    return new Mailbox(this.#default(), namespace, options);
   }
 
   /**

@@ -39,6 +39,15 @@ export interface ExchangeBindingDefinition {
   readonly arguments?: Readonly<Record<string, unknown>>;
 }
 
+/** When a queue may be deleted, and how long that may take. */
+export interface DeleteQueueOptions {
+  /** Leaves one that has messages. Default false. */
+  readonly ifEmpty?: boolean;
+  /** Leaves one that has consumers, where the broker knows of them, as RabbitMQ does. Default false. */
+  readonly ifUnused?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** What a queue looks like from outside. */
 export interface QueueState {
   readonly name: string;

@@ -2,6 +2,7 @@
 
 export { type Bindable, Binding, type BindingOptions, type BindingPlain } from "./binding.js";
 export type { Channel } from "./channel.js";
+export { compareTimetuples, LamportClock, type Timetuple } from "./clocks.js";
 export { type CompressedBody, CompressionRegistry, type CompressionRegistryOptions } from "./compression.js";
 export type { Compressor } from "./compressor.js";
 export { Connection, type ConnectionInfo, type DrainOptions } from "./connection.js";
@@ -17,7 +18,7 @@ export {
 export type { ConsumerOptions, MessageCallback, PayloadOf, RunOptions } from "./consumer-options.js";
 export type { MessageHandler } from "./consumer-run.js";
 export type { DeadLetterPolicy, GivenUp } from "./dead-letter-policy.js";
-export type { QueueState } from "./definitions.js";
+export type { DeleteQueueOptions, QueueState } from "./definitions.js";
 export type { Arguments, DeclareOptions, GetOptions } from "./entity.js";
 export {
   type BindingDict,
@@ -49,6 +50,7 @@ export {
 } from "./exchange.js";
 export type { StopOptions } from "./graceful-stop.js";
 export type { JsonType, JsonTypesName } from "./json-types.js";
+export { type Matcher, MatcherRegistry } from "./matcher.js";
 export { type ErrorLog, Message, type MessageDeliveryInfo } from "./message.js";
 export type { MessageIterator } from "./message-iterator.js";
 export {
@@ -63,11 +65,22 @@ export {
   type PostgresOptions,
   type SqliteOptions,
 } from "./options.js";
+export type { CallOptions, ChoiceOptions, MultiCallOptions } from "./pidbox/call-options.js";
+export type {
+  MailboxType,
+  PidboxArguments,
+  PidboxReply,
+  PidboxRequest,
+  ReplyAddress,
+} from "./pidbox/layout.js";
+export { Mailbox, type MailboxOptions } from "./pidbox/mailbox.js";
+export { type PidboxHandler, PidboxNode, type PidboxNodeOptions } from "./pidbox/node.js";
 export { type ChannelPool, type ConnectionPool, Pools, ProducerPool } from "./pools.js";
 export { Producer, type ProducerOptions, type Receipt } from "./producer.js";
 export type { PublishOptions } from "./publish-options.js";
 export { Queue, type QueueOptions, type QueuePlain } from "./queue.js";
 export type { RedisOptions } from "./redis-options.js";
+export { type CollectRepliesOptions, collectReplies, type SendReplyOptions, sendReply } from "./replies.js";
 export {
   type AcquireOptions,
   type Pooled,
@@ -76,6 +89,7 @@ export {
   type ResourceKind,
   ResourcePool,
 } from "./resource-pool.js";
+export { type RpcCallOptions, RpcClient, type RpcOptions } from "./rpc.js";
 export type { Schema } from "./schema.js";
 export {
   type DumpOptions,

@@ -12,7 +12,7 @@ import {
   objectCheck,
   queueNameCheck,
 } from "./check.js";
-import type { QueueDefinition, QueueState } from "./definitions.js";
+import type { DeleteQueueOptions, QueueDefinition, QueueState } from "./definitions.js";
 import {
   type Arguments,
   type DeclareOptions,
@@ -259,10 +259,8 @@ export class Queue<In = unknown, Out = In> {
     return this.#need("purge").purge(this.name, options.signal);
   }
 
-  /** Removes it with its messages and bindings, and returns how many messages went. `ifEmpty` leaves one with messages alone. */
-  async delete(
-    options: { readonly ifEmpty?: boolean; readonly signal?: AbortSignal | undefined } = {},
-  ): Promise<number> {
+  /** Removes it with its messages and bindings, and returns how many messages went. Error: `not_bound`. */
+  async delete(options: DeleteQueueOptions = {}): Promise<number> {
     return this.#need("delete").deleteQueue(this.name, options);
   }
 

@@ -22,7 +22,7 @@ export interface SerializedBody {
 
 /** How a body is written. */
 export interface DumpOptions {
-  /** A serializer's name. Default: bytes as `application/data`, text as `text/plain`, anything else as JSON. */
+  /** A serializer's name or content type. Default: bytes as `application/data`, text as `text/plain`, anything else as JSON. */
   readonly serializer?: string | undefined;
   /** Says that the body is serialized already: bytes, or text that only needs its encoding. */
   readonly contentType?: string | undefined;
@@ -183,7 +183,7 @@ export class SerializerRegistry {
   }
 
   #serializer(name: string): Serializer {
-    const serializer = this.#byName.get(name);
+    const serializer = this.#byName.get(name) ?? this.#byType.get(name);
     if (serializer !== undefined) return serializer;
     if (name === PICKLE.name) throw pickleRefused();
     const known = [...this.#byName.keys()];

@@ -120,7 +120,7 @@ export class Session {
 
 /** What calls get that wait, or come, when what they were made on has been closed. */
 export function closedError(
-  what: "connection" | "channel" | "consumer" | "simple queue" | "pool",
+  what: "connection" | "channel" | "consumer" | "simple queue" | "pool" | "mailbox" | "node" | "RPC client",
 ): KombuError {
   const owner = what === "channel" ? " (or its connection)" : "";
   return new KombuError("closed", `the ${what}${owner} is closed; make a new one`);

@@ -1,6 +1,7 @@
 import type { Clock } from "@pullqueue/core";
 import type {
   BindingDefinition,
+  DeleteQueueOptions,
   ExchangeBindingDefinition,
   ExchangeDefinition,
   QueueDefinition,
@@ -48,8 +49,10 @@ export interface TransportManifest {
   readonly exchangeBindings: Support;
   /** Messages are stored as kombu's JSON envelopes, which may have any property. Otherwise as AMQP's body and properties. */
   readonly envelopes: boolean;
-  /** Exchanges and bindings live in the connection that declared them. Otherwise in the broker, where all know them. */
+  /** Exchanges live in the connection that declared them. Otherwise in the broker, where all know them. */
   readonly localExchanges: boolean;
+  /** Bindings live in the connection that made them, so that others reach a queue by its name alone. Otherwise in the broker. */
+  readonly localBindings: boolean;
   /** Deliveries are leases that end unless renewed. Otherwise the connection itself is the lease, and `extend` does nothing. */
   readonly leases: boolean;
   /** Largest message the broker takes, in bytes as stored; undefined when it has no limit of its own. */
@@ -213,11 +216,8 @@ export interface Topology {
   unbindExchange?(binding: ExchangeBindingDefinition): Promise<void>;
   /** `ifUnused`: `precondition_failed` while queues are bound to it. Quiet for an unknown exchange. */
   deleteExchange(name: string, options?: { readonly ifUnused?: boolean }): Promise<void>;
-  /** Quiet for an unknown queue. */
-  deleteQueue(
-    name: string,
-    options?: { readonly ifEmpty?: boolean; readonly signal?: AbortSignal | undefined },
-  ): Promise<number>;
+  /** How many messages went with it; quiet for an unknown queue. */
+  deleteQueue(name: string, options?: DeleteQueueOptions): Promise<number>;
   /** How many messages were removed. */
   purge(queue: string, signal?: AbortSignal): Promise<number>;
   count(queue: string, signal?: AbortSignal): Promise<number>;

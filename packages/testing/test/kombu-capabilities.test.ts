@@ -15,7 +15,14 @@ import { temporaryFolder } from "../src/temp.js";
 const DOCUMENT = new URL("../../../docs/kombu.md", import.meta.url);
 
 /** What differs between transports apart from their capabilities. */
-const OTHER_FIELDS: readonly string[] = ["name", "leases", "messageBytesMax", "envelopes", "localExchanges"];
+const OTHER_FIELDS: readonly string[] = [
+  "name",
+  "leases",
+  "messageBytesMax",
+  "envelopes",
+  "localExchanges",
+  "localBindings",
+];
 
 const NO_CREDENTIALS = {
   ...{ credentialsFile: undefined, audience: undefined, scopes: undefined },

@@ -18,10 +18,12 @@ import { expiryCases } from "./expiry-cases.js";
 import { iterationCases } from "./iteration-cases.js";
 import { leaseCases } from "./lease-cases.js";
 import { lifecycleCases } from "./lifecycle-cases.js";
+import { pidboxCases } from "./pidbox-cases.js";
 import { prefetchCases } from "./prefetch-cases.js";
 import { producerCases } from "./producer-cases.js";
 import { queueCases } from "./queue-cases.js";
 import { rawCases } from "./raw-cases.js";
+import { replyCases } from "./reply-cases.js";
 import { runCases } from "./run-cases.js";
 import { simpleQueueCases } from "./simple-queue-cases.js";
 import { workerCases } from "./worker-cases.js";
@@ -61,6 +63,8 @@ const CONTENTS: Readonly<Record<string, Cases>> = {
   "run()": runCases,
   workers: workerCases,
   "simple queues": simpleQueueCases,
+  replies: replyCases,
+  "remote control": pidboxCases,
   aborting: abortCases,
   closing: lifecycleCases,
 };

@@ -69,7 +69,7 @@ export interface ClientChannel {
   checkQueue(name: string): Promise<ClientQueue>;
   deleteQueue(
     name: string,
-    options: { readonly ifEmpty: boolean },
+    options: { readonly ifEmpty: boolean; readonly ifUnused: boolean },
   ): Promise<{ readonly messageCount: number }>;
   purgeQueue(name: string): Promise<{ readonly messageCount: number }>;
   bindQueue(queue: string, exchange: string, key: string, args: ClientTable): Promise<unknown>;

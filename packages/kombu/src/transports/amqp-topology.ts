@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type {
   BindingDefinition,
+  DeleteQueueOptions,
   ExchangeBindingDefinition,
   ExchangeDefinition,
   QueueDefinition,
@@ -139,23 +140,20 @@ export class AmqpTopology implements Topology {
 
   async deleteQueue(
     name: string,
-    {
-      ifEmpty = false,
-      signal,
-    }: { readonly ifEmpty?: boolean; readonly signal?: AbortSignal | undefined } = {},
+    { ifEmpty = false, ifUnused = false, signal }: DeleteQueueOptions = {},
   ): Promise<number> {
     const doing = `deleting queue ${JSON.stringify(name)}`;
     try {
       const { messageCount } = await this.#call(
         doing,
-        (client) => client.deleteQueue(name, { ifEmpty }),
+        (client) => client.deleteQueue(name, { ifEmpty, ifUnused }),
         signal,
       );
       this.forgetQueue(name);
       return messageCount;
     } catch (error) {
-      // Not empty: it stays.
-      if (ifEmpty && isKombuError(error, "precondition_failed")) return 0;
+      // Not empty, or somebody consumes from it: it stays.
+      if ((ifEmpty || ifUnused) && isKombuError(error, "precondition_failed")) return 0;
       throw error;
     }
   }

@@ -259,6 +259,7 @@ function amqpManifest(delayedDelivery: DelayQueueType | undefined): TransportMan
     exchangeBindings: "native",
     envelopes: false,
     localExchanges: false,
+    localBindings: false,
     leases: false,
     messageBytesMax: AMQP_MESSAGE_BYTES_MAX,
   });

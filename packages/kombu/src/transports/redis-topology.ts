@@ -1,6 +1,7 @@
 import { deadLetterTargetOf } from "../dead-letter.js";
 import type {
   BindingDefinition,
+  DeleteQueueOptions,
   ExchangeDefinition,
   ExchangeType,
   QueueDefinition,
@@ -139,13 +140,7 @@ export class RedisTopology implements Topology {
     this.#exchanges.delete(name);
   }
 
-  async deleteQueue(
-    name: string,
-    {
-      ifEmpty = false,
-      signal,
-    }: { readonly ifEmpty?: boolean; readonly signal?: AbortSignal | undefined } = {},
-  ): Promise<number> {
+  async deleteQueue(name: string, { ifEmpty = false, signal }: DeleteQueueOptions = {}): Promise<number> {
     const { layout, fanout } = this.#parts;
     return this.#call(async (sockets) => {
       if (ifEmpty && (await this.#count(name, sockets)) > 0) return 0;

@@ -285,6 +285,7 @@ const MANIFEST: TransportManifest = Object.freeze({
   exchangeBindings: "refused",
   envelopes: true,
   localExchanges: true,
+  localBindings: false,
   leases: true,
   messageBytesMax: REDIS_MESSAGE_BYTES_MAX,
 });

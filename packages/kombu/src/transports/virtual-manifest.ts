@@ -27,6 +27,7 @@ export function virtualManifest(name: string): TransportManifest {
     exchangeBindings: "refused",
     envelopes: true,
     localExchanges: true,
+    localBindings: true,
     leases: true,
     messageBytesMax: limits.PAYLOAD_BYTES_MAX,
   });

@@ -7,7 +7,13 @@ import {
   type QueueStore,
 } from "@pullqueue/core";
 import { deadLetterTargetOf } from "../dead-letter.js";
-import type { BindingDefinition, ExchangeDefinition, QueueDefinition, QueueState } from "../definitions.js";
+import type {
+  BindingDefinition,
+  DeleteQueueOptions,
+  ExchangeDefinition,
+  QueueDefinition,
+  QueueState,
+} from "../definitions.js";
 import { isKombuError, KombuError } from "../errors.js";
 import { BindingTable } from "../routing.js";
 import type { DeadLetterTarget, Topology } from "../transport.js";
@@ -103,10 +109,7 @@ export class VirtualTopology implements Topology {
     this.#bindings.removeExchange(name);
   }
 
-  async deleteQueue(
-    name: string,
-    { ifEmpty = false, signal }: { readonly ifEmpty?: boolean; readonly signal?: AbortSignal } = {},
-  ): Promise<number> {
+  async deleteQueue(name: string, { ifEmpty = false, signal }: DeleteQueueOptions = {}): Promise<number> {
     const info = await this.#info(name, signal);
     const count = info?.stats?.totalTasks ?? 0;
     if (ifEmpty && count > 0) return 0;
