@@ -1,14 +1,19 @@
-import { readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startChild } from "../src/child.js";
+import { startRedisInstance } from "../src/redis-instance.js";
 import { runProgram } from "../src/run-program.js";
 import { type ServerProcess, startServerProcess } from "../src/server-process.js";
+import { isMissing } from "../src/services.js";
 
 /** The programs in examples/, as somebody runs them who reads them, against a real server. Needs the build. */
 
 const EXAMPLES = fileURLToPath(new URL("../../../examples/", import.meta.url));
+const README = fileURLToPath(new URL("../../../README.md", import.meta.url));
+/** Inside the repository, so that imports are found as from a program of the workspace. */
+const README_PROGRAMS = fileURLToPath(new URL("../../../.pullqueue/readme-programs/", import.meta.url));
 const TSX = createRequire(import.meta.url).resolve("tsx/cli");
 
 let server: ServerProcess;
@@ -19,9 +24,9 @@ beforeAll(async () => {
 
 afterAll(() => server?.stop());
 
-async function run(example: string): Promise<string> {
+async function run(example: string, environment: Readonly<Record<string, string>> = {}): Promise<string> {
   const { code, stdout, stderr } = await runProgram(process.execPath, [TSX, `${EXAMPLES}${example}`], {
-    environment: { PULLQUEUE_ENDPOINT: server.url },
+    environment: { PULLQUEUE_ENDPOINT: server.url, ...environment },
   });
   if (code !== 0) throw new Error(`${example} ended with ${code}\n${stdout}${stderr}`);
   return stdout;
@@ -56,6 +61,35 @@ describe("examples", () => {
     expect(await run("02-simple-consumer.ts")).toBe("the queue is empty\n");
   });
 
+  test("events reach the queues whose patterns fit", async () => {
+    expect(await run("06-topic-exchange.ts")).toBe(
+      "order.placed -> shop-audit\norder.paid -> shop-invoices, shop-audit\ncustomer.created -> nobody\n" +
+        "shop-invoices has 1\nshop-audit has 2\n",
+    );
+  });
+
+  test("a schema checks both ends", async () => {
+    expect(await run("07-schemas.ts")).toMatch(/^1 guest in 2026\nrefused: \$\.at .+\n$/);
+  });
+
+  test("a message that fails three times goes to the dead letters", async () => {
+    expect(await run("09-dead-letters.ts")).toMatch(
+      /^baking 2 attempt 1\nbaking -1 attempt 1\nbaking -1 attempt 2\nbaking -1 attempt 3\ngiven up: \{ cakes: -1 \} [\s\S]*delivery_limit/,
+    );
+  });
+
+  test.skipIf(isMissing("redis-server") || isMissing("python3-kombu"))(
+    "Python and Node answer each other",
+    async () => {
+      await using redis = await startRedisInstance();
+      const environment = { BROKER_URL: redis.url };
+      const python = runProgram("/usr/bin/python3", [`${EXAMPLES}08-beside-python.py`], { environment });
+      expect(await run("08-beside-python.ts", environment)).toBe("asked\nanswer from Python { sum: 6 }\n");
+      const { code, stdout } = await python;
+      expect({ code, stdout }).toEqual({ code: 0, stdout: "asked by Node {'numbers': [1, 2, 3]}\n" });
+    },
+  );
+
   test("every example is run by a test", () => {
     const numbered = readdirSync(EXAMPLES).filter((name) => name.endsWith(".ts"));
     expect(numbered).toEqual([
@@ -64,6 +98,36 @@ describe("examples", () => {
       "03-advanced-producer.ts",
       "04-advanced-consumer.ts",
       "05-worker.ts",
+      "06-topic-exchange.ts",
+      "07-schemas.ts",
+      "08-beside-python.ts",
+      "09-dead-letters.ts",
     ]);
+  });
+});
+
+describe("the README's five minutes", () => {
+  const [, section = ""] =
+    /^## kombu in five minutes$([\s\S]*?)^##/m.exec(readFileSync(README, "utf8")) ?? [];
+  const programs = [...section.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, program = ""]) => program);
+
+  test.each([
+    [1, "{ order: 1 }\n"],
+    [2, "[ 'paid', 'audit' ]\n"],
+    [3, "working on { job: 1 }\n"],
+    [4, "110 EUR 7\n"],
+  ])("minute %i prints what it says", async (minute, output) => {
+    mkdirSync(README_PROGRAMS, { recursive: true });
+    const path = `${README_PROGRAMS}minute-${minute}.mts`;
+    writeFileSync(path, programs[minute - 1] ?? "");
+    try {
+      expect(await runProgram(process.execPath, [TSX, path])).toMatchObject({
+        stdout: output,
+        stderr: "",
+        code: 0,
+      });
+    } finally {
+      rmSync(path);
+    }
   });
 });
