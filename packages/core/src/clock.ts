@@ -68,6 +68,29 @@ export function clockNotBefore(clock: Clock, floorUs: number): Clock {
   };
 }
 
+/** What a clock showed at a moment that all threads of a process can name: plain data. */
+export interface ClockReading {
+  readonly nowUs: number;
+  /** By the machine's monotonic clock, in nanoseconds. */
+  readonly monotonicNs: bigint;
+}
+
+/** Reads a clock, so that another thread can have one that shows the same. */
+export function readClock(clock: Clock): ClockReading {
+  return { nowUs: clock.nowUs(), monotonicNs: process.hrtime.bigint() };
+}
+
+/** The system's clock, for another thread: it shows what the clock shows that was read. */
+export function clockOfReading({ nowUs, monotonicNs }: ClockReading): Clock {
+  const clock = systemClock();
+  const shownUs = nowUs + Number((process.hrtime.bigint() - monotonicNs) / 1000n);
+  const shiftUs = shownUs - clock.nowUs();
+  return {
+    nowUs: () => clock.nowUs() + shiftUs,
+    timer: (delayMs, callback, options) => clock.timer(delayMs, callback, options),
+  };
+}
+
 /** A clock for tests and simulations. Starts at `startUs` (default: 2026-01-01). */
 export function manualClock(startUs = 1_767_225_600_000_000): ManualClock {
   let nowUs = startUs;

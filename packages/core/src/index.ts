@@ -15,7 +15,16 @@ export type { SqliteDatabase, SqliteStatement } from "./stores/sqlite-database.j
 export { abortable, pause } from "./abortable.js";
 export { decodePayload, encodePayload } from "./base64.js";
 export { checkedStore } from "./checked-store.js";
-export { type Clock, type ManualClock, manualClock, systemClock, type TimerOptions } from "./clock.js";
+export {
+  type Clock,
+  type ClockReading,
+  clockOfReading,
+  type ManualClock,
+  manualClock,
+  readClock,
+  systemClock,
+  type TimerOptions,
+} from "./clock.js";
 export { isLoopback } from "./endpoint.js";
 export {
   isQueueError,

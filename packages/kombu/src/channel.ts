@@ -62,7 +62,7 @@ export class Channel implements EntityChannel, AsyncDisposable {
   readonly #sources = new Set<EventSource>();
   readonly #receivers = new Set<Receiver>();
   readonly #ownQueues = new Set<string>();
-  #keeper: LeaseKeeper | undefined;
+  #keeper: LeaseKeeper<Holding> | undefined;
   #closing: Promise<void> | undefined;
 
   /** Made by `connection.channel()`. */
@@ -341,7 +341,10 @@ export class Channel implements EntityChannel, AsyncDisposable {
       this.#keeper?.drop(ended);
       onEnd(ended);
     });
-    this.#keeper ??= new LeaseKeeper(this.clock, transport, this.#session.holdMsMax);
+    this.#keeper ??= new LeaseKeeper({
+      ...{ clock: this.clock, holdMsMax: this.#session.holdMsMax, standby: transport.standby },
+      extend: (one: Holding) => transport.extend(one.delivery),
+    });
     this.#held.add(holding);
     this.#keeper.keep(holding);
     delivery.lost?.addEventListener("abort", onLost);

@@ -23,6 +23,7 @@ import {
   type TransportSettings,
 } from "./options.js";
 import { redisContradictions, redisSettings } from "./redis-options.js";
+import type { LeaseRenewal } from "./renewal-options.js";
 import { suggest } from "./suggest.js";
 import {
   endpointCheck,
@@ -73,6 +74,7 @@ interface Values {
   readonly numTasks?: number;
   readonly holdMsMax?: number;
   readonly deadletterQueue?: string;
+  readonly leaseRenewal?: LeaseRenewal;
   readonly projectName?: string;
   readonly hrdProject?: boolean;
   readonly credentialsFile?: string;
@@ -187,6 +189,7 @@ function appEngineSettings(values: Values, environment: Environment): AppEngineS
   const { projectName = "", hrdProject = defaults.hrdProject, accessToken, tokenSource } = values;
   const settings = {
     ...leaseSettings(values),
+    leaseRenewal: values.leaseRenewal ?? defaults.leaseRenewal,
     endpoint: new URL(values.endpoint ?? endpointOf(environment)).origin,
     projectName: bareProject(projectName),
     projectPrefix: PROJECT_PREFIX.exec(projectName)?.[0] ?? (hrdProject ? HRD_PREFIX : ""),
@@ -216,13 +219,18 @@ function memorySettings(values: Values): MemorySettings {
 }
 
 function sqliteSettings(values: Values): SqliteSettings {
-  const { path = "", projectName = defaults.projectName } = values;
-  return Object.freeze({ ...leaseSettings(values), path, projectName: bareProject(projectName) });
+  const { path = "", projectName = defaults.projectName, leaseRenewal = defaults.leaseRenewal } = values;
+  return Object.freeze({
+    ...leaseSettings(values),
+    leaseRenewal,
+    path,
+    projectName: bareProject(projectName),
+  });
 }
 
 function postgresSettings(values: Values): PostgresSettings {
-  const { url = "", projectName = defaults.projectName } = values;
-  const settings = { ...leaseSettings(values), url, projectName: bareProject(projectName) };
+  const { url = "", projectName = defaults.projectName, leaseRenewal = defaults.leaseRenewal } = values;
+  const settings = { ...leaseSettings(values), leaseRenewal, url, projectName: bareProject(projectName) };
   return Object.freeze(Object.defineProperty(settings, "url", { value: url, enumerable: false }));
 }
 

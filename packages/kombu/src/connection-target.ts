@@ -3,8 +3,8 @@ import { booleanCheck, type Check, checkOptions, functionCheck, integerCheck, ob
 import { resolveConnection } from "./connection-options.js";
 import { HOLD_MS_MAX, LEASE_MS_MIN } from "./limits.js";
 import type { ConnectionExtras, ConnectionOptions } from "./options.js";
+import { openWithStandby } from "./renewal-standby.js";
 import type { Transport, TransportContext } from "./transport.js";
-import { openTransport } from "./transport-registry.js";
 import { formatTransportUrl } from "./transport-uri.js";
 
 /** Opens a transport that this package does not know. Called at first use, and again after a failure. */
@@ -61,7 +61,7 @@ export function addressOf(target: ConnectionTarget): ConnectionAddress {
     settings: Object.freeze({ ...resolved.settings }), // What is secret is not enumerable, and stays behind.
     holdMsMax: resolved.settings.holdMsMax,
     identity: new Map([["transport", resolved.transport], ...allOf(resolved.settings)]),
-    open: (context) => openTransport(resolved, context),
+    open: (context) => openWithStandby(resolved, context),
     uri: (options) => formatTransportUrl(resolved, options),
   };
 }

@@ -76,7 +76,7 @@ export class Connection implements AsyncDisposable {
     const address = addressOf(target);
     this.#given = extrasOf(target, extras);
     const {
-      clock = systemClock(),
+      clock: ownClock,
       random = randomFraction,
       onWarning = processWarnings(),
       serializers = new SerializerRegistry(),
@@ -84,6 +84,8 @@ export class Connection implements AsyncDisposable {
       tracing: wanted,
     } = this.#given;
     const { holdMsMax } = address;
+    const isSystemTime = ownClock === undefined;
+    const clock = ownClock ?? systemClock();
     this.#target = copyOf(target);
     this.#extras = { ...extras, serializers, compressions };
     this.#address = address;
@@ -91,7 +93,7 @@ export class Connection implements AsyncDisposable {
     this.#session = new Session({
       ...{ clock, random, serializers, compressions, holdMsMax, closing: this.#stop.signal },
       tracing: openTracing(wanted, address.transport),
-      open: () => address.open({ clock, random, warn: onWarning }),
+      open: () => address.open({ clock, random, warn: onWarning, isSystemTime }),
     });
     // Each declaration that runs listens; Node would suspect a leak at eleven.
     setMaxListeners(0, this.#stop.signal);

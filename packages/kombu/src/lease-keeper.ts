@@ -1,15 +1,33 @@
 import type { Clock } from "@pullqueue/core";
 import { KombuError } from "./errors.js";
-import type { Holding } from "./holding.js";
-import { RENEW_DUE_SHARE, RENEW_EARLIEST_SHARE, RENEW_RETRY_SHARE } from "./limits.js";
-import type { Transport } from "./transport.js";
+import { RENEW_DUE_SHARE, RENEW_EARLIER_SHARE, RENEW_RETRY_SHARE } from "./limits.js";
+import type { Lease, LeaseStandby, LeaseTerms } from "./transport.js";
+
+/** Whoever has a message whose lease is to be kept. */
+export interface LeaseHolder {
+  readonly delivery: Lease;
+  /** Work on the message should stop; it can still be settled. */
+  interrupt(reason: KombuError): void;
+  /** Somebody else may have the message. */
+  lose(error: KombuError): void;
+}
+
+/** What keeps leases. */
+export interface LeaseKeeperOptions<H extends LeaseHolder> {
+  readonly clock: Clock;
+  /** Renews a lease now, and moves its `leaseEndsAtUs`. */
+  readonly extend: (holder: H) => Promise<void>;
+  /** Hears what is kept. Default: nobody. */
+  readonly standby?: LeaseStandby | undefined;
+  /** Longest time one message is kept, in milliseconds. Default: as long as it is held. */
+  readonly holdMsMax?: number | undefined;
+  /** How much of a lease may be over when it is renewed, from 0 to 1. Default `RENEW_DUE_SHARE`. */
+  readonly dueShare?: number;
+}
 
 /** A lease that is being kept. */
-interface KeptLease {
-  readonly holding: Holding;
-  /** When we began to hold the message. */
-  readonly sinceUs: number;
-  readonly lengthUs: number;
+interface KeptLease<H> extends LeaseTerms {
+  readonly holder: H;
   /** When a renewal is due. */
   dueUs: number;
   isRenewing: boolean;
@@ -21,40 +39,47 @@ const US_PER_MS = 1000;
  * Renews the leases of all messages in our hands, so that a handler may take its time. One timer stands for the lease that is
  * due first; whatever is not far from being due is renewed along with it, and a store makes one call of them.
  */
-export class LeaseKeeper {
+export class LeaseKeeper<H extends LeaseHolder> {
   readonly #clock: Clock;
-  readonly #transport: Transport;
+  readonly #extend: (holder: H) => Promise<void>;
+  readonly #standby: LeaseStandby | undefined;
   readonly #holdUsMax: number;
-  readonly #kept = new Map<Holding, KeptLease>();
+  readonly #dueShare: number;
+  readonly #kept = new Map<H, KeptLease<H>>();
   #timer: { readonly dueUs: number; readonly cancel: () => void } | undefined;
 
-  /** `holdMsMax`: longest time one message is kept, in milliseconds. Default: as long as it is held. */
-  constructor(clock: Clock, transport: Transport, holdMsMax?: number) {
+  constructor({ clock, extend, standby, holdMsMax, dueShare = RENEW_DUE_SHARE }: LeaseKeeperOptions<H>) {
     this.#clock = clock;
-    this.#transport = transport;
+    this.#extend = extend;
+    this.#standby = standby;
     this.#holdUsMax = holdMsMax === undefined ? Number.POSITIVE_INFINITY : holdMsMax * US_PER_MS;
+    this.#dueShare = dueShare;
   }
 
-  /** Begins to renew. A delivery whose lease never ends needs nothing. */
-  keep(holding: Holding): void {
-    const { leaseEndsAtUs } = holding.delivery;
+  /** Begins to renew. A lease that never ends needs nothing. Default terms: it began now, and is kept for as long as it may. */
+  keep(holder: H, terms?: LeaseTerms): void {
+    const { leaseEndsAtUs } = holder.delivery;
     if (leaseEndsAtUs === undefined) return;
-    const sinceUs = this.#clock.nowUs();
-    const lengthUs = Math.max(0, leaseEndsAtUs - sinceUs);
-    const dueUs = this.#dueUs(sinceUs, lengthUs, sinceUs);
-    this.#kept.set(holding, { holding, sinceUs, lengthUs, dueUs, isRenewing: false });
-    this.#wakeAt(dueUs);
+    const nowUs = this.#clock.nowUs();
+    const { lengthUs = Math.max(0, leaseEndsAtUs - nowUs), untilUs = nowUs + this.#holdUsMax } = terms ?? {};
+    const lease = { holder, lengthUs, untilUs, dueUs: 0, isRenewing: false };
+    this.#kept.set(holder, lease);
+    this.#renewed(lease);
   }
 
   /** Stops renewing. */
-  drop(holding: Holding): void {
-    this.#kept.delete(holding);
+  drop(holder: H): void {
+    if (!this.#kept.delete(holder)) return;
+    this.#standby?.drop(holder.delivery);
     if (this.#kept.size === 0) this.#sleep();
   }
 
-  /** Half of the lease from now, or the end of the longest time it may be held. */
-  #dueUs(nowUs: number, lengthUs: number, sinceUs: number): number {
-    return Math.min(nowUs + lengthUs * RENEW_DUE_SHARE, sinceUs + this.#holdUsMax);
+  /** A lease has a new end: it is due again when its share of the length is over, or the longest time that it may be held. */
+  #renewed(lease: KeptLease<H>): void {
+    const { lengthUs, untilUs, holder } = lease;
+    lease.dueUs = Math.min(endUs(lease) - lengthUs * (1 - this.#dueShare), untilUs);
+    this.#standby?.keep(holder.delivery, { lengthUs, untilUs });
+    this.#wakeAt(lease.dueUs);
   }
 
   #wakeAt(dueUs: number): void {
@@ -71,12 +96,14 @@ export class LeaseKeeper {
 
   #wake(): void {
     this.#timer = undefined;
+    // After a time without the event loop, leases may be better off than we know.
+    this.#standby?.refresh();
     const nowUs = this.#clock.nowUs();
     for (const lease of [...this.#kept.values()]) {
       if (lease.isRenewing) {
         if (nowUs >= endUs(lease)) this.#giveUpLost(lease); // No answer will come in time.
-      } else if (nowUs - lease.sinceUs >= this.#holdUsMax) this.#giveUp(lease);
-      else if (nowUs >= earliestUs(lease)) void this.#renew(lease);
+      } else if (nowUs >= lease.untilUs) this.#giveUp(lease);
+      else if (nowUs >= lease.dueUs - lease.lengthUs * RENEW_EARLIER_SHARE) void this.#renew(lease);
     }
     this.#wakeForNext();
   }
@@ -90,26 +117,27 @@ export class LeaseKeeper {
   }
 
   /** Never rejects: nobody awaits it. */
-  async #renew(lease: KeptLease): Promise<void> {
-    const { holding, lengthUs, sinceUs } = lease;
+  async #renew(lease: KeptLease<H>): Promise<void> {
+    const isKept = () => this.#kept.get(lease.holder) === lease;
     lease.isRenewing = true;
     try {
-      await this.#transport.extend(holding.delivery);
-      lease.dueUs = this.#dueUs(this.#clock.nowUs(), lengthUs, sinceUs);
+      await this.#extend(lease.holder);
+      if (isKept()) this.#renewed(lease);
     } catch (error) {
       this.#notRenewed(lease, error);
     }
     lease.isRenewing = false;
-    if (this.#kept.has(holding)) this.#wakeAt(lease.dueUs);
+    if (isKept()) this.#wakeAt(lease.dueUs);
   }
 
   /** Unclear renewals are tried again until the lease has certainly ended; then the handler is told to stop. */
-  #notRenewed(lease: KeptLease, error: unknown): void {
-    const { holding, lengthUs } = lease;
+  #notRenewed(lease: KeptLease<H>, error: unknown): void {
+    const { holder, lengthUs } = lease;
+    this.#standby?.refresh();
     const nowUs = this.#clock.nowUs();
     if (error instanceof KombuError && error.code === "lease_lost") {
-      this.drop(holding);
-      holding.lose(error);
+      this.drop(holder);
+      holder.lose(error);
     } else if (nowUs >= endUs(lease)) {
       this.#giveUpLost(lease, error);
     } else {
@@ -118,33 +146,29 @@ export class LeaseKeeper {
   }
 
   /** The lease has ended by our own clock, and no renewal is known to have arrived before. */
-  #giveUpLost({ holding }: KeptLease, cause?: unknown): void {
-    this.drop(holding);
-    holding.interrupt(notRenewedInTime(holding, cause));
+  #giveUpLost({ holder }: KeptLease<H>, cause?: unknown): void {
+    this.drop(holder);
+    holder.interrupt(notRenewedInTime(holder, cause));
   }
 
   /** The message was held for as long as it may be. Until its last lease ends, it can still be settled. */
-  #giveUp({ holding }: KeptLease): void {
-    this.drop(holding);
+  #giveUp({ holder }: KeptLease<H>): void {
+    this.drop(holder);
     const heldMs = this.#holdUsMax / US_PER_MS;
-    holding.interrupt(
+    holder.interrupt(
       new KombuError(
         "timeout",
-        `message ${holding.delivery.deliveryTag} was held for ${heldMs} ms (holdMsMax), and its lease is not renewed any more; finish it now, or raise holdMsMax`,
+        `message ${holder.delivery.deliveryTag} was held for ${heldMs} ms (holdMsMax), and its lease is not renewed any more; finish it now, or raise holdMsMax`,
       ),
     );
   }
 }
 
-function endUs({ holding }: KeptLease): number {
-  return holding.delivery.leaseEndsAtUs ?? Number.POSITIVE_INFINITY;
+function endUs({ holder }: KeptLease<LeaseHolder>): number {
+  return holder.delivery.leaseEndsAtUs ?? Number.POSITIVE_INFINITY;
 }
 
-function earliestUs({ dueUs, lengthUs }: KeptLease): number {
-  return dueUs - lengthUs * (RENEW_DUE_SHARE - RENEW_EARLIEST_SHARE);
-}
-
-function notRenewedInTime({ delivery }: Holding, cause: unknown): KombuError {
+function notRenewedInTime({ delivery }: LeaseHolder, cause: unknown): KombuError {
   const text = `the lease of message ${delivery.deliveryTag} could not be renewed in time, so that somebody else may have it now; stop working on it`;
   return new KombuError("lease_lost", text, { cause });
 }

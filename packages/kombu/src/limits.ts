@@ -51,9 +51,26 @@ export const RECONNECT_BACKOFF: BackoffPolicy = { initialMs: 100, maxMs: 5_000, 
 /** Before a message whose handler threw is delivered again; grows with its attempts. */
 export const REQUEUE_BACKOFF: BackoffPolicy = { initialMs: 1_000, maxMs: 300_000, factor: 2, jitter: 0.2 };
 
-/** A lease is due for renewal when half of it is over; those past a third are renewed along with it, in one batch. */
+/** A lease is due for renewal when half of it is over. */
 export const RENEW_DUE_SHARE = 1 / 2;
-export const RENEW_EARLIEST_SHARE = 1 / 3;
+
+/** Those that are due within this share of their lease are renewed along with it, in one batch. */
+export const RENEW_EARLIER_SHARE = 1 / 6;
+
+/** What the event loop has not renewed when this share of a lease is over, is renewed by the thread that stands by. */
+export const RENEW_STANDBY_SHARE = 2 / 3;
+
+/** How many leases long a thread renews for an event loop that says nothing: one that is blocked for longer will never go on. */
+export const RENEW_BLOCKED_LEASES = 10;
+
+/** How often a thread for renewals may fail to start before the event loop is left alone with them. */
+export const RENEW_THREAD_STARTS = 5;
+
+/** How long such a thread may take to close its handle on the broker, in milliseconds, before it is ended. */
+export const RENEW_THREAD_CLOSE_MS = 5_000;
+
+/** Pauses between those starts. */
+export const RENEW_THREAD_BACKOFF: BackoffPolicy = { initialMs: 100, maxMs: 10_000, factor: 3, jitter: 0.5 };
 
 /** The share of a lease after which an unclear renewal is tried again. */
 export const RENEW_RETRY_SHARE = 1 / 12;

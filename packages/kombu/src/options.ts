@@ -2,6 +2,7 @@ import { type Clock, limits, type TokenQuery, type TokenSource } from "@pullqueu
 import type { CompressionRegistry } from "./compression.js";
 import type { KombuError } from "./errors.js";
 import type { RedisOptions, RedisSettings } from "./redis-options.js";
+import type { LeaseRenewal, RenewalOptions } from "./renewal-options.js";
 import type { SerializerRegistry } from "./serialization.js";
 
 /**
@@ -31,7 +32,7 @@ export interface LeaseOptions {
 }
 
 /** Options of the transport `appengine`. */
-export interface AppEngineOptions extends LeaseOptions {
+export interface AppEngineOptions extends LeaseOptions, RenewalOptions {
   /** Google's id of the project, with or without its `s~`. Required. */
   readonly projectName?: string;
   readonly project_name?: string;
@@ -66,7 +67,7 @@ export interface MemoryOptions extends LeaseOptions {
 }
 
 /** Options of the transport `sqlite`. */
-export interface SqliteOptions extends LeaseOptions {
+export interface SqliteOptions extends LeaseOptions, RenewalOptions {
   /** The database's file. Required. */
   readonly path?: string;
   /** The project whose queues these are; a server that has the file open too says it in its paths. Default `default`. */
@@ -75,7 +76,7 @@ export interface SqliteOptions extends LeaseOptions {
 }
 
 /** Options of the transport `postgres`. */
-export interface PostgresOptions extends LeaseOptions {
+export interface PostgresOptions extends LeaseOptions, RenewalOptions {
   /** The database: `postgres://user:password@host:port/database`, with `?schema=` and pg's own parameters. Required. */
   readonly url?: string;
   /** The project whose queues these are; a server on the same database says it in its paths. Default `default`. */
@@ -179,6 +180,7 @@ export interface LeaseSettings {
 
 /** What holds for `appengine`. `accessToken` and `tokenSource` are not enumerable, so that no log shows them. */
 export interface AppEngineSettings extends LeaseSettings {
+  readonly leaseRenewal: LeaseRenewal;
   /** An origin, without a slash at its end. */
   readonly endpoint: string;
   /** Without its prefix. */
@@ -200,12 +202,14 @@ export interface MemorySettings extends LeaseSettings {
 
 /** What holds for `sqlite`. */
 export interface SqliteSettings extends LeaseSettings {
+  readonly leaseRenewal: LeaseRenewal;
   readonly path: string;
   readonly projectName: string;
 }
 
 /** What holds for `postgres`. `url` is not enumerable, so that no log shows its password. */
 export interface PostgresSettings extends LeaseSettings {
+  readonly leaseRenewal: LeaseRenewal;
   readonly url: string;
   readonly projectName: string;
 }
@@ -244,6 +248,7 @@ export type TransportSettings =
 export const defaults = Object.freeze({
   leaseMs: 1_800_000,
   pollingIntervalMs: 1000,
+  leaseRenewal: "thread",
   hrdProject: true,
   /** The server's own default address. */
   endpoint: "http://127.0.0.1:8085",

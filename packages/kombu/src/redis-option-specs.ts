@@ -100,6 +100,7 @@ export const REDIS_OPTION_SPECS = [
   },
   { name: "numTasks", check: integerCheck(1, limits.LEASE_TASKS_MAX, "messages"), inUrl: "number" },
   { name: "holdMsMax", check: integerCheck(LEASE_MS_MIN, HOLD_MS_MAX, "milliseconds"), inUrl: "number" },
+  { name: "leaseRenewal", check: oneOfCheck(["thread", "loop"]), inUrl: "string" },
   { name: "globalKeyprefix", python: "global_keyprefix", check: stringCheck, inUrl: "string" },
   { name: "sep", check: keyCheck, inUrl: "string" },
   { name: "prioritySteps", python: "priority_steps", check: stepsCheck },

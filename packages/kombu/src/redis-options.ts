@@ -1,5 +1,6 @@
 import { REDIS_SWEEP_ITEMS } from "./limits.js";
 import type { RedisFixedOptions } from "./redis-fixed-specs.js";
+import type { LeaseRenewal, RenewalOptions } from "./renewal-options.js";
 
 /**
  * What may be said about a connection to Redis, and what holds when nothing is. Kombu's own options are taken under its names
@@ -7,7 +8,7 @@ import type { RedisFixedOptions } from "./redis-fixed-specs.js";
  */
 
 /** Options of the transport `redis`. */
-export interface RedisOptions extends RedisFixedOptions {
+export interface RedisOptions extends RedisFixedOptions, RenewalOptions {
   /** Default `localhost`. */
   readonly host?: string;
   /** Default 6379. */
@@ -134,6 +135,7 @@ export interface RedisSettings {
   readonly numTasks: number | undefined;
   /** Undefined: as long as the handler runs. */
   readonly holdMsMax: number | undefined;
+  readonly leaseRenewal: LeaseRenewal;
   readonly globalKeyprefix: string;
   readonly sep: string;
   readonly prioritySteps: readonly number[];
@@ -160,6 +162,7 @@ export const redisDefaults = Object.freeze({
   database: 0,
   visibilityTimeoutMs: 3_600_000,
   pollingIntervalMs: 1000,
+  leaseRenewal: "thread",
   globalKeyprefix: "",
   sep: "\x06\x16",
   prioritySteps: Object.freeze([0, 3, 6, 9]),
@@ -220,6 +223,7 @@ export function redisSettings(values: RedisValues): RedisSettings {
     pollingIntervalMs: options.pollingIntervalMs ?? d.pollingIntervalMs,
     numTasks: options.numTasks,
     holdMsMax: options.holdMsMax,
+    leaseRenewal: options.leaseRenewal ?? d.leaseRenewal,
     globalKeyprefix: options.globalKeyprefix ?? d.globalKeyprefix,
     sep: options.sep ?? d.sep,
     prioritySteps: Object.freeze([...(options.prioritySteps ?? d.prioritySteps)]),

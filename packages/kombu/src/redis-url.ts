@@ -105,6 +105,7 @@ function queryOf(settings: RedisSettings): URLSearchParams {
     polling_interval: seconds(settings.pollingIntervalMs, d.pollingIntervalMs),
     numTasks: settings.numTasks,
     holdMsMax: settings.holdMsMax,
+    leaseRenewal: other<string>(settings.leaseRenewal, d.leaseRenewal),
     global_keyprefix: other<string>(settings.globalKeyprefix, d.globalKeyprefix),
     sep: other<string>(settings.sep, d.sep),
     urgentFirst: other<string>(settings.urgentFirst, d.urgentFirst),

@@ -75,6 +75,11 @@ const LEASE_SPECS: readonly OptionSpec[] = [
   DEADLETTER_SPEC,
 ];
 
+const RENEWING_LEASE_SPECS: readonly OptionSpec[] = [
+  ...LEASE_SPECS,
+  { name: "leaseRenewal", check: oneOfCheck(["thread", "loop"]), inUrl: "string" },
+];
+
 /** App Engine's prefix for applications on the High Replication Datastore, which in the end were all. */
 export const HRD_PREFIX = "s~";
 
@@ -187,7 +192,7 @@ export const OPTION_SPECS = {
     PROJECT_SPEC,
     { name: "hrdProject", python: "hrd_project", check: booleanCheck, inUrl: "boolean" },
     { name: "credentialsFile", python: "credentials_file", check: pathCheck, inUrl: "string" },
-    ...LEASE_SPECS,
+    ...RENEWING_LEASE_SPECS,
     { name: "endpoint", check: endpointCheck },
     { name: "audience", check: audienceCheck, inUrl: "string" },
     { name: "scopes", check: scopesCheck, inUrl: "list" },
@@ -203,8 +208,8 @@ export const OPTION_SPECS = {
     },
   ],
   memory: [{ name: "name", check: stringCheck }, PROJECT_SPEC, ...LEASE_SPECS],
-  sqlite: [{ name: "path", check: pathCheck }, PROJECT_SPEC, ...LEASE_SPECS],
-  postgres: [{ name: "url", check: databaseUrlCheck, secret: true }, PROJECT_SPEC, ...LEASE_SPECS],
+  sqlite: [{ name: "path", check: pathCheck }, PROJECT_SPEC, ...RENEWING_LEASE_SPECS],
+  postgres: [{ name: "url", check: databaseUrlCheck, secret: true }, PROJECT_SPEC, ...RENEWING_LEASE_SPECS],
   redis: REDIS_OPTION_SPECS,
   amqp: AMQP_SPECS,
 } as const satisfies Readonly<Record<string, readonly OptionSpec[]>>;

@@ -7,6 +7,7 @@ import {
   type TransportSettings,
 } from "./options.js";
 import { formatRedisUrl } from "./redis-url.js";
+import type { LeaseRenewal } from "./renewal-options.js";
 import { HRD_PREFIX } from "./transport-options.js";
 
 /** Settings as one line again, to show: what `Connection.asUri()` gives. `transport-url.ts` reads it. */
@@ -91,14 +92,18 @@ function projectQuery({ projectName }: { readonly projectName: string }): QueryO
 type QueryOptions = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /** Options that are not at their defaults, under the names of Python's documentation where they have one. */
-function queryOf(settings: LeaseSettings, others: QueryOptions): string {
-  const { leaseMs, pollingIntervalMs, numTasks, holdMsMax } = settings;
+function queryOf(
+  settings: LeaseSettings & { readonly leaseRenewal?: LeaseRenewal },
+  others: QueryOptions,
+): string {
+  const { leaseMs, pollingIntervalMs, numTasks, holdMsMax, leaseRenewal } = settings;
   const options: QueryOptions = {
     ...others,
     num_tasks: numTasks,
     polling_interval: pollingIntervalMs === defaults.pollingIntervalMs ? undefined : pollingIntervalMs / 1000,
     lease_secs: leaseMs === defaults.leaseMs ? undefined : leaseMs / 1000,
     holdMsMax,
+    leaseRenewal: leaseRenewal === defaults.leaseRenewal ? undefined : leaseRenewal,
   };
   return textOf(options);
 }

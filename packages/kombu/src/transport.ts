@@ -55,6 +55,11 @@ export interface TransportManifest {
   readonly localBindings: boolean;
   /** Deliveries are leases that end unless renewed. Otherwise the connection itself is the lease, and `extend` does nothing. */
   readonly leases: boolean;
+  /**
+   * Who renews leases: the event `loop` alone; a `thread` of ours too, so that nothing is lost while the loop is blocked; or nobody,
+   * because the `connection` is the lease.
+   */
+  readonly renewal: "thread" | "loop" | "connection";
   /** Largest message the broker takes, in bytes as stored; undefined when it has no limit of its own. */
   readonly messageBytesMax: number | undefined;
 }
@@ -106,14 +111,18 @@ export interface DeliveryInfo {
   readonly tracestate?: string | undefined;
 }
 
-/** A message in our hands: held until it is acknowledged, released, rejected, or its lease ends. */
-export interface Delivery {
-  readonly content: MessageContent;
+/** What has to be known of a delivery to keep its lease. */
+export interface Lease {
   /** Unique within the connection; never an integer, as in kombu's virtual transports. */
   readonly deliveryTag: string;
-  readonly info: DeliveryInfo;
-  /** When the lease ends, in microseconds by the connection's clock; undefined: never. Moved by `extend`. */
+  /** When it ends, in microseconds by the connection's clock; undefined: never. Moved by renewals. */
   leaseEndsAtUs: number | undefined;
+}
+
+/** A message in our hands: held until it is acknowledged, released, rejected, or its lease ends. */
+export interface Delivery extends Lease {
+  readonly content: MessageContent;
+  readonly info: DeliveryInfo;
   /** When the message expires, in microseconds by the connection's clock; undefined: never. Not to be handed out after. */
   readonly expiresAtUs: number | undefined;
   /** Fires with `lease_lost` when the broker took the message back by itself: its connection broke, say. */
@@ -177,6 +186,38 @@ export interface RejectOptions {
   readonly to?: DeadLetterTarget | undefined;
 }
 
+/** A lease as plain data, which names it to the broker: what is in it is its transport's own affair. */
+export type LeaseTicket = Readonly<Record<string, string | number>>;
+
+/** How a transport writes leases down for another one to the same broker, in another thread. */
+export interface LeaseTickets {
+  /** Undefined: this delivery has no lease. */
+  write(lease: Lease): LeaseTicket | undefined;
+  /** Takes over what a renewal elsewhere has changed. */
+  take(lease: Lease, ticket: LeaseTicket): void;
+}
+
+/** How a lease is to be kept. */
+export interface LeaseTerms {
+  readonly lengthUs: number;
+  /** When renewing ends, by the connection's clock. */
+  readonly untilUs: number;
+}
+
+/** Stands by to renew leases while this thread's event loop is blocked. Nothing of it throws or rejects. */
+export interface LeaseStandby {
+  /** A lease is to be renewed when it nears its end. Again after each renewal of ours. */
+  keep(lease: Lease, terms: LeaseTerms): void;
+  /** A lease need not be renewed any more. */
+  drop(lease: Lease): void;
+  /** Takes over what has been renewed meanwhile, so that `leaseEndsAtUs` is right. */
+  refresh(): void;
+  /** The same as `drop`, and resolves when no renewal of this lease is on its way any more. */
+  quiet(lease: Lease): Promise<void>;
+  /** Idempotent. */
+  close(): Promise<void>;
+}
+
 /** The data path. Every method rejects with a `KombuError`; `lease_lost` means that somebody else may have the message. */
 export interface Transport extends AsyncDisposable {
   readonly manifest: TransportManifest;
@@ -198,6 +239,10 @@ export interface Transport extends AsyncDisposable {
   reject(delivery: Delivery, options?: RejectOptions): Promise<void>;
   /** Holds on for another lease from now, the length being the transport's. */
   extend(delivery: Delivery): Promise<void>;
+  /** The same for a lease of another transport to the same broker; gives the ticket as it is then. Absent: leases stay where they are. */
+  renew?(ticket: LeaseTicket): Promise<LeaseTicket>;
+  /** Renews also while the event loop is blocked; closed with the transport. Absent: nobody does. */
+  readonly standby?: LeaseStandby | undefined;
   /** Ends a receiver's subscriptions, or that to one queue, and gives back what was pushed and not received. Never rejects. */
   unsubscribe?(receiver: Receiver, queue?: string): Promise<void>;
   /** Idempotent. Waiting receives end with `closed`. Deliveries still held are the caller's to release before. */
@@ -231,4 +276,8 @@ export interface TransportContext {
   readonly random: () => number;
   /** Told of what goes wrong where nobody waits for an answer: the error says what. Undefined: nobody listens. */
   readonly warn?: ((warning: KombuError) => void) | undefined;
+  /** Whether `clock` is the system's, so that another thread can have the same. Default false. */
+  readonly isSystemTime?: boolean;
+  /** Gives leases somebody who renews them while the event loop is blocked. Absent: nobody does. */
+  readonly openStandby?: ((tickets: LeaseTickets) => LeaseStandby) | undefined;
 }

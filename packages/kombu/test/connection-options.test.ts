@@ -48,6 +48,7 @@ describe("resolveConnection() with options", () => {
         transport: "appengine",
         settings: {
           ...leaseDefaults,
+          leaseRenewal: "thread",
           numTasks: 15,
           pollingIntervalMs: 5000,
           endpoint: "http://127.0.0.1:8085",
@@ -136,7 +137,7 @@ describe("resolveConnection() with options", () => {
       }),
     ).toEqual({
       transport: "sqlite",
-      settings: { ...leaseDefaults, leaseMs: 5000, path: "a.db", projectName: "x" },
+      settings: { ...leaseDefaults, leaseRenewal: "thread", leaseMs: 5000, path: "a.db", projectName: "x" },
     });
   });
 

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 export type ProgramName =
   | "amqp-holder"
   | "graceful-worker"
+  | "blocking-consumer"
   | "lease-worker"
   | "put-and-get"
   | "soak-client"

@@ -1,12 +1,7 @@
 import { readFileSync } from "node:fs";
 import { randomFraction, systemClock } from "@pullqueue/core";
-import type { Transport } from "@pullqueue/kombu";
+import { Connection } from "@pullqueue/kombu";
 import { openAmqpTransport } from "@pullqueue/kombu/transports/amqp";
-import { openAppEngineTransport } from "@pullqueue/kombu/transports/appengine";
-import { openMemoryTransport } from "@pullqueue/kombu/transports/memory";
-import { openPostgresTransport } from "@pullqueue/kombu/transports/postgres";
-import { openRedisTransport, redisSettings } from "@pullqueue/kombu/transports/redis";
-import { openSqliteTransport } from "@pullqueue/kombu/transports/sqlite";
 import { expect, test } from "vitest";
 import { temporarySchema } from "../src/postgres-schema.js";
 import { isMissing } from "../src/services.js";
@@ -24,9 +19,12 @@ const OTHER_FIELDS: readonly string[] = [
   "localBindings",
 ];
 
-const NO_CREDENTIALS = {
-  ...{ credentialsFile: undefined, audience: undefined, scopes: undefined },
-  ...{ accessToken: undefined, tokenSource: undefined },
+/** Nobody listens there either, and it is not asked. */
+const AMQP = {
+  ...{ host: "127.0.0.1", port: 1, userId: "u", password: "p", virtualHost: "/", ssl: false },
+  ...{ caFile: undefined, certFile: undefined, keyFile: undefined, verifyCertificate: true },
+  ...{ connectTimeoutMs: 1, heartbeatMs: 0, delayedDelivery: undefined, holdMsMax: undefined },
+  deadletterQueue: undefined,
 };
 
 /** The rows of the matrix in the document's first chapter, as lists of cells. */
@@ -42,38 +40,19 @@ function matrix(): readonly (readonly string[])[] {
 test.skipIf(isMissing("postgres"))("docs/kombu.md shows what the transports' manifests say", async () => {
   using folder = temporaryFolder();
   await using schema = temporarySchema();
-  const context = { clock: systemClock(), random: randomFraction };
-  const lease = {
-    leaseMs: 60_000,
-    pollingIntervalMs: 1_000,
-    numTasks: undefined,
-    holdMsMax: undefined,
-    deadletterQueue: undefined,
-  };
-  const project = { ...lease, projectName: "p" };
-  const server = { endpoint: "http://127.0.0.1:1", projectPrefix: "s~" };
-  const amqp = {
-    ...{ host: "127.0.0.1", port: 1, userId: "u", password: "p", virtualHost: "/", ssl: false },
-    ...{ caFile: undefined, certFile: undefined, keyFile: undefined, verifyCertificate: true },
-    ...{
-      connectTimeoutMs: 1,
-      heartbeatMs: 0,
-      delayedDelivery: undefined,
-      holdMsMax: undefined,
-      deadletterQueue: undefined,
-    },
-  };
-  const transports: Transport[] = [
-    await openMemoryTransport({ ...project, name: "capabilities" }, context),
-    await openSqliteTransport({ ...project, path: folder.file("queue.db") }, context),
-    await openPostgresTransport({ ...project, url: schema.url }, context),
-    await openAppEngineTransport({ ...project, ...server, ...NO_CREDENTIALS }, context),
-    // Nobody listens there, which is no error: it would be tried for as long as the transport is open.
-    await openRedisTransport(redisSettings({ host: "127.0.0.1", port: 1 }), context),
-    await openAmqpTransport(amqp, context),
-  ];
-  const manifests = transports.map(({ manifest }) => manifest);
-  await Promise.all(transports.map((transport) => transport.close()));
+  const connections = [
+    "memory://capabilities",
+    `sqlite://${folder.file("queue.db")}`,
+    schema.url,
+    // Nobody listens there, which is no error of theirs: each call looks for itself, or is tried for as long as the connection is open.
+    "appengine://127.0.0.1:1/p",
+    "redis://127.0.0.1:1",
+  ].map((url) => new Connection(url));
+  const manifests = await Promise.all(connections.map((connection) => connection.manifest()));
+  await Promise.all(connections.map((connection) => connection.close()));
+  const amqp = await openAmqpTransport(AMQP, { clock: systemClock(), random: randomFraction });
+  manifests.push(amqp.manifest);
+  await amqp.close();
   const [head, ...rows] = matrix();
   expect(head).toEqual(["", ...manifests.map(({ name }) => name)]);
   const names = Object.keys(manifests[0]!).filter((name) => !OTHER_FIELDS.includes(name));

@@ -261,6 +261,7 @@ function amqpManifest(delayedDelivery: DelayQueueType | undefined): TransportMan
     localExchanges: false,
     localBindings: false,
     leases: false,
+    renewal: "connection",
     messageBytesMax: AMQP_MESSAGE_BYTES_MAX,
   });
 }

@@ -9,7 +9,7 @@ import {
 import { writeString } from "../python-json.js";
 import type { RedisSettings } from "../redis-options.js";
 import { traceOf } from "../trace-headers.js";
-import type { DeadLetterTarget, Delivery, DeliveryInfo, ReceiveRequest } from "../transport.js";
+import type { DeadLetterTarget, Delivery, DeliveryInfo, Lease, ReceiveRequest } from "../transport.js";
 import type { FanoutItem, RedisFanout } from "./redis-fanout.js";
 import { DELIVERY_COUNT, type RedisItem, readItem } from "./redis-item.js";
 import type { RedisLayout } from "./redis-layout.js";
@@ -66,7 +66,7 @@ const US_PER_SECOND = 1_000_000;
 /** Takes messages, and waits for them. */
 export class RedisReceiver {
   readonly #parts: RedisReceiverParts;
-  readonly #held = new WeakMap<Delivery, HeldItem>();
+  readonly #held = new WeakMap<Lease, HeldItem>();
   /** Attempts of messages that were given back here, by their tags: Redis does not count. */
   readonly #attempts = new Map<string, number>();
   /** Fields of calls whose answers never came. */
@@ -80,7 +80,7 @@ export class RedisReceiver {
   }
 
   /** What is known of a delivery of ours. */
-  held(delivery: Delivery): HeldItem {
+  held(delivery: Lease): HeldItem {
     const held = this.#held.get(delivery);
     if (held !== undefined) return held;
     throw new KombuError(

@@ -8,6 +8,8 @@ import type {
   DeadLetterTarget,
   DeathReason,
   Delivery,
+  LeaseStandby,
+  LeaseTicket,
   PublishReceipt,
   ReceiveRequest,
   RejectOptions,
@@ -39,7 +41,8 @@ const US_PER_SECOND = 1_000_000;
  * acknowledgement is refused; leases are renewed; a message goes back to the queue that it came from.
  */
 export class RedisTransport implements Transport {
-  readonly manifest: TransportManifest = MANIFEST;
+  readonly manifest: TransportManifest;
+  readonly standby: LeaseStandby | undefined;
   readonly topology: RedisTopology;
   readonly #settings: RedisSettings;
   readonly #clock: Clock;
@@ -97,6 +100,14 @@ export class RedisTransport implements Transport {
       bury,
     });
     this.#publisher = new RedisPublisher({ link, layout, topology, settings, clock, warn: context.warn });
+    this.standby = context.openStandby?.({
+      write: (lease) => {
+        const { field } = this.#receiver.held(lease);
+        return field === undefined ? undefined : { field };
+      },
+      take: () => {}, // The name of a delivery stays.
+    });
+    this.manifest = redisManifest(this.standby === undefined ? "loop" : "thread");
   }
 
   /** Begins to connect. A server that is away is tried for as long as the transport is open. */
@@ -161,12 +172,16 @@ export class RedisTransport implements Transport {
   async extend(delivery: Delivery): Promise<void> {
     const { field } = this.#receiver.held(delivery);
     if (field === undefined) return;
-    const { unacked, unackedIndex } = this.#layout;
     // Counted from before the call, so that our own end is never later than what others see.
     const fromUs = this.#clock.nowUs();
-    const args = [field, this.#restorer.leaseScore];
-    await this.#settle(delivery, EXTEND, { keys: [unacked, unackedIndex], args }, REDIS_PATIENCE_MS);
+    if (!(await this.#isExtended(field))) throw leaseLost(delivery);
     delivery.leaseEndsAtUs = fromUs + this.#settings.leaseMs * US_PER_MS;
+  }
+
+  async renew(ticket: LeaseTicket): Promise<LeaseTicket> {
+    const field = String(ticket.field);
+    if (await this.#isExtended(field)) return ticket;
+    throw new KombuError("lease_lost", `delivery ${field} is not held any more`);
   }
 
   async release(delivery: Delivery, options: ReleaseOptions = {}): Promise<void> {
@@ -196,7 +211,18 @@ export class RedisTransport implements Transport {
 
   async #close(): Promise<void> {
     this.#stop.abort(new KombuError("closed", "the transport is closed; make a new connection"));
+    await this.standby?.close();
     await this.#link.close();
+  }
+
+  /** False: somebody else restored it. */
+  #isExtended(field: string): Promise<boolean> {
+    const { unacked, unackedIndex } = this.#layout;
+    const args = [field, this.#restorer.leaseScore];
+    return this.#link.call(
+      async ({ main }) => (await runScript(main, EXTEND, [unacked, unackedIndex], args)) === 1,
+      { patienceMs: REDIS_PATIENCE_MS },
+    );
   }
 
   #dueScore(delayMs: number): string {
@@ -247,8 +273,8 @@ export class RedisTransport implements Transport {
   ): Promise<void> {
     const work = async ({ main }: RedisSockets, isRepeated: boolean) => {
       const isHeld = (await runScript(main, script, call.keys, call.args)) === 1;
-      const isOwnDoing =
-        isRepeated && this.#clock.nowUs() < (delivery.leaseEndsAtUs ?? 0) && script !== EXTEND;
+      this.standby?.refresh();
+      const isOwnDoing = isRepeated && this.#clock.nowUs() < (delivery.leaseEndsAtUs ?? 0);
       if (!isHeld && !isOwnDoing) throw leaseLost(delivery);
     };
     await this.#link.call(work, { patienceMs });
@@ -261,7 +287,7 @@ interface Return {
   readonly start: () => Promise<void>;
 }
 
-const MANIFEST: TransportManifest = Object.freeze({
+const MANIFEST: Omit<TransportManifest, "renewal"> = Object.freeze({
   name: "redis",
   direct: "native",
   topic: "native",
@@ -289,6 +315,10 @@ const MANIFEST: TransportManifest = Object.freeze({
   leases: true,
   messageBytesMax: REDIS_MESSAGE_BYTES_MAX,
 });
+
+function redisManifest(renewal: TransportManifest["renewal"]): TransportManifest {
+  return Object.freeze({ ...MANIFEST, renewal });
+}
 
 function leaseLost({ info, deliveryTag }: Delivery): KombuError {
   return new KombuError(

@@ -2,7 +2,7 @@ import { limits } from "@pullqueue/core";
 import type { TransportManifest } from "../transport.js";
 
 /** What a broker over a store can do, whichever store it is. */
-export function virtualManifest(name: string): TransportManifest {
+export function virtualManifest(name: string, renewal: TransportManifest["renewal"]): TransportManifest {
   return Object.freeze({
     name,
     direct: "emulated",
@@ -29,6 +29,7 @@ export function virtualManifest(name: string): TransportManifest {
     localExchanges: true,
     localBindings: true,
     leases: true,
+    renewal,
     messageBytesMax: limits.PAYLOAD_BYTES_MAX,
   });
 }

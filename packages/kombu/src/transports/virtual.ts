@@ -15,6 +15,10 @@ import type {
   DeadLetterTarget,
   DeathReason,
   Delivery,
+  Lease,
+  LeaseStandby,
+  LeaseTicket,
+  LeaseTickets,
   PublishReceipt,
   ReceiveRequest,
   RejectOptions,
@@ -53,6 +57,9 @@ interface HeldTask {
   renewal?: Promise<void>;
 }
 
+/** The same for another thread. */
+type TaskTicket = Pick<HeldTask, "id" | "retryCount" | "leaseEndUs"> & { readonly queue: string };
+
 const MS = 1000;
 const US_PER_SECOND = 1_000_000;
 
@@ -71,13 +78,15 @@ export class VirtualTransport implements Transport {
   readonly #context: TransportContext;
   readonly #closeStore: () => Promise<void>;
   readonly #publisher: VirtualPublisher;
-  readonly #held = new WeakMap<Delivery, HeldTask>();
+  readonly #held = new WeakMap<Lease, HeldTask>();
+  readonly standby: LeaseStandby | undefined;
   #turn = 0;
   #backlog = false;
   #closing: Promise<void> | undefined;
 
   constructor({ store, name, project, lease, context, closeStore }: VirtualTransportOptions) {
-    this.manifest = virtualManifest(name);
+    this.standby = context.openStandby?.(this.#tickets());
+    this.manifest = virtualManifest(name, this.standby === undefined ? "loop" : "thread");
     this.topology = new VirtualTopology(store, project);
     this.#publisher = new VirtualPublisher({
       ...{ store, project, topology: this.topology, context },
@@ -110,6 +119,7 @@ export class VirtualTransport implements Transport {
   }
 
   async ack(delivery: Delivery): Promise<void> {
+    this.standby?.refresh();
     const { key, id, retryCount, leaseEndUs } = this.#task(delivery);
     const results = await atDoor(() => this.#store.delete(key, [{ id, retryCount, leaseEndUs }]));
     const error = errorOf(results[0]);
@@ -121,8 +131,10 @@ export class VirtualTransport implements Transport {
   async release(delivery: Delivery, options: ReleaseOptions = {}): Promise<void> {
     const { delayMs = 0, uncounted = false } = options;
     // A renewal that arrived after this would hide the task for a whole lease; whether it succeeds is no matter.
-    if (delayMs > 0) await this.#task(delivery).renewal?.catch(() => {});
-    await this.#extendBy(delivery, delayMs, uncounted && delayMs === 0);
+    const task = this.#task(delivery);
+    if (delayMs > 0) await Promise.allSettled([task.renewal, this.standby?.quiet(delivery)]);
+    this.standby?.refresh();
+    await this.#extendBy(task, delayMs, uncounted && delayMs === 0);
   }
 
   async reject(delivery: Delivery, { reason = "rejected", to }: RejectOptions = {}): Promise<void> {
@@ -137,14 +149,26 @@ export class VirtualTransport implements Transport {
     // Counted from before the call, so that our own end is never later than the store's.
     const fromUs = this.#context.clock.nowUs();
     const task = this.#task(delivery);
-    task.renewal = this.#extendBy(delivery, leaseMs, false);
+    task.renewal = this.#extendBy(task, leaseMs, false);
     await task.renewal;
     delivery.leaseEndsAtUs = fromUs + leaseMs * MS;
   }
 
+  async renew(ticket: LeaseTicket): Promise<LeaseTicket> {
+    const { queue, id, retryCount, leaseEndUs } = ticket as unknown as TaskTicket;
+    const task: HeldTask = { key: this.#key(queue), id, retryCount, leaseEndUs };
+    await this.#extendBy(task, this.#lease.leaseMs, false);
+    return { ...ticket, leaseEndUs: task.leaseEndUs };
+  }
+
   close(): Promise<void> {
-    this.#closing ??= atDoor(this.#closeStore);
+    this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.standby?.close();
+    await atDoor(this.#closeStore);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -274,8 +298,7 @@ export class VirtualTransport implements Transport {
     return delivery;
   }
 
-  async #extendBy(delivery: Delivery, leaseMs: number, uncounted: boolean): Promise<void> {
-    const task = this.#task(delivery);
+  async #extendBy(task: HeldTask, leaseMs: number, uncounted: boolean): Promise<void> {
     const { key, id, retryCount, leaseEndUs } = task;
     const lease = { id, retryCount, leaseEndUs, leaseMs, ...(uncounted ? { uncounted } : {}) };
     const [result] = await atDoor(() => this.#store.extend(key, [lease]));
@@ -288,7 +311,20 @@ export class VirtualTransport implements Transport {
     return { project: this.#project, queue };
   }
 
-  #task(delivery: Delivery): HeldTask {
+  #tickets(): LeaseTickets {
+    return {
+      write: (lease) => {
+        const { key, id, retryCount, leaseEndUs } = this.#task(lease);
+        return { queue: key.queue, id, retryCount, leaseEndUs } satisfies TaskTicket;
+      },
+      take: (lease, ticket) => {
+        const task = this.#task(lease);
+        task.leaseEndUs = Math.max(task.leaseEndUs, (ticket as unknown as TaskTicket).leaseEndUs);
+      },
+    };
+  }
+
+  #task(delivery: Lease): HeldTask {
     const task = this.#held.get(delivery);
     if (task !== undefined) return task;
     throw new KombuError(

@@ -1,0 +1,223 @@
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
+import { type Clock, readClock } from "@pullqueue/core";
+import { backoffMs } from "./backoff.js";
+import { KombuError } from "./errors.js";
+import { RENEW_THREAD_BACKOFF, RENEW_THREAD_CLOSE_MS, RENEW_THREAD_STARTS } from "./limits.js";
+import type {
+  FromRenewalThread,
+  KeptTicket,
+  RenewalThreadData,
+  ToRenewalThread,
+} from "./renewal-messages.js";
+import type { Lease, LeaseStandby, LeaseTerms, LeaseTickets } from "./transport.js";
+
+/** What a thread for renewals needs. */
+export interface RenewalThreadOptions {
+  readonly clock: Clock;
+  /** Chance from 0 to below 1, for pauses. */
+  readonly random: () => number;
+  /** Everything that the thread's own transport is opened with; plain data. */
+  readonly data: Pick<RenewalThreadData, "transport" | "isToldTokens">;
+  /** How leases are written down. */
+  readonly tickets: LeaseTickets;
+  /** Told once when the thread cannot be started. Default: nobody is. */
+  readonly warn?: ((warning: KombuError) => void) | undefined;
+}
+
+/** A running thread, and our end of the line to it. */
+interface Line {
+  readonly worker: Worker;
+  readonly port: MessagePort;
+  readonly exited: Promise<void>;
+}
+
+/** Sources have no built file beside them; theirs is where the build puts it. */
+const ENTRY = new URL(
+  import.meta.url.endsWith(".ts") ? "../dist/renewal-worker.js" : "./renewal-worker.js",
+  import.meta.url,
+);
+
+/**
+ * Renews leases in a worker thread, with a handle of its own on the broker. The event loop goes on renewing as if there were none, and
+ * tells the thread: that renews only what the loop has not when two thirds of a lease are over. So nothing is lost while a handler
+ * blocks the loop, and nothing changes while it does not; a thread that dies is missed by nobody, and started again.
+ *
+ *     none ──first lease──> starting ──> ready ──close──> none
+ *                              ^───── dies ──┘
+ */
+export class RenewalThread implements LeaseStandby {
+  readonly #options: RenewalThreadOptions;
+  readonly #ids = new Map<Lease, number>();
+  readonly #kept = new Map<number, KeptTicket & { readonly lease: Lease }>();
+  readonly #quieted = new Map<number, () => void>();
+  #news = { kept: new Set<number>(), dropped: new Set<number>() };
+  #isTelling = false;
+  #token: string | undefined;
+  #line: Line | undefined;
+  #failures = 0;
+  #nextId = 1;
+  #cancelRestart: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: RenewalThreadOptions) {
+    this.#options = options;
+  }
+
+  keep(lease: Lease, terms: LeaseTerms): void {
+    const ticket = this.#options.tickets.write(lease);
+    const { leaseEndsAtUs } = lease;
+    if (ticket === undefined || leaseEndsAtUs === undefined || this.#closing !== undefined) return;
+    const id = this.#ids.get(lease) ?? this.#nextId++;
+    this.#ids.set(lease, id);
+    this.#kept.set(id, { id, ticket, leaseEndsAtUs, ...terms, lease });
+    this.#news.kept.add(id);
+    this.#tellSoon();
+  }
+
+  drop(lease: Lease): void {
+    const id = this.#forget(lease);
+    if (id === undefined) return;
+    this.#news.dropped.add(id);
+    this.#tellSoon();
+  }
+
+  refresh(): void {
+    const port = this.#line?.port;
+    while (port !== undefined) {
+      const received = receiveMessageOnPort(port);
+      if (received === undefined) return;
+      this.#hear(received.message as FromRenewalThread);
+    }
+  }
+
+  quiet(lease: Lease): Promise<void> {
+    const id = this.#forget(lease);
+    const line = this.#line;
+    if (id === undefined || line === undefined) return Promise.resolve();
+    const answered = new Promise<void>((resolve) => this.#quieted.set(id, resolve));
+    this.#post({ quiet: id });
+    // A thread that is gone has nothing on its way.
+    return Promise.race([answered, line.exited]).finally(() => this.#quieted.delete(id));
+  }
+
+  /** A token that was just used. Kept for as long as there is no newer one. */
+  tellToken(token: string): void {
+    if (token === this.#token) return;
+    this.#token = token;
+    this.#post({ token });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#cancelRestart?.();
+    this.#ids.clear();
+    this.#kept.clear();
+    const line = this.#line;
+    if (line === undefined) return;
+    // Somebody waits now, so that it keeps the process alive until its handle on the broker is closed.
+    line.worker.ref();
+    this.#post({ close: true });
+    const cancel = this.#options.clock.timer(RENEW_THREAD_CLOSE_MS, () => void line.worker.terminate());
+    await line.exited.finally(cancel);
+  }
+
+  #forget(lease: Lease): number | undefined {
+    const id = this.#ids.get(lease);
+    if (id === undefined) return undefined;
+    this.#ids.delete(lease);
+    this.#kept.delete(id);
+    this.#news.kept.delete(id);
+    return id;
+  }
+
+  /** In the same turn of the event loop, before a handler can run: it may block for as long as it likes. */
+  #tellSoon(): void {
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    queueMicrotask(() => this.#tell());
+  }
+
+  #tell(): void {
+    this.#isTelling = false;
+    const { kept, dropped } = this.#news;
+    this.#news = { kept: new Set(), dropped: new Set() };
+    if (this.#closing !== undefined) return;
+    if (this.#line === undefined) {
+      // Nobody has to hear of what came and went; whoever starts is told everything that is kept then.
+      if (kept.size > 0 && this.#cancelRestart === undefined) this.#start();
+      return;
+    }
+    this.#post({ kept: [...kept].map((id) => this.#ticketOf(id)), dropped: [...dropped] });
+  }
+
+  #ticketOf(id: number): KeptTicket {
+    const { lease: _, ...ticket } = this.#kept.get(id)!;
+    return ticket;
+  }
+
+  #post(message: ToRenewalThread): void {
+    this.#line?.port.postMessage(message);
+  }
+
+  #start(): void {
+    const { port1: port, port2 } = new MessageChannel();
+    const { data, clock } = this.#options;
+    const workerData: RenewalThreadData = { ...data, clock: readClock(clock), port: port2 };
+    // Without our own flags: what a program preloads for itself, such as tracing, is not for this thread.
+    const worker = new Worker(ENTRY, {
+      workerData,
+      transferList: [port2],
+      execArgv: [],
+      name: "lease renewals",
+    });
+    let why: unknown;
+    worker.on("error", (error) => {
+      why = error;
+    });
+    const exited = new Promise<void>((resolve) => {
+      worker.once("exit", () => {
+        port.close();
+        resolve();
+        this.#ended(why);
+      });
+    });
+    worker.unref();
+    port.on("message", (message: FromRenewalThread) => this.#hear(message));
+    port.unref();
+    this.#line = { worker, port, exited };
+    const kept = [...this.#kept.keys()].map((id) => this.#ticketOf(id));
+    this.#post({ kept, ...(this.#token === undefined ? {} : { token: this.#token }) });
+  }
+
+  #ended(why: unknown): void {
+    this.#line = undefined;
+    if (this.#closing !== undefined) return;
+    this.#failures += 1;
+    const { clock, random, warn } = this.#options;
+    const restart = () => {
+      this.#cancelRestart = undefined;
+      if (this.#kept.size > 0) this.#start();
+    };
+    this.#cancelRestart = () => {};
+    if (this.#failures < RENEW_THREAD_STARTS) {
+      this.#cancelRestart = clock.timer(backoffMs(this.#failures, RENEW_THREAD_BACKOFF, random()), restart);
+    } else {
+      const text = `the thread that renews leases does not start: ${String(why)}; handlers that block the event loop lose their messages. Mend that, or say leaseRenewal: "loop"`;
+      warn?.(new KombuError("internal", text, { cause: why }));
+    }
+  }
+
+  #hear({ isReady, renewed, quiet }: FromRenewalThread): void {
+    if (isReady === true) this.#failures = 0;
+    if (quiet !== undefined) this.#quieted.get(quiet)?.();
+    const kept = renewed === undefined ? undefined : this.#kept.get(renewed.id);
+    if (renewed === undefined || kept === undefined) return;
+    const { lease } = kept;
+    lease.leaseEndsAtUs = Math.max(lease.leaseEndsAtUs ?? 0, renewed.leaseEndsAtUs);
+    this.#options.tickets.take(lease, renewed.ticket);
+  }
+}
