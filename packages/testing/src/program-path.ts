@@ -6,6 +6,7 @@ export type ProgramName =
   | "graceful-worker"
   | "blocking-consumer"
   | "lease-worker"
+  | "many-connections"
   | "put-and-get"
   | "soak-client"
   | "soak-server"
