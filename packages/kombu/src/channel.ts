@@ -125,12 +125,16 @@ export class Channel implements EntityChannel, AsyncDisposable {
     return () => void this.#sources.delete(source);
   }
 
-  /** Declares an exchange or a queue with its bindings, unless this connection did so before. */
-  async declareOnce(entity: Exchange | Queue, signal?: AbortSignal): Promise<void> {
+  /** Declares an exchange or a queue with its bindings, unless this connection did so before. Whether it did now. */
+  async declareOnce(entity: Exchange | Queue, signal?: AbortSignal): Promise<boolean> {
     const { closing } = this.#session;
-    const declare = () =>
-      this.#running.during(async () => void (await entity.bind(this).declare({ signal: closing })));
+    let isNew = false;
+    const declare = () => {
+      isNew = true;
+      return this.#running.during(async () => void (await entity.bind(this).declare({ signal: closing })));
+    };
     await orAbort(this.#session.declareOnce(entity, declare), signal);
+    return isNew;
   }
 
   /** Sends a message that is ready. Closing waits for it. */

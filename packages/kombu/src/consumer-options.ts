@@ -5,7 +5,7 @@ import { type DeadLetterPolicy, deadLetterCheck } from "./dead-letter-policy.js"
 import { CONCURRENCY_MAX, PREFETCH_MAX, TIMEOUT_MS_MAX } from "./limits.js";
 import type { Message } from "./message.js";
 import { signalCheck } from "./publish-options.js";
-import type { Queue } from "./queue.js";
+import { Queue } from "./queue.js";
 import { type Schema, schemaCheck } from "./schema.js";
 
 /** Handles a message; called with its decoded body. What it throws leaves `drainEvents`, and the message stays held. */
@@ -45,6 +45,18 @@ export interface ConsumerOptions<T = unknown> {
 export const acceptCheck: Check = {
   expected: "an array of serializer names or content types",
   holds: (v) => Array.isArray(v) && v.every((item) => typeof item === "string"),
+};
+
+/** One queue of a consumer. */
+export const queueCheck: Check = {
+  expected: 'a Queue, such as new Queue("jobs")',
+  holds: (v) => v instanceof Queue,
+};
+
+/** All of its queues. */
+export const queuesCheck: Check = {
+  expected: "at least one Queue",
+  holds: (v) => Array.isArray(v) && v.length > 0,
 };
 
 /** How many messages may be held. */

@@ -1,10 +1,12 @@
 import { type Channel, type EventSource, giveBackAll } from "./channel.js";
-import { type Check, checkOptions, checkValue, functionCheck } from "./check.js";
+import { booleanCheck, checkOptions, checkValue, functionCheck } from "./check.js";
 import {
   CONSUMER_CHECKS,
   type ConsumerOptions,
   type MessageCallback,
   prefetchCheck,
+  queueCheck,
+  queuesCheck,
   RUN_CHECKS,
   type RunOptions,
 } from "./consumer-options.js";
@@ -15,20 +17,10 @@ import { KombuError } from "./errors.js";
 import type { Holding } from "./holding.js";
 import type { Message } from "./message.js";
 import { MessageIterator } from "./message-iterator.js";
-import { Queue } from "./queue.js";
+import type { Queue } from "./queue.js";
 import type { Schema } from "./schema.js";
 import { closedError } from "./session.js";
 import { linkSignals } from "./waiting.js";
-
-const queueCheck: Check = {
-  expected: 'a Queue, such as new Queue("jobs")',
-  holds: (v) => v instanceof Queue,
-};
-
-const queuesCheck: Check = {
-  expected: "at least one Queue",
-  holds: (v) => Array.isArray(v) && v.length > 0,
-};
 
 const DEFAULT_TAG_PREFIX = "consumer-";
 
@@ -37,7 +29,8 @@ const DEFAULT_TAG_PREFIX = "consumer-";
  * `for await (const message of consumer)`, or by `run`. Two consumers never share anything, not even on one queue.
  */
 export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
-  readonly #channel: Channel;
+  /** Where it receives. */
+  readonly channel: Channel;
   readonly #options: ConsumerOptions<T>;
   readonly #queues = new Map<string, Queue>();
   readonly #tags = new Map<string, string>();
@@ -49,13 +42,14 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
   #stop = new AbortController();
   #busy: string | undefined;
   #startedByUse = false;
+  #isPaused = false;
 
   /** Throws `invalid_argument`. Nothing is declared or received until `consume`, a `for await` or `run`. */
   constructor(channel: Channel, queues: Queue | readonly Queue[], options: ConsumerOptions<T> = {}) {
     const list = checkValue("the queues of a consumer", [queues].flat(), queuesCheck);
     for (const queue of list) checkValue("a consumer's queue", queue, queueCheck);
     checkOptions("a consumer", options, CONSUMER_CHECKS);
-    this.#channel = channel;
+    this.channel = channel;
     this.#options = { ...options };
     this.#noAck = options.noAck;
     this.#callbacks = [...(options.callbacks ?? [])];
@@ -63,7 +57,7 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
     const { deadLetter } = options;
     this.#policy = deadLetter === undefined ? undefined : resolvePolicy(deadLetter, this.#queues.keys());
     this.#received = new DeliveryQueue(channel, {
-      queueNames: () => [...this.#tags.keys()],
+      queueNames: () => (this.#isPaused ? [] : [...this.#tags.keys()]),
       noAck: (name) => this.#noAck ?? this.#queues.get(name)?.noAck ?? false,
       tag: (name) => this.#tags.get(name),
       consumerArguments: (name) => this.#queues.get(name)?.consumerArguments ?? {},
@@ -95,10 +89,10 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
     const { signal: stopping } = this.#stop;
     if (this.#options.autoDeclare ?? true) await this.declare(options);
     // Whoever cancels, aborts or closes while the queues are being declared wins.
-    for (const signal of [options.signal, stopping, this.#channel.closing]) signal?.throwIfAborted();
+    for (const signal of [options.signal, stopping, this.channel.closing]) signal?.throwIfAborted();
     const fresh = [...this.#queues.keys()].filter((name) => !this.#tags.has(name));
     for (const name of fresh) this.#tags.set(name, this.#newTag());
-    this.#detach ??= this.#channel.attach(this);
+    this.#detach ??= this.channel.attach(this);
     if (fresh.length > 0) this.#received.restart();
   }
 
@@ -106,7 +100,7 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
   async declare(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     const { entity } = this.#policy ?? {};
     const entities = [...(entity === undefined ? [] : [entity]), ...this.#queues.values()];
-    for (const one of entities) await this.#channel.declareOnce(one, options.signal);
+    for (const one of entities) await this.channel.declareOnce(one, options.signal);
   }
 
   /** Adds a queue and declares it; `consume` starts it. */
@@ -114,7 +108,7 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
     checkValue("a consumer's queue", queue, queueCheck);
     const { deadLetter } = this.#options;
     if (deadLetter !== undefined) resolvePolicy(deadLetter, [queue.name]);
-    if (this.#options.autoDeclare ?? true) await this.#channel.declareOnce(queue, options.signal);
+    if (this.#options.autoDeclare ?? true) await this.channel.declareOnce(queue, options.signal);
     this.#queues.set(queue.name, queue);
   }
 
@@ -127,7 +121,22 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
   qos({ prefetchCount }: { readonly prefetchCount: number }): void {
     this.#received.prefetchCount = checkValue("prefetchCount", prefetchCount, prefetchCheck);
     this.#received.changed.notify();
-    this.#channel.changed.notify();
+    this.channel.changed.notify();
+  }
+
+  /**
+   * False pauses: nothing is received until true, and what nobody has seen goes back. Messages that were handed over stay held.
+   * On brokers that push, its subscriptions end meanwhile, and with the last one an `autoDelete` queue.
+   */
+  async flow(active: boolean): Promise<void> {
+    this.#isPaused = !checkValue("active", active, booleanCheck);
+    this.#received.restart();
+    if (this.#isPaused) await this.#received.giveBack();
+  }
+
+  /** Gives back everything it holds, to come again; who still works on it can settle it no more (`message_state`). */
+  recover(): Promise<void> {
+    return this.#received.recover();
   }
 
   /** Stops one queue and forgets it; quiet when it is not there. Messages that were handed over stay held. */
@@ -165,7 +174,7 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
   /** Removes the messages of its queues, and returns how many went. */
   async purge(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<number> {
     let removed = 0;
-    for (const name of this.#queues.keys()) removed += await this.#channel.purge(name, options.signal);
+    for (const name of this.#queues.keys()) removed += await this.channel.purge(name, options.signal);
     return removed;
   }
 
@@ -213,14 +222,14 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
       throw error;
     }
     const { signal, interruptSignal = signal } = options;
-    const link = linkSignals(this.#stop.signal, signal, this.#channel.closing);
-    const interrupt = linkSignals(this.#stop.signal, interruptSignal, this.#channel.closing);
+    const link = linkSignals(this.#stop.signal, signal, this.channel.closing);
+    const interrupt = linkSignals(this.#stop.signal, interruptSignal, this.channel.closing);
     // What callbacks leave open does not keep others from coming, so that there is no number to send ahead.
     this.#received.aheadCount = settles ? (options.concurrency ?? 1) : 0;
     try {
       await new ConsumerRun<T>(handler, options, {
-        clock: this.#channel.clock,
-        random: this.#channel.random,
+        clock: this.channel.clock,
+        random: this.channel.random,
         received: this.#received,
         message: (holding) => this.#message(holding),
         settles,
@@ -230,7 +239,7 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
         signal: link.signal,
         interrupting: interrupt.signal,
       }).untilStopped();
-      this.#channel.closing.throwIfAborted();
+      this.channel.closing.throwIfAborted();
     } finally {
       link.end();
       interrupt.end();
@@ -376,7 +385,7 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
     const schema = this.#options.schema ?? this.#queues.get(holding.delivery.info.queue)?.schema;
     const noAck = holding.state === "acknowledged";
     // What the queues' schemas make of their payloads is what the type of this consumer says.
-    return this.#channel.message(holding, {
+    return this.channel.message(holding, {
       accept,
       noAck,
       schema: schema as Schema<unknown, T> | undefined,
@@ -384,6 +393,6 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
   }
 
   #newTag(): string {
-    return `${this.#options.tagPrefix ?? DEFAULT_TAG_PREFIX}${this.#channel.nextConsumerNumber()}`;
+    return `${this.#options.tagPrefix ?? DEFAULT_TAG_PREFIX}${this.channel.nextConsumerNumber()}`;
   }
 }

@@ -165,6 +165,12 @@ export class DeliveryQueue {
     await giveBackAll(meant);
   }
 
+  /** Gives back everything that is held, handed over or not. */
+  async recover(): Promise<void> {
+    this.#waiting = [];
+    await giveBackAll([...this.#held]);
+  }
+
   /** Settles before anybody sees the message; false when it was not ours any more. */
   async #finish(holding: Holding, settlement: Settlement): Promise<boolean> {
     try {

@@ -80,6 +80,16 @@ async function untilNews(
   }
 }
 
+/** What was thrown because no message came: a callback may throw `timeout` for reasons of its own. */
+const idleTimeouts = new WeakSet<object>();
+
+/** Whether an error of `drainEvents` says that no message came in time. */
+export function isIdleTimeout(error: unknown): boolean {
+  return typeof error === "object" && error !== null && idleTimeouts.has(error);
+}
+
 function drainTimeout(timeoutMs: number): KombuError {
-  return new KombuError("timeout", `no message came within ${timeoutMs} ms`);
+  const error = new KombuError("timeout", `no message came within ${timeoutMs} ms`);
+  idleTimeouts.add(error);
+  return error;
 }

@@ -1,6 +1,8 @@
 // For programs that send and receive messages.
 
+export { newUuid as uuid } from "@pullqueue/core";
 export { type Bindable, Binding, type BindingOptions, type BindingPlain } from "./binding.js";
+export { Broadcast, type BroadcastOptions } from "./broadcast.js";
 export type { Channel } from "./channel.js";
 export { compareTimetuples, LamportClock, type Timetuple } from "./clocks.js";
 export { type CompressedBody, CompressionRegistry, type CompressionRegistryOptions } from "./compression.js";
@@ -41,6 +43,14 @@ export {
   type KombuErrorDetails,
   type SchemaIssue,
 } from "./errors.js";
+export {
+  drainConsumer,
+  type EventLoopOptions,
+  eventLoop,
+  type IterMessagesOptions,
+  iterMessages,
+  maybeDeclare,
+} from "./event-loop.js";
 export {
   type DeliveryMode,
   Exchange,

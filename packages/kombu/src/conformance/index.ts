@@ -9,6 +9,7 @@ import {
   type ManifestNeed,
   type Need,
 } from "./broker-under-test.js";
+import { commonCases } from "./common-cases.js";
 import { consumerCases } from "./consumer-cases.js";
 import { contentCases } from "./content-cases.js";
 import { deadLetterCases } from "./dead-letter-cases.js";
@@ -62,6 +63,7 @@ const CONTENTS: Readonly<Record<string, Cases>> = {
   "for await": iterationCases,
   "run()": runCases,
   workers: workerCases,
+  "loops and broadcasts": commonCases,
   "simple queues": simpleQueueCases,
   replies: replyCases,
   "remote control": pidboxCases,

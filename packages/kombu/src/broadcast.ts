@@ -1,0 +1,28 @@
+import { newUuid } from "@pullqueue/core";
+import { Exchange } from "./exchange.js";
+import { Queue, type QueueOptions } from "./queue.js";
+
+/** What else is known about a broadcast queue. */
+export interface BroadcastOptions<In = unknown, Out = In> extends QueueOptions<In, Out> {
+  /** The queue's name. Default: `bcast.` and a UUID, so that each process has a queue, and with it each message, of its own. */
+  readonly queue?: string;
+  /** Append a UUID to `queue` too. Default false. */
+  readonly unique?: boolean;
+}
+
+/**
+ * A queue that gets all messages of a fanout exchange, beside those of others: every consumer gets a copy. It goes with its last
+ * consumer where brokers can do that (see the capability matrix); what was published before it was declared it does not get.
+ *
+ *     connection.consumer(new Broadcast("news")); connection.producer({ exchange: new Exchange("news", "fanout") });
+ */
+export class Broadcast<In = unknown, Out = In> extends Queue<In, Out> {
+  /** `name` is the exchange's, and the queue's alias. Throws `invalid_argument`. */
+  constructor(name: string, options: BroadcastOptions<In, Out> = {}) {
+    const { queue = "bcast", unique = false, ...others } = options;
+    super(unique || options.queue === undefined ? `${queue}.${newUuid()}` : queue, {
+      ...{ autoDelete: true, alias: name, exchange: new Exchange(name, "fanout") },
+      ...others,
+    });
+  }
+}
