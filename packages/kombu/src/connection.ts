@@ -225,7 +225,7 @@ export class Connection implements AsyncDisposable {
 
   /** Calls to a queue whose consumers reply, on the default channel. */
   rpc<In = unknown, Reply = unknown>(
-    queue: Queue<In> | string,
+    queue: Queue<In, unknown> | string,
     options: RpcOptions<Reply> = {},
   ): RpcClient<In, Reply> {
     return new RpcClient<In, Reply>(this.#default(), queue, options);

@@ -58,13 +58,13 @@ const targetCheck: Check = {
  */
 export class RpcClient<In = unknown, Reply = unknown> implements AsyncDisposable {
   readonly #producer: Producer<In>;
-  readonly #target: Queue<In> | undefined;
+  readonly #target: Queue<In, unknown> | undefined;
   readonly #replies: ReplyQueue<Reply>;
   readonly #replyTo: string;
   readonly #timeoutMs: number;
 
   /** A `Queue` is declared with the first call, a name is not. Throws `invalid_argument`. */
-  constructor(channel: Channel, target: Queue<In> | string, options: RpcOptions<Reply> = {}) {
+  constructor(channel: Channel, target: Queue<In, unknown> | string, options: RpcOptions<Reply> = {}) {
     checkValue("the target of an RPC client", target, targetCheck);
     checkOptions("an RPC client", options, RPC_CHECKS);
     const { serializer, accept, replySchema, replyExpiresMs = RPC_REPLY_EXPIRES_MS } = options;

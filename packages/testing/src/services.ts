@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 const SERVICES = {
   strace: { command: ["strace", "-o", "/dev/null", "true"], debianPackage: "strace" },
   "python3-kombu": { command: ["/usr/bin/python3", "-c", "import kombu"], debianPackage: "python3-kombu" },
+  "python3-celery": { command: ["/usr/bin/python3", "-c", "import celery"], debianPackage: "python3-celery" },
   "python3-msgpack": {
     command: ["/usr/bin/python3", "-c", "import msgpack"],
     debianPackage: "python3-msgpack",
