@@ -255,6 +255,40 @@ describe.skipIf(isMissing("redis-server") || isMissing("python3-redis"))(
       expect(await new Queue("q").bind(await under.connect({}, real).channel()).get()).toBeNull();
     });
 
+    it("it reads our dead letters with their headers, and its own expiration is heeded", async () => {
+      const peer = await python();
+      const connection = under.connect({}, real);
+      const queue = new Queue("q", { deadLetterQueue: "dead" });
+      await queue.bind(await connection.channel()).declare();
+      const seconds = Math.floor(Date.now() / 1000);
+      const options = { headers: { own: "kept" }, correlation_id: "c" };
+      await peer.ask("publish", { routing_key: "q", body: { order: 7 }, options });
+      const expired = { expiration: 1, timestamp: seconds - 10 };
+      await peer.ask("publish", { routing_key: "q", body: "late", options: expired });
+      await peer.ask("publish", {
+        routing_key: "q",
+        body: "alive",
+        options: { expiration: 60, timestamp: seconds },
+      });
+      await (await get(connection, "q")).reject();
+      expect((await get(connection, "q")).payload).toBe("alive");
+      const death = { queue: "q", count: 1, exchange: "", "routing-keys": ["q"], time: expect.any(Number) };
+      for (const [payload, reason] of [
+        [{ order: 7 }, "rejected"],
+        ["late", "expired"],
+      ]) {
+        const letter = await peer.ask<PythonMessage>("get", { queue: "dead", settle: "ack" });
+        expect(letter.payload).toEqual(payload);
+        expect(letter.headers["x-death"]).toEqual([
+          { ...death, reason, ...(reason === "expired" ? { "original-expiration": "1000" } : {}) },
+        ]);
+        expect(letter.properties.expiration).toBeUndefined();
+        if (reason === "rejected") {
+          expect(letter).toMatchObject({ headers: { own: "kept" }, properties: { correlation_id: "c" } });
+        }
+      }
+    });
+
     /** A process of ours that takes messages and is killed. Needs the build. */
     async function killedHolder({
       queue,
