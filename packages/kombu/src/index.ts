@@ -86,7 +86,7 @@ export type {
 export { Mailbox, type MailboxOptions } from "./pidbox/mailbox.js";
 export { type PidboxHandler, PidboxNode, type PidboxNodeOptions } from "./pidbox/node.js";
 export { type ChannelPool, type ConnectionPool, Pools, ProducerPool } from "./pools.js";
-export { Producer, type ProducerOptions, type Receipt } from "./producer.js";
+export { Producer, type ProducerOptions, type Receipt, type ReturnedMessage } from "./producer.js";
 export type { PublishOptions } from "./publish-options.js";
 export { Queue, type QueueOptions, type QueuePlain } from "./queue.js";
 export type { RedisOptions } from "./redis-options.js";

@@ -1,8 +1,16 @@
 import type { Channel } from "./channel.js";
-import { booleanCheck, type Check, checkOptions, nameCheck, oneOfCheck, stringCheck } from "./check.js";
-import { KombuError } from "./errors.js";
+import {
+  booleanCheck,
+  type Check,
+  checkOptions,
+  functionCheck,
+  nameCheck,
+  oneOfCheck,
+  stringCheck,
+} from "./check.js";
+import { isKombuError, KombuError } from "./errors.js";
 import { Exchange, exchangeOf } from "./exchange.js";
-import type { MessageContent } from "./message-content.js";
+import type { MessageContent, MessageProperties } from "./message-content.js";
 import {
   checkPublishOptions,
   idempotencyKeyOf,
@@ -29,6 +37,11 @@ export interface ProducerOptions<In = unknown> {
   /** Declare the producer's exchange before its first message. Default true. */
   readonly autoDeclare?: boolean;
   /**
+   * Told of each `mandatory` message that no queue takes, and awaited: kombu's `on_return`. `publish` then resolves with a receipt without
+   * queues. Default: `publish` rejects with `unroutable`.
+   */
+  readonly onReturn?: (returned: ReturnedMessage<NoInfer<In>>) => unknown;
+  /**
    * What payloads must be, of any library with Standard Schema: others are `schema_mismatch` before anything is sent. The payload is
    * sent as it is given; what the schema makes of it is for the consumer, who asks it again.
    */
@@ -45,8 +58,22 @@ const PRODUCER_CHECKS: Readonly<Record<keyof ProducerOptions, Check>> = {
   compression: stringCheck,
   envelope: oneOfCheck(["kombu", "raw"]),
   autoDeclare: booleanCheck,
+  onReturn: functionCheck,
   schema: schemaCheck,
 };
+
+/** A mandatory message that came back: no queue took it. */
+export interface ReturnedMessage<In = unknown> {
+  readonly exchange: string;
+  readonly routingKey: string;
+  /** What was given to `publish`. */
+  readonly body: In;
+  readonly headers: Readonly<Record<string, unknown>>;
+  /** Under kombu's names. */
+  readonly properties: MessageProperties;
+  /** Says why, with the code `unroutable`. */
+  readonly error: KombuError;
+}
 
 /** What became of a message. */
 export interface Receipt extends PublishReceipt {
@@ -120,8 +147,21 @@ export class Producer<In = unknown> {
       ...{ envelope, idempotencyKey, tag, delayMs, taskId },
       keyChosen: options.idempotencyKey !== undefined,
     };
-    const { queues } = await this.#channel.publish(content, route, signal);
-    return { queues, messageId: options.messageId };
+    try {
+      const { queues } = await this.#channel.publish(content, route, signal);
+      return { queues, messageId: options.messageId };
+    } catch (error) {
+      if (!isKombuError(error, "unroutable") || this.#options.onReturn === undefined) throw error;
+      const { headers, properties } = content;
+      await this.#options.onReturn({
+        ...{ exchange: exchange.name, routingKey },
+        body,
+        headers,
+        properties,
+        error,
+      });
+      return { queues: [], messageId: options.messageId };
+    }
   }
 
   /** An exchange given by name alone is not declared: it may be of any type, and only its owner knows. */

@@ -52,7 +52,7 @@ export interface QueueOptions<In = unknown, Out = In> {
   readonly maxLength?: number;
   /** Most bytes of messages (`x-max-length-bytes`). */
   readonly maxLengthBytes?: number;
-  /** Highest priority (`x-max-priority`). */
+  /** Highest priority (`x-max-priority`). RabbitMQ heeds priorities only in classic queues that have it, and only where they are made. */
   readonly maxPriority?: number;
   /**
    * Where its rejected and expired messages go (`x-dead-letter-exchange`): an Exchange is declared first, a name is not. The empty name is

@@ -49,6 +49,8 @@ export interface TransportManifest {
   readonly exchangeBindings: Support;
   /** Messages are stored as kombu's JSON envelopes, which may have any property. Otherwise as AMQP's body and properties. */
   readonly envelopes: boolean;
+  /** The priority of messages that are handed out first, 0 or 9. Undefined: priorities change nothing, the oldest goes first. */
+  readonly urgentPriority: number | undefined;
   /** Exchanges live in the connection that declared them. Otherwise in the broker, where all know them. */
   readonly localExchanges: boolean;
   /** Bindings live in the connection that made them, so that others reach a queue by its name alone. Otherwise in the broker. */

@@ -17,6 +17,7 @@ const OTHER_FIELDS: readonly string[] = [
   "envelopes",
   "localExchanges",
   "localBindings",
+  "urgentPriority",
 ];
 
 /** Nobody listens there either, and it is not asked. */

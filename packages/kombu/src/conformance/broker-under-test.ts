@@ -48,7 +48,15 @@ export const QUEUE_NAMES: readonly string[] = [
 
 /** The needs that the manifest decides. */
 export const MANIFEST_NEEDS = [
-  ...(["delay", "idempotency", "taskIds", "envelopes", "localExchanges", "messageBytesMax"] as const),
+  ...([
+    "delay",
+    "idempotency",
+    "taskIds",
+    "envelopes",
+    "localExchanges",
+    "messageBytesMax",
+    "urgentPriority",
+  ] as const),
 ] as const;
 
 /** What a case depends on that a transport's manifest tells. */

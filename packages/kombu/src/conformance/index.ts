@@ -21,6 +21,7 @@ import { leaseCases } from "./lease-cases.js";
 import { lifecycleCases } from "./lifecycle-cases.js";
 import { pidboxCases } from "./pidbox-cases.js";
 import { prefetchCases } from "./prefetch-cases.js";
+import { priorityCases } from "./priority-cases.js";
 import { producerCases } from "./producer-cases.js";
 import { queueCases } from "./queue-cases.js";
 import { rawCases } from "./raw-cases.js";
@@ -58,6 +59,7 @@ const CONTENTS: Readonly<Record<string, Cases>> = {
   leases: leaseCases,
   expiry: expiryCases,
   "dead letters": deadLetterCases,
+  priorities: priorityCases,
   producers: producerCases,
   consumers: consumerCases,
   "for await": iterationCases,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Exchange } from "../exchange.js";
+import type { ReturnedMessage } from "../producer.js";
 import { Queue } from "../queue.js";
 import { type Cases, needing } from "./broker-under-test.js";
 import { assertQueues, declareBound, declareQueue, drainPayloads, getOne, rejectsWith } from "./support.js";
@@ -92,6 +93,23 @@ export const producerCases: Cases = {
     const receipt = await connection.producer({ exchange }).publish("hi", { messageId: "m-1" });
     assertQueues(receipt, ["one", "two"]);
     assert.equal(receipt.messageId, "m-1");
+  },
+
+  "onReturn gets mandatory messages that no queue takes, instead of an error": async (connection) => {
+    const exchange = await declareBound(connection, "direct", { one: "key" });
+    const returned: ReturnedMessage[] = [];
+    const onReturn = async (message: ReturnedMessage) => void returned.push(message);
+    const producer = connection.producer({ exchange, onReturn });
+    const options = { routingKey: "unused", headers: { own: 1 }, correlationId: "c-1" };
+    const receipt = await producer.publish({ come: "back" }, { ...options, mandatory: true });
+    assert.deepEqual(receipt.queues, []);
+    await producer.publish("not mandatory", options);
+    await producer.publish("routed", { routingKey: "key", mandatory: true });
+    assert.equal(returned.length, 1);
+    const [{ error, properties, headers, ...rest }] = returned as [ReturnedMessage];
+    assert.equal(error.code, "unroutable");
+    assert.deepEqual([headers.own, properties.correlation_id], [1, "c-1"]);
+    assert.deepEqual(rest, { exchange: "direct-exchange", routingKey: "unused", body: { come: "back" } });
   },
 
   "mandatory makes unroutable an error": async (connection) => {

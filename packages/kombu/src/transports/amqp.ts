@@ -1,7 +1,7 @@
 import { setMaxListeners } from "node:events";
 import { sendDeadLetter } from "../dead-letter.js";
 import { KombuError } from "../errors.js";
-import { AMQP_MESSAGE_BYTES_MAX } from "../limits.js";
+import { AMQP_MESSAGE_BYTES_MAX, PRIORITY_MAX } from "../limits.js";
 import type { MessageContent } from "../message-content.js";
 import type { AmqpSettings } from "../options.js";
 import { closedError } from "../session.js";
@@ -258,6 +258,7 @@ function amqpManifest(delayedDelivery: DelayQueueType | undefined): TransportMan
     requeueDelay: "emulated",
     exchangeBindings: "native",
     envelopes: false,
+    urgentPriority: PRIORITY_MAX,
     localExchanges: false,
     localBindings: false,
     leases: false,

@@ -1,7 +1,12 @@
 import type { Clock } from "@pullqueue/core";
 import { sendDeadLetter } from "../dead-letter.js";
 import { KombuError } from "../errors.js";
-import { REDIS_MESSAGE_BYTES_MAX, REDIS_PATIENCE_MS, REDIS_RELEASE_PATIENCE_MS } from "../limits.js";
+import {
+  PRIORITY_MAX,
+  REDIS_MESSAGE_BYTES_MAX,
+  REDIS_PATIENCE_MS,
+  REDIS_RELEASE_PATIENCE_MS,
+} from "../limits.js";
 import type { MessageContent } from "../message-content.js";
 import type { RedisSettings } from "../redis-options.js";
 import type {
@@ -107,7 +112,7 @@ export class RedisTransport implements Transport {
       },
       take: () => {}, // The name of a delivery stays.
     });
-    this.manifest = redisManifest(this.standby === undefined ? "loop" : "thread");
+    this.manifest = redisManifest(this.standby === undefined ? "loop" : "thread", settings);
   }
 
   /** Begins to connect. A server that is away is tried for as long as the transport is open. */
@@ -287,7 +292,7 @@ interface Return {
   readonly start: () => Promise<void>;
 }
 
-const MANIFEST: Omit<TransportManifest, "renewal"> = Object.freeze({
+const MANIFEST: Omit<TransportManifest, "renewal" | "urgentPriority"> = Object.freeze({
   name: "redis",
   direct: "native",
   topic: "native",
@@ -316,8 +321,12 @@ const MANIFEST: Omit<TransportManifest, "renewal"> = Object.freeze({
   messageBytesMax: REDIS_MESSAGE_BYTES_MAX,
 });
 
-function redisManifest(renewal: TransportManifest["renewal"]): TransportManifest {
-  return Object.freeze({ ...MANIFEST, renewal });
+function redisManifest(
+  renewal: TransportManifest["renewal"],
+  { urgentFirst }: RedisSettings,
+): TransportManifest {
+  const urgentPriority = urgentFirst === "highest" ? PRIORITY_MAX : 0;
+  return Object.freeze({ ...MANIFEST, renewal, urgentPriority });
 }
 
 function leaseLost({ info, deliveryTag }: Delivery): KombuError {

@@ -26,6 +26,7 @@ export function virtualManifest(name: string, renewal: TransportManifest["renewa
     requeueDelay: "native",
     exchangeBindings: "refused",
     envelopes: true,
+    urgentPriority: undefined,
     localExchanges: true,
     localBindings: true,
     leases: true,
