@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { type Child, startChild } from "../src/child.js";
 import { temporarySchema } from "../src/postgres-schema.js";
 import { type ProgramName, programPath } from "../src/program-path.js";
+import { startRabbitmqInstance } from "../src/rabbitmq-instance.js";
 import { startRedisInstance } from "../src/redis-instance.js";
 import { READY_MS, startServerProcess } from "../src/server-process.js";
 import { isMissing } from "../src/services.js";
@@ -174,4 +175,18 @@ describe.each(PLACES)("%s", { timeout: 120_000 }, (_name, open, isLeftOut) => {
       expect(systemClock().nowUs() / 1000).toBeGreaterThanOrEqual(endMs);
     },
   );
+});
+
+describe.skipIf(isMissing("rabbitmq-programs"))("amqp", { timeout: 240_000 }, () => {
+  test("a handler that blocks the event loop for three heartbeats loses its message, and learns that from its signal and its refused acknowledgement", async () => {
+    await using instance = await startRabbitmqInstance();
+    await put(instance.url, "one");
+    const url = `${instance.url}?heartbeat=${LEASE_MS / 1000}`;
+    const holder = start("blocking-consumer", url, "work", "1", String(BLOCK_MS + LEASE_MS));
+    await holder.child.line(/^handling one$/, READY_MS);
+    const rival = await startRival(instance.url);
+    await rival.child.line(/^got one$/, READY_MS);
+    expect(await holder.child.exited(READY_MS), holder.child.stderr()).toEqual(ENDED_WELL);
+    expect(holder.lines).toEqual(["handling one", "refused lease_lost", "aborted lease_lost"]);
+  });
 });

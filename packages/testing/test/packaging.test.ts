@@ -132,6 +132,25 @@ describe("packages", () => {
     expect({ stdout, stderr, code }).toEqual({ stdout: "{ message: 'hello' }\n", stderr: "", code: 0 });
   });
 
+  test("the thread that renews leases is found, and works while the event loop is blocked", async () => {
+    await using server = await startServerProcess();
+    writeFileSync(
+      folder.file("blocked.mjs"),
+      `import { Connection } from "@pullqueue/kombu";
+       const url = process.argv[2].replace("http", "appengine") + "/p?lease_secs=1";
+       const connection = new Connection(url);
+       const queue = connection.simpleQueue("work");
+       await queue.put("hi");
+       const message = await queue.get();
+       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3500);
+       await message.ack();
+       console.log(message.payload, message.signal.aborted);
+       await connection.close();`,
+    );
+    const { stdout, stderr } = await node("blocked.mjs", server.url);
+    expect({ stdout, stderr }).toEqual({ stdout: "hi false\n", stderr: "" });
+  });
+
   test.each(["pullqueue", "pullqueue_authenticate"])(
     "the command %s is installed and runs",
     async (command) => {
