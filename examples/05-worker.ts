@@ -6,15 +6,14 @@ await using connection = new Connection({
   transportOptions: { projectName: "my_project" },
 });
 
+// A handler that returns acknowledges its message; one that throws gives it back for a later attempt.
 const worker = new Worker(connection, {
   queues: new Queue("pull-queue", { exchange: "appengine", routingKey: "pull-queue" }),
-  concurrency: 4,
-  handleSignals: true, // SIGINT and SIGTERM stop it; a second one at once
-  graceMs: 10_000, // for handlers that run then
-  // A handler that returns acknowledges its message; one that throws gives it back for a later attempt.
   handler: async (message) => {
     console.log("working on", message.payload);
   },
+  concurrency: 4,
+  handleSignals: true,
 });
 await worker.run();
 console.log("stopped");
