@@ -1,5 +1,4 @@
 import type { Clock } from "@pullqueue/core";
-import { backoffMs } from "./backoff.js";
 import type { CompressionRegistry } from "./compression.js";
 import type {
   BindingDefinition,
@@ -10,14 +9,17 @@ import type {
   QueueState,
 } from "./definitions.js";
 import type { EntityChannel, GetOptions } from "./entity.js";
-import { isKombuError, KombuError } from "./errors.js";
+import { KombuError } from "./errors.js";
+import type { EventSource } from "./event-source.js";
 import type { Exchange } from "./exchange.js";
-import { Holding } from "./holding.js";
+import { exchangeBinder } from "./exchange-binder.js";
+import { Holding, lostWithBroker } from "./holding.js";
 import { LeaseKeeper } from "./lease-keeper.js";
-import { RECONNECT_BACKOFF, RECONNECT_MS, REPLY_QUEUE_REMOVE_MS } from "./limits.js";
+import { REPLY_QUEUE_REMOVE_MS } from "./limits.js";
 import { Message, type MessageOptions } from "./message.js";
 import type { MessageContent } from "./message-content.js";
 import type { Queue } from "./queue.js";
+import type { RetryOptions } from "./retry.js";
 import type { Schema } from "./schema.js";
 import type { SerializerRegistry } from "./serialization.js";
 import { closedError, type Session } from "./session.js";
@@ -31,21 +33,8 @@ import type {
   Transport,
   TransportManifest,
 } from "./transport.js";
-import { inTime, linkSignals, type Notifier, orAbort, pause, Running } from "./waiting.js";
-
-/** Somebody from whom `drainEvents` can get an event: a consumer that has been started. */
-export interface EventSource {
-  /** Whether a message may be received now. */
-  readonly canReceive: boolean;
-  /** Whether an event is buffered. */
-  readonly hasEvent: boolean;
-  /** Throws when events could not be handled, before one is received in vain. */
-  checkReady(): void;
-  /** Receives what there is into the source's own buffer, waiting up to `waitMs` for the first. */
-  fill(request: { readonly waitMs: number; readonly signal: AbortSignal }): Promise<void>;
-  /** Handles one buffered event; false when there is none. */
-  dispatch(): Promise<boolean>;
-}
+import { inTime, linkSignals, type Notifier, orAbort, Running } from "./waiting.js";
+import { whileAway } from "./while-away.js";
 
 const US_PER_MS = 1000;
 
@@ -62,7 +51,7 @@ export class Channel implements EntityChannel, AsyncDisposable {
   readonly #sources = new Set<EventSource>();
   readonly #receivers = new Set<Receiver>();
   readonly #ownQueues = new Set<string>();
-  #keeper: LeaseKeeper<Holding> | undefined;
+  readonly #keepers = new WeakMap<Transport, LeaseKeeper<Holding>>();
   #closing: Promise<void> | undefined;
 
   /** Made by `connection.channel()`. */
@@ -96,6 +85,11 @@ export class Channel implements EntityChannel, AsyncDisposable {
   /** Fires with `closed` when the channel closes. */
   get closing(): AbortSignal {
     return this.#stop.signal;
+  }
+
+  /** Grows when the connection goes to another broker: what was declared before has to be declared again. */
+  get generation(): number {
+    return this.#session.generation;
   }
 
   /** Told when a consumer of the connection starts or has room again. */
@@ -137,6 +131,14 @@ export class Channel implements EntityChannel, AsyncDisposable {
     return isNew;
   }
 
+  /** Declares and sends under one deadline, opening the transport where it is not, and again after errors that may pass. */
+  retry<T>(work: (signal: AbortSignal) => Promise<T>, options: RetryOptions): Promise<T> {
+    return this.#session.retry(async (signal) => {
+      await this.#session.attempt();
+      return work(signal);
+    }, options);
+  }
+
   /** Sends a message that is ready. Closing waits for it. */
   async publish(content: MessageContent, route: Route, signal?: AbortSignal): Promise<PublishReceipt> {
     return this.#call(signal, (transport) => transport.publish(content, route, signal));
@@ -144,24 +146,31 @@ export class Channel implements EntityChannel, AsyncDisposable {
 
   /**
    * Receives and holds. A broker that is unreachable is tried again for as long as there is time, at most `RECONNECT_MS`
-   * in a row. After an abort nothing stays held.
+   * in a row. `prepare` comes before each attempt, when the transport is open. After an abort nothing stays held.
    */
-  async receive(request: ReceiveRequest, onEnd: (holding: Holding) => void): Promise<Holding[]> {
+  async receive(
+    request: ReceiveRequest,
+    onEnd: (holding: Holding) => void,
+    prepare: () => Promise<void> = async () => {},
+  ): Promise<Holding[]> {
     const link = linkSignals(this.#stop.signal, request.signal);
     const { signal } = link;
     if (request.receiver !== undefined) this.#receivers.add(request.receiver);
     try {
-      return await this.#call(signal, async (transport) => {
-        const startMs = this.clock.nowUs() / US_PER_MS;
-        const deliveries = await this.#receiveFrom(transport, { ...request, signal });
-        if (deliveries.length > 0) {
-          this.tracing?.received(request.queues, deliveries, startMs, this.clock.nowUs() / US_PER_MS);
-        }
-        const holdings = deliveries.map((delivery) => this.#hold(delivery, transport, onEnd));
-        if (!signal.aborted) return holdings;
-        await giveBackAll(holdings);
-        throw signal.reason;
-      });
+      return await whileAway(this.#session, { waitMs: request.waitMs, signal }, (waitMs) =>
+        this.#attempt(signal, async (transport) => {
+          await prepare();
+          const startMs = this.clock.nowUs() / US_PER_MS;
+          const deliveries = await transport.receive({ ...request, waitMs, signal });
+          if (deliveries.length > 0) {
+            this.tracing?.received(request.queues, deliveries, startMs, this.clock.nowUs() / US_PER_MS);
+          }
+          const holdings = deliveries.map((delivery) => this.#hold(delivery, transport, onEnd));
+          if (!signal.aborted) return holdings;
+          await giveBackAll(holdings);
+          throw signal.reason;
+        }),
+      );
     } finally {
       link.end();
     }
@@ -221,17 +230,11 @@ export class Channel implements EntityChannel, AsyncDisposable {
   }
 
   bindExchange(binding: ExchangeBindingDefinition): Promise<void> {
-    return this.#call(undefined, async ({ topology }) => {
-      if (topology.bindExchange === undefined) throw noExchangeBindings();
-      await topology.bindExchange(binding);
-    });
+    return this.#call(undefined, async ({ topology }) => exchangeBinder(topology).bindExchange(binding));
   }
 
   unbindExchange(binding: ExchangeBindingDefinition): Promise<void> {
-    return this.#call(undefined, async ({ topology }) => {
-      if (topology.unbindExchange === undefined) throw noExchangeBindings();
-      await topology.unbindExchange(binding);
-    });
+    return this.#call(undefined, async ({ topology }) => exchangeBinder(topology).unbindExchange(binding));
   }
 
   deleteExchange(name: string, options: { readonly ifUnused?: boolean } = {}): Promise<void> {
@@ -309,59 +312,72 @@ export class Channel implements EntityChannel, AsyncDisposable {
     this.#onClosed(this);
   }
 
-  /** Every call on the transport passes here: refused when closed, counted while it runs. */
-  async #call<T>(signal: AbortSignal | undefined, work: (transport: Transport) => Promise<T>): Promise<T> {
-    this.#stop.signal.throwIfAborted();
-    signal?.throwIfAborted();
-    return this.#running.during(async () => work(await orAbort(this.#session.transport(), signal)));
+  /** The transport is not used any more, and what it held is not ours. */
+  left(transport: Transport, cause: unknown): void {
+    for (const holding of [...this.#held]) {
+      if (holding.transport === transport) holding.lose(lostWithBroker(holding, cause));
+    }
   }
 
-  async #receiveFrom(transport: Transport, request: ReceiveRequest): Promise<Delivery[]> {
-    const { waitMs, signal } = request;
-    const untilUs = this.clock.nowUs() + waitMs * US_PER_MS;
-    let failedSinceUs: number | undefined;
-    for (let attempt = 1; ; attempt++) {
-      const leftMs = Math.max(0, (untilUs - this.clock.nowUs()) / US_PER_MS);
-      try {
-        return await transport.receive({ ...request, waitMs: leftMs });
-      } catch (error) {
-        const nowUs = this.clock.nowUs();
-        failedSinceUs ??= nowUs;
-        const pauseMs = backoffMs(attempt, RECONNECT_BACKOFF, this.#session.random());
-        const endUs = Math.min(untilUs, failedSinceUs + RECONNECT_MS * US_PER_MS);
-        const isHopeless = !isKombuError(error, "unavailable") || nowUs + pauseMs * US_PER_MS > endUs;
-        if (isHopeless) throw error;
-        await pause(this.clock, pauseMs, signal);
-      }
+  /** Every call on the transport passes here: refused when closed, counted while it runs. */
+  #call<T>(signal: AbortSignal | undefined, work: (transport: Transport) => Promise<T>): Promise<T> {
+    return this.#through(() => this.#session.transport(signal), signal, work);
+  }
+
+  /** The same where the caller tries again itself: opening is not. */
+  #attempt<T>(signal: AbortSignal, work: (transport: Transport) => Promise<T>): Promise<T> {
+    return this.#through(() => this.#session.attempt(), signal, work);
+  }
+
+  async #through<T>(
+    open: () => Promise<Transport>,
+    signal: AbortSignal | undefined,
+    work: (transport: Transport) => Promise<T>,
+  ): Promise<T> {
+    this.#stop.signal.throwIfAborted();
+    signal?.throwIfAborted();
+    return this.#running.during(async () => {
+      const transport = await orAbort(open(), signal);
+      return this.#on(transport, () => work(transport), signal);
+    });
+  }
+
+  /** A failure may mean that the connection has to go elsewhere. */
+  async #on<T>(transport: Transport, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw this.#session.failed(transport, error, signal);
     }
   }
 
   #hold(delivery: Delivery, transport: Transport, onEnd: (holding: Holding) => void): Holding {
-    const track = <T>(work: () => Promise<T>) => this.#running.during(work);
+    const keeper = this.#keeperOf(transport);
+    const track = <T>(work: () => Promise<T>) => this.#running.during(() => this.#on(transport, work));
     const onLost = () => holding.lose(delivery.lost?.reason);
     const holding: Holding = new Holding(delivery, { transport, track }, (ended) => {
       delivery.lost?.removeEventListener("abort", onLost);
       this.#held.delete(ended);
-      this.#keeper?.drop(ended);
+      keeper.drop(ended);
       onEnd(ended);
     });
-    this.#keeper ??= new LeaseKeeper({
-      ...{ clock: this.clock, holdMsMax: this.#session.holdMsMax, standby: transport.standby },
-      extend: (one: Holding) => transport.extend(one.delivery),
-    });
     this.#held.add(holding);
-    this.#keeper.keep(holding);
+    keeper.keep(holding);
     delivery.lost?.addEventListener("abort", onLost);
     if (delivery.lost?.aborted === true) onLost();
     return holding;
   }
-}
 
-function noExchangeBindings(): KombuError {
-  return new KombuError(
-    "not_supported",
-    "this transport cannot bind an exchange to another; bind the queues to both exchanges",
-  );
+  #keeperOf(transport: Transport): LeaseKeeper<Holding> {
+    const known = this.#keepers.get(transport);
+    if (known !== undefined) return known;
+    const keeper = new LeaseKeeper({
+      ...{ clock: this.clock, holdMsMax: this.#session.holdMsMax, standby: transport.standby },
+      extend: (one: Holding) => transport.extend(one.delivery),
+    });
+    this.#keepers.set(transport, keeper);
+    return keeper;
+  }
 }
 
 /**

@@ -9,11 +9,13 @@ import {
   refuse,
   stringCheck,
 } from "./check.js";
+import { connectRetryOf } from "./connect-retry.js";
 import { KombuError } from "./errors.js";
 import {
   type AccessTokenFunction,
   type AmqpSettings,
   type AppEngineSettings,
+  type ConnectionExtras,
   type ConnectionOptions,
   defaults,
   type LeaseSettings,
@@ -56,15 +58,24 @@ const TRANSPORTS: ReadonlyMap<string, TransportUrl["transport"]> = new Map([
 ]);
 
 /** Contracts of other modules are only looked at, not into. */
-const CONNECTION_CHECKS: Readonly<Record<keyof ConnectionOptions, Check>> = {
-  transport: stringCheck,
-  transportOptions: objectCheck,
+export const EXTRAS_CHECKS: Readonly<Record<keyof ConnectionExtras, Check>> = {
+  alternates: { expected: "an array of URLs or connection options", holds: Array.isArray },
+  failoverStrategy: {
+    expected: '"round-robin", "shuffle", or a function from the targets to an iterator of them',
+    holds: (v) => v === "round-robin" || v === "shuffle" || functionCheck.holds(v),
+  },
   serializers: objectCheck,
   compressions: objectCheck,
   tracing: booleanCheck,
   clock: objectCheck,
   random: functionCheck,
   onWarning: functionCheck,
+};
+
+const CONNECTION_CHECKS: Readonly<Record<keyof ConnectionOptions, Check>> = {
+  transport: stringCheck,
+  transportOptions: objectCheck,
+  ...EXTRAS_CHECKS,
 };
 
 /** Options after their checks, by our names and in our units. */
@@ -123,19 +134,20 @@ export function resolveConnection(
     ...(transport === "redis" ? redisContradictions(read.values) : []),
   ]);
   const values = read.values as Values;
+  const retry = connectRetryOf(read.values);
   switch (transport) {
     case "appengine":
-      return Object.freeze({ transport, settings: appEngineSettings(values, environment) });
+      return Object.freeze({ transport, retry, settings: appEngineSettings(values, environment) });
     case "memory":
-      return Object.freeze({ transport, settings: memorySettings(values) });
+      return Object.freeze({ transport, retry, settings: memorySettings(values) });
     case "sqlite":
-      return Object.freeze({ transport, settings: sqliteSettings(values) });
+      return Object.freeze({ transport, retry, settings: sqliteSettings(values) });
     case "postgres":
-      return Object.freeze({ transport, settings: postgresSettings(values) });
+      return Object.freeze({ transport, retry, settings: postgresSettings(values) });
     case "redis":
-      return Object.freeze({ transport, settings: redisSettings(read.values) });
+      return Object.freeze({ transport, retry, settings: redisSettings(read.values) });
     case "amqp":
-      return Object.freeze({ transport, settings: amqpSettings(values) });
+      return Object.freeze({ transport, retry, settings: amqpSettings(values) });
   }
 }
 

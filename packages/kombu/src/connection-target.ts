@@ -1,76 +1,88 @@
 import { isDeepStrictEqual } from "node:util";
-import { booleanCheck, type Check, checkOptions, functionCheck, integerCheck, objectCheck } from "./check.js";
-import { resolveConnection } from "./connection-options.js";
-import { HOLD_MS_MAX, LEASE_MS_MIN } from "./limits.js";
-import type { ConnectionExtras, ConnectionOptions } from "./options.js";
+import {
+  type Check,
+  checkOptions,
+  checkValue,
+  complaintsAbout,
+  functionCheck,
+  integerCheck,
+  refuse,
+} from "./check.js";
+import type { ConnectionAddress } from "./connection-address.js";
+import { EXTRAS_CHECKS, resolveConnection } from "./connection-options.js";
+import { KombuError } from "./errors.js";
+import { type FailoverOrder, roundRobin, shuffler } from "./failover.js";
+import { ALTERNATES_MAX, HOLD_MS_MAX, LEASE_MS_MIN } from "./limits.js";
+import type {
+  ConnectionExtras,
+  ConnectionOptions,
+  ConnectionTarget,
+  CustomConnectionOptions,
+  FailoverStrategy,
+  PlaceTarget,
+} from "./options.js";
 import { openWithStandby } from "./renewal-standby.js";
-import type { Transport, TransportContext } from "./transport.js";
 import { formatTransportUrl } from "./transport-uri.js";
-
-/** Opens a transport that this package does not know. Called at first use, and again after a failure. */
-export type TransportOpener = (context: TransportContext) => Promise<Transport>;
-
-/** A connection over a transport of the program's own. */
-export interface CustomConnectionOptions extends ConnectionExtras {
-  readonly transport: TransportOpener;
-  /** Longest time one message is held by renewals, in milliseconds. Default: as long as its handler runs. */
-  readonly holdMsMax?: number;
-}
-
-/** Whatever a connection can be made from. */
-export type ConnectionTarget = ConnectionOptions | CustomConnectionOptions | string | URL;
-
-/** Where a connection goes: a name to show, and how to open it. */
-export interface ConnectionAddress {
-  readonly transport: string;
-  /** All that holds for its transport, as far as everybody may see it. */
-  readonly settings: Readonly<Record<string, unknown>>;
-  readonly holdMsMax: number | undefined;
-  /** Everything that makes it another place than others, secrets too: for `isSamePlace` alone. */
-  readonly identity: ReadonlyMap<PropertyKey, unknown>;
-  readonly open: TransportOpener;
-  uri(options: { readonly includePassword?: boolean }): string;
-}
+import { splitUrls } from "./transport-url.js";
 
 const CUSTOM_CHECKS: Readonly<Record<keyof CustomConnectionOptions, Check>> = {
   transport: functionCheck,
   holdMsMax: integerCheck(LEASE_MS_MIN, HOLD_MS_MAX, "milliseconds"),
-  serializers: objectCheck,
-  compressions: objectCheck,
-  tracing: booleanCheck,
-  clock: objectCheck,
-  random: functionCheck,
-  onWarning: functionCheck,
+  ...EXTRAS_CHECKS,
 };
 
-const EXTRAS_CHECKS: Readonly<Record<keyof ConnectionExtras, Check>> = {
-  serializers: objectCheck,
-  compressions: objectCheck,
-  tracing: booleanCheck,
-  clock: objectCheck,
-  random: functionCheck,
-  onWarning: functionCheck,
+const placesCheck: Check = {
+  expected: `at least one and at most ${ALTERNATES_MAX} URLs or connection options`,
+  holds: (v) => Array.isArray(v) && v.length > 0 && v.length <= ALTERNATES_MAX,
 };
+
+/**
+ * The places that were asked for, checked; the alternates are the last. Throws `invalid_argument`. All are of one transport,
+ * because a program relies on what its broker can do, which must not change when one fails.
+ */
+export function addressesOf(
+  target: ConnectionTarget,
+  alternates: readonly PlaceTarget[] = [],
+): readonly ConnectionAddress[] {
+  const given: readonly PlaceTarget[] = [target, alternates].flat();
+  const targets = given.flatMap<PlaceTarget>((one) => (typeof one === "string" ? splitUrls(one) : one));
+  const addresses = checkValue("a connection's targets", targets, placesCheck).map(addressOf);
+  const names = [...new Set(addresses.map(({ transport }) => transport))];
+  if (names.length === 1) return addresses;
+  throw new KombuError(
+    "invalid_argument",
+    `the places of one connection must all be of one transport, and these are of ${names.join(" and ")}; what each can do differs, so make two connections`,
+  );
+}
 
 /** What was asked for, checked. Throws one `invalid_argument` with every complaint. */
-export function addressOf(target: ConnectionTarget): ConnectionAddress {
+function addressOf(target: PlaceTarget): ConnectionAddress {
   if (isCustom(target)) return customAddress(target);
   const resolved = resolveConnection(target);
   return {
     transport: resolved.transport,
+    target,
     settings: Object.freeze({ ...resolved.settings }), // What is secret is not enumerable, and stays behind.
     holdMsMax: resolved.settings.holdMsMax,
-    identity: new Map([["transport", resolved.transport], ...allOf(resolved.settings)]),
+    identity: new Map(
+      allOf({ transport: resolved.transport, retry: resolved.retry }).concat(allOf(resolved.settings)),
+    ),
+    retry: resolved.retry,
     open: (context) => openWithStandby(resolved, context),
     uri: (options) => formatTransportUrl(resolved, options),
   };
 }
 
-/** Whether two addresses are of one place, reached with the same options. Functions and objects are the same only if they are one. */
-export function isSamePlace(
-  { identity: one }: ConnectionAddress,
-  { identity: two }: ConnectionAddress,
+/** Whether both go to the same places in the same order. */
+export function areSamePlaces(
+  some: readonly ConnectionAddress[],
+  others: readonly ConnectionAddress[],
 ): boolean {
+  return some.length === others.length && some.every((one, index) => isSamePlace(one, others[index]!));
+}
+
+/** Whether two addresses are of one place, reached with the same options. Functions and objects are the same only if they are one. */
+function isSamePlace({ identity: one }: ConnectionAddress, { identity: two }: ConnectionAddress): boolean {
   return one.size === two.size && [...one].every(([name, value]) => isSame(value, two.get(name)));
 }
 
@@ -90,21 +102,47 @@ function allOf(settings: object): [PropertyKey, unknown][] {
   return Reflect.ownKeys(settings).map((name) => [name, Reflect.get(settings, name)]);
 }
 
-/** Serializers, clock and chance: beside a URL they stand in an argument of their own. */
+/** Serializers, clock and chance: beside a URL they stand in an argument of their own. Of several places, the first that says one. */
 export function extrasOf(target: ConnectionTarget, extras: ConnectionExtras): ConnectionExtras {
   checkOptions("a connection", extras, EXTRAS_CHECKS);
-  return typeof target === "string" || target instanceof URL ? extras : { ...target, ...extras };
+  const objects = [target].flat().filter((one) => typeof one === "object" && !(one instanceof URL));
+  const all: ConnectionExtras = Object.assign({}, ...objects.toReversed(), extras);
+  refuse(complaintsAbout("a connection", { alternates: all.alternates }, EXTRAS_CHECKS));
+  return all;
+}
+
+/** A strategy as an order of addresses: a program's own speaks of targets, we of addresses. */
+export function orderOf(strategy: FailoverStrategy, random: () => number): FailoverOrder<ConnectionAddress> {
+  if (strategy === "round-robin") return roundRobin;
+  if (strategy === "shuffle") return shuffler(random);
+  return function* ordered(addresses) {
+    const order = strategy(addresses.map(({ target }) => target));
+    const targets = Symbol.iterator in order ? order : { [Symbol.iterator]: () => order };
+    for (const chosen of targets) {
+      const address = addresses.find(({ target }) => target === chosen);
+      if (address === undefined) return; // Nothing that the strategy was given.
+      yield address;
+    }
+  };
 }
 
 /** The same target, out of reach of whoever changes the objects that it was given in. */
 export function copyOf(target: ConnectionTarget): ConnectionTarget {
+  return isSeveral(target) ? target.map(copyOfPlace) : copyOfPlace(target);
+}
+
+function copyOfPlace(target: PlaceTarget): PlaceTarget {
   if (typeof target === "string") return target;
   if (target instanceof URL) return target.href;
   if (isCustom(target) || target.transportOptions === undefined) return { ...target };
   return { ...target, transportOptions: { ...target.transportOptions } } as ConnectionOptions;
 }
 
-function isCustom(target: ConnectionTarget): target is CustomConnectionOptions {
+function isSeveral(target: ConnectionTarget): target is readonly PlaceTarget[] {
+  return Array.isArray(target);
+}
+
+function isCustom(target: PlaceTarget): target is CustomConnectionOptions {
   return typeof target === "object" && "transport" in target && typeof target.transport === "function";
 }
 
@@ -113,9 +151,11 @@ function customAddress(options: CustomConnectionOptions): ConnectionAddress {
   const name = options.transport.name || "custom";
   return {
     transport: name,
+    target: options,
     settings: Object.freeze({ holdMsMax: options.holdMsMax }),
     holdMsMax: options.holdMsMax,
     identity: new Map(Object.entries({ transport: options.transport, holdMsMax: options.holdMsMax })),
+    retry: undefined,
     open: options.transport,
     uri: () => `${name}:`,
   };

@@ -1,45 +1,33 @@
 import { setMaxListeners } from "node:events";
 import { inspect } from "node:util";
 import { type Clock, randomFraction, systemClock } from "@pullqueue/core";
-import { Channel, type EventSource } from "./channel.js";
+import { Channel } from "./channel.js";
 import { type Check, checkOptions } from "./check.js";
 import { CompressionRegistry } from "./compression.js";
-import {
-  addressOf,
-  type ConnectionAddress,
-  type ConnectionTarget,
-  copyOf,
-  extrasOf,
-  isSamePlace,
-} from "./connection-target.js";
+import type { ConnectionAddress, ConnectionInfo } from "./connection-address.js";
+import { addressesOf, areSamePlaces, copyOf, extrasOf, orderOf } from "./connection-target.js";
 import { Consumer } from "./consumer.js";
 import type { ConsumerOptions, PayloadOf } from "./consumer-options.js";
 import { drainOne } from "./drain.js";
 import { KombuError } from "./errors.js";
-import type { ConnectionExtras } from "./options.js";
+import type { EventSource } from "./event-source.js";
+import { Failover } from "./failover.js";
+import type { ConnectionExtras, ConnectionTarget, FailoverStrategy, PlaceTarget } from "./options.js";
 import { Mailbox, type MailboxOptions } from "./pidbox/mailbox.js";
 import { Producer, type ProducerOptions } from "./producer.js";
 import { signalCheck, timeoutCheck } from "./publish-options.js";
 import type { Queue } from "./queue.js";
 import { type PoolOptions, ResourcePool } from "./resource-pool.js";
+import { checkRetryOptions, type RetryOptions } from "./retry.js";
 import { RpcClient, type RpcOptions } from "./rpc.js";
 import { SerializerRegistry } from "./serialization.js";
 import { closedError, Session } from "./session.js";
 import { SimpleQueue, type SimpleQueueOptions, simpleBufferOptions } from "./simple-queue.js";
 import { openTracing } from "./tracing.js";
 import type { TransportManifest } from "./transport.js";
+import type { UriOptions } from "./transport-uri.js";
 import { linkSignals } from "./waiting.js";
 import { processWarnings } from "./warnings.js";
-
-/** What a connection is made of, without its secrets: what `info()` gives. */
-export interface ConnectionInfo {
-  /** The transport's name. */
-  readonly transport: string;
-  /** The connection as a URL, its password masked. */
-  readonly uri: string;
-  /** All that holds for the transport, defaults included, by our names and in our units; secrets are left out. */
-  readonly transportOptions: Readonly<Record<string, unknown>>;
-}
 
 /** How long `drainEvents` waits. */
 export interface DrainOptions {
@@ -61,8 +49,10 @@ export class Connection implements AsyncDisposable {
   readonly #target: ConnectionTarget;
   /** As they were given. */
   readonly #given: ConnectionExtras;
+  readonly #failoverStrategy: FailoverStrategy;
   readonly #extras: ConnectionExtras;
-  readonly #address: ConnectionAddress;
+  readonly #addresses: readonly ConnectionAddress[];
+  readonly #failover: Failover<ConnectionAddress>;
   readonly #clock: Clock;
   readonly #session: Session;
   readonly #stop = new AbortController();
@@ -73,9 +63,10 @@ export class Connection implements AsyncDisposable {
 
   /** `extras` stand in the options, or beside a URL. Throws one `invalid_argument` with every complaint. */
   constructor(target: ConnectionTarget, extras: ConnectionExtras = {}) {
-    const address = addressOf(target);
     this.#given = extrasOf(target, extras);
     const {
+      alternates,
+      failoverStrategy = "round-robin",
       clock: ownClock,
       random = randomFraction,
       onWarning = processWarnings(),
@@ -83,17 +74,22 @@ export class Connection implements AsyncDisposable {
       compressions = new CompressionRegistry(),
       tracing: wanted,
     } = this.#given;
-    const { holdMsMax } = address;
-    const isSystemTime = ownClock === undefined;
     const clock = ownClock ?? systemClock();
+    const addresses = addressesOf(target, alternates);
+    this.#addresses = addresses;
+    this.#failover = new Failover(addresses, orderOf(failoverStrategy, random));
+    this.#failoverStrategy = failoverStrategy;
     this.#target = copyOf(target);
     this.#extras = { ...extras, serializers, compressions };
-    this.#address = address;
     this.#clock = clock;
     this.#session = new Session({
-      ...{ clock, random, serializers, compressions, holdMsMax, closing: this.#stop.signal },
-      tracing: openTracing(wanted, address.transport),
-      open: () => address.open({ clock, random, warn: onWarning, isSystemTime }),
+      ...{ clock, random, serializers, compressions, closing: this.#stop.signal },
+      context: { clock, random, warn: onWarning, isSystemTime: ownClock === undefined },
+      tracing: openTracing(wanted, addresses[0]!.transport),
+      failover: this.#failover,
+      onLeft: (transport, cause) => {
+        for (const channel of this.#channels) channel.left(transport, cause);
+      },
     });
     // Each declaration that runs listens; Node would suspect a leak at eleven.
     setMaxListeners(0, this.#stop.signal);
@@ -101,7 +97,7 @@ export class Connection implements AsyncDisposable {
 
   /** The transport's name. */
   get transport(): string {
-    return this.#address.transport;
+    return this.#addresses[0]!.transport;
   }
 
   /** Whether its transport is open and, as far as is known, has its broker. Opens nothing. */
@@ -135,8 +131,74 @@ export class Connection implements AsyncDisposable {
 
   /** What it is made of. Nothing in it is secret. */
   info(): ConnectionInfo {
-    const { transport, settings } = this.#address;
-    return { transport, uri: this.asUri(), transportOptions: settings };
+    const { current } = this.#failover;
+    return {
+      transport: current.transport,
+      uri: current.uri({}),
+      alternates: this.#addresses.map((address) => address.uri({})),
+      failoverStrategy: this.#failoverStrategy,
+      transportOptions: current.settings,
+    };
+  }
+
+  /**
+   * Reaches the broker: with several URLs the first of them that answers, each tried once. Errors: `unavailable`, `closed`, what
+   * trying again would not change.
+   */
+  connect(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<this> {
+    return this.ensureConnection({ ...options, maxRetries: 0 });
+  }
+
+  /**
+   * Reaches the broker, and tries again until it does: every URL once, then again after waits that grow. Errors: that of the last
+   * attempt when no retry or no time is left, `timeout` when the time is up during an attempt, `closed`, the signal's reason.
+   */
+  async ensureConnection(options: RetryOptions = {}): Promise<this> {
+    checkRetryOptions("ensureConnection", options);
+    const policy = { ...this.#session.policy, ...options };
+    await this.#session.retry((signal) => this.#session.connect(signal), policy);
+    return this;
+  }
+
+  /**
+   * Does work that uses this connection, and does it again after errors that may pass (`isRecoverable`), elsewhere where there are
+   * several URLs. Opening and everything the work waits for share one deadline: give its calls the signal. Errors: as `ensureConnection`,
+   * and what the work throws.
+   */
+  ensure<T>(work: (signal: AbortSignal) => Promise<T>, options: RetryOptions = {}): Promise<T> {
+    return this.autoretry((_channel, signal) => work(signal), options);
+  }
+
+  /** The same for work on a channel: the default channel, which goes on to be the same after a failure. */
+  async autoretry<T>(
+    work: (channel: Channel, signal: AbortSignal) => Promise<T>,
+    options: RetryOptions = {},
+  ): Promise<T> {
+    checkRetryOptions("ensure", options);
+    const channel = this.defaultChannel;
+    return channel.retry((signal) => work(channel, signal), options);
+  }
+
+  /**
+   * Goes to another broker of the same transport from now on, in the list of URLs or not: gives back what is held, closes the transport,
+   * and declares again at use. Connects at next use. Errors: `invalid_argument`, `closed`.
+   */
+  async switch(target: PlaceTarget): Promise<void> {
+    const place = this.#addresses.find((address) => address.target === target);
+    const [address, ...others] = place === undefined ? addressesOf(target) : [place];
+    if (address!.transport !== this.transport || others.length > 0) throw noSwitch(this.transport);
+    await this.#moveTo(address);
+  }
+
+  /** The same with the next of several URLs. Does nothing where there is one. */
+  async maybeSwitchNext(): Promise<void> {
+    if (this.#addresses.length > 1) await this.#moveTo(undefined);
+  }
+
+  /** The channel of its producers, consumers and simple queues. */
+  get defaultChannel(): Channel {
+    this.#defaultChannel ??= this.#newChannel();
+    return this.#defaultChannel;
   }
 
   /** A new channel, on the opened transport. Errors: `closed`, and what opening says. */
@@ -182,8 +244,8 @@ export class Connection implements AsyncDisposable {
     const isGivenAlike = (name: keyof ConnectionExtras) => this.#given[name] === other.#given[name];
     const { serializers, compressions } = other;
     return (
-      isSamePlace(this.#address, other.#address) &&
-      (["tracing", "clock", "random"] as const).every(isGivenAlike) &&
+      areSamePlaces(this.#addresses, other.#addresses) &&
+      (["failoverStrategy", "tracing", "clock", "random"] as const).every(isGivenAlike) &&
       (isGivenAlike("serializers") || this.serializers === serializers) &&
       (isGivenAlike("compressions") || this.compressions === compressions)
     );
@@ -196,7 +258,7 @@ export class Connection implements AsyncDisposable {
 
   /** A producer on the default channel. */
   producer<In = unknown>(options: ProducerOptions<In> = {}): Producer<In> {
-    return new Producer<In>(this.#default(), options);
+    return new Producer<In>(this.defaultChannel, options);
   }
 
   /** A consumer on the default channel. What its payloads are follows from the queues' schemas, or from its own. */
@@ -204,7 +266,7 @@ export class Connection implements AsyncDisposable {
     queues: Q | readonly Q[],
     options: ConsumerOptions<T> = {},
   ): Consumer<T> {
-    return new Consumer<T>(this.#default(), queues, options);
+    return new Consumer<T>(this.defaultChannel, queues, options);
   }
 
   /** A queue as programs know them, on the default channel. */
@@ -212,7 +274,7 @@ export class Connection implements AsyncDisposable {
     queue: Queue<In, Out> | string,
     options: SimpleQueueOptions<In, Out> = {},
   ): SimpleQueue<In, Out> {
-    return new SimpleQueue<In, Out>(this.#default(), queue, options);
+    return new SimpleQueue<In, Out>(this.defaultChannel, queue, options);
   }
 
   /** A simple queue whose messages may be lost with the broker and are acknowledged before they are handed over. */
@@ -220,7 +282,7 @@ export class Connection implements AsyncDisposable {
     queue: Queue<In, Out> | string,
     options: SimpleQueueOptions<In, Out> = {},
   ): SimpleQueue<In, Out> {
-    return new SimpleQueue<In, Out>(this.#default(), queue, simpleBufferOptions(options));
+    return new SimpleQueue<In, Out>(this.defaultChannel, queue, simpleBufferOptions(options));
   }
 
   /** Calls to a queue whose consumers reply, on the default channel. */
@@ -228,12 +290,12 @@ export class Connection implements AsyncDisposable {
     queue: Queue<In, unknown> | string,
     options: RpcOptions<Reply> = {},
   ): RpcClient<In, Reply> {
-    return new RpcClient<In, Reply>(this.#default(), queue, options);
+    return new RpcClient<In, Reply>(this.defaultChannel, queue, options);
   }
 
   /** Remote control of the nodes of a namespace, on the default channel. */
   mailbox(namespace: string, options: MailboxOptions = {}): Mailbox {
-    return new Mailbox(this.#default(), namespace, options);
+    return new Mailbox(this.defaultChannel, namespace, options);
   }
 
   /**
@@ -274,9 +336,9 @@ export class Connection implements AsyncDisposable {
     return this.close();
   }
 
-  /** The connection as a URL; a token is masked unless asked for. */
-  asUri(options: { readonly includePassword?: boolean } = {}): string {
-    return this.#address.uri(options);
+  /** The connection as a URL, or several with `;` between them. Passwords and tokens are masked unless asked for. */
+  asUri(options: UriOptions = {}): string {
+    return this.#addresses.map((address) => address.uri(options)).join(";");
   }
 
   toString(): string {
@@ -297,9 +359,10 @@ export class Connection implements AsyncDisposable {
     await this.#session.close();
   }
 
-  #default(): Channel {
-    this.#defaultChannel ??= this.#newChannel();
-    return this.#defaultChannel;
+  async #moveTo(address: ConnectionAddress | undefined): Promise<void> {
+    this.#stop.signal.throwIfAborted();
+    await Promise.all([...this.#channels].map((channel) => channel.recover()));
+    await this.#session.moveTo(address);
   }
 
   #newChannel(): Channel {
@@ -315,6 +378,11 @@ export class Connection implements AsyncDisposable {
     const first = sources.length === 0 ? 0 : turn % sources.length;
     return [...sources.slice(first), ...sources.slice(0, first)];
   }
+}
+
+function noSwitch(transport: string): KombuError {
+  const why = `a connection of ${transport} can be switched to one other place of ${transport}, and to nothing else; make another connection`;
+  return new KombuError("invalid_argument", why);
 }
 
 function nothingToDrain(): KombuError {

@@ -106,7 +106,12 @@ const BACKOFF_CHECKS: Readonly<Record<keyof BackoffPolicy, Check>> = {
   maxMs: numberCheck(0, limits.LEASE_MS_MAX, "milliseconds"),
   factor: numberCheck(1, Number.MAX_SAFE_INTEGER, "times"),
   jitter: numberCheck(0, 1, "share"),
+  stepMs: optional(numberCheck(0, limits.LEASE_MS_MAX, "milliseconds")),
 };
+
+function optional({ expected, holds }: Check): Check {
+  return { expected: `${expected}, or left out`, holds: (v) => v === undefined || holds(v) };
+}
 
 const backoffCheck: Check = {
   expected: `an object of ${Object.entries(BACKOFF_CHECKS)

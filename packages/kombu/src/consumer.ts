@@ -1,4 +1,4 @@
-import { type Channel, type EventSource, giveBackAll } from "./channel.js";
+import { type Channel, giveBackAll } from "./channel.js";
 import { booleanCheck, checkOptions, checkValue, functionCheck } from "./check.js";
 import {
   CONSUMER_CHECKS,
@@ -14,6 +14,7 @@ import { ConsumerRun, type MessageHandler } from "./consumer-run.js";
 import { type GivenUp, type ResolvedPolicy, resolvePolicy } from "./dead-letter-policy.js";
 import { DeliveryQueue } from "./delivery-queue.js";
 import { KombuError } from "./errors.js";
+import type { EventSource } from "./event-source.js";
 import type { Holding } from "./holding.js";
 import type { Message } from "./message.js";
 import { MessageIterator } from "./message-iterator.js";
@@ -21,8 +22,6 @@ import type { Queue } from "./queue.js";
 import type { Schema } from "./schema.js";
 import { closedError } from "./session.js";
 import { linkSignals } from "./waiting.js";
-
-const DEFAULT_TAG_PREFIX = "consumer-";
 
 /**
  * Receives the messages of queues: by `drainEvents` of its connection (with `callbacks` or `onMessage`), by
@@ -37,6 +36,7 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
   readonly #callbacks: MessageCallback<T>[];
   readonly #received: DeliveryQueue;
   readonly #policy: ResolvedPolicy | undefined;
+  #declaredIn: number | undefined; // The channel's generation in which its queues were declared.
   #noAck: boolean | undefined;
   #detach: (() => void) | undefined;
   #stop = new AbortController();
@@ -47,17 +47,17 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
   /** Throws `invalid_argument`. Nothing is declared or received until `consume`, a `for await` or `run`. */
   constructor(channel: Channel, queues: Queue | readonly Queue[], options: ConsumerOptions<T> = {}) {
     const list = checkValue("the queues of a consumer", [queues].flat(), queuesCheck);
-    for (const queue of list) checkValue("a consumer's queue", queue, queueCheck);
+    for (const one of list) this.#queues.set(checkValue("a consumer's queue", one, queueCheck).name, one);
     checkOptions("a consumer", options, CONSUMER_CHECKS);
     this.channel = channel;
     this.#options = { ...options };
     this.#noAck = options.noAck;
     this.#callbacks = [...(options.callbacks ?? [])];
-    for (const queue of list) this.#queues.set(queue.name, queue);
-    const { deadLetter } = options;
-    this.#policy = deadLetter === undefined ? undefined : resolvePolicy(deadLetter, this.#queues.keys());
+    this.#policy = options.deadLetter && resolvePolicy(options.deadLetter, this.#queues.keys());
     this.#received = new DeliveryQueue(channel, {
       queueNames: () => (this.#isPaused ? [] : [...this.#tags.keys()]),
+      declaredIn: () => this.#declaredIn,
+      declare: () => this.declare(),
       noAck: (name) => this.#noAck ?? this.#queues.get(name)?.noAck ?? false,
       tag: (name) => this.#tags.get(name),
       consumerArguments: (name) => this.#queues.get(name)?.consumerArguments ?? {},
@@ -98,9 +98,11 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
 
   /** Declares its queues with their exchanges and bindings, each once in a connection. */
   async declare(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    const { generation } = this.channel;
     const { entity } = this.#policy ?? {};
     const entities = [...(entity === undefined ? [] : [entity]), ...this.#queues.values()];
     for (const one of entities) await this.channel.declareOnce(one, options.signal);
+    this.#declaredIn = generation;
   }
 
   /** Adds a queue and declares it; `consume` starts it. */
@@ -393,6 +395,6 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
   }
 
   #newTag(): string {
-    return `${this.#options.tagPrefix ?? DEFAULT_TAG_PREFIX}${this.channel.nextConsumerNumber()}`;
+    return `${this.#options.tagPrefix ?? "consumer-"}${this.channel.nextConsumerNumber()}`;
   }
 }

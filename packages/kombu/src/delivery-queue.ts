@@ -11,6 +11,9 @@ export interface DeliveryQueueOwner {
   queueNames(): readonly string[];
   /** Whether messages of a queue are acknowledged before they are handed over. */
   noAck(queue: string): boolean;
+  /** The channel's generation in which the queues were declared. Default: they never were, and will not be. */
+  declaredIn?(): number | undefined;
+  declare?(): Promise<void>;
   /** The consumer tag of a queue. Default: the broker's choice. */
   tag?(queue: string): string | undefined;
   /** `x-*` arguments of consuming from a queue. Default: none. */
@@ -98,7 +101,8 @@ export class DeliveryQueue {
     this.#fills.add(link);
     this.#requested += max ?? 0;
     try {
-      const received = await this.#channel.receive({ queues, max, waitMs, signal, receiver }, onEnd);
+      const request = { queues, max, waitMs, signal, receiver };
+      const received = await this.#channel.receive(request, onEnd, () => this.#declareElsewhere());
       for (const holding of received) this.#held.add(holding);
       const wanted = new Set(this.#owner.queueNames());
       const isWanted = ({ delivery }: Holding) => wanted.has(delivery.info.queue);
@@ -169,6 +173,12 @@ export class DeliveryQueue {
   async recover(): Promise<void> {
     this.#waiting = [];
     await giveBackAll([...this.#held]);
+  }
+
+  /** Another broker does not know the queues yet. */
+  async #declareElsewhere(): Promise<void> {
+    const { generation } = this.#channel;
+    if ((this.#owner.declaredIn?.() ?? generation) !== generation) await this.#owner.declare?.();
   }
 
   /** Settles before anybody sees the message; false when it was not ours any more. */

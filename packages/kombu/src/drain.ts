@@ -1,6 +1,6 @@
 import type { Clock } from "@pullqueue/core";
-import type { EventSource } from "./channel.js";
 import { KombuError } from "./errors.js";
+import type { EventSource } from "./event-source.js";
 import { RECEIVE_MS_MAX } from "./limits.js";
 import { linkSignals, type Notifier } from "./waiting.js";
 

@@ -102,6 +102,61 @@ export function isLeaseLost(value: unknown): value is KombuError {
   return isKombuError(value, "lease_lost");
 }
 
+/** What an error is about: the connection, one call on it, or the program alone. */
+type ErrorScope = "connection" | "channel" | "program";
+
+/**
+ * What each code means for whoever thinks of trying again; AMQP's own classes where it has the error. A connection's error asks for
+ * another connection, a channel's only for another try. What trying again would not change is not recoverable.
+ */
+const TRAITS: Readonly<
+  Record<KombuErrorCode, { readonly scope: ErrorScope; readonly recoverable: boolean }>
+> = {
+  unavailable: { scope: "connection", recoverable: true },
+  unauthenticated: { scope: "connection", recoverable: false },
+  internal: { scope: "connection", recoverable: false },
+  resource_exhausted: { scope: "channel", recoverable: true },
+  not_found: { scope: "channel", recoverable: false },
+  already_exists: { scope: "channel", recoverable: false },
+  precondition_failed: { scope: "channel", recoverable: false },
+  permission_denied: { scope: "channel", recoverable: false },
+  unroutable: { scope: "channel", recoverable: false },
+  lease_lost: { scope: "channel", recoverable: false },
+  too_large: { scope: "channel", recoverable: false },
+  not_supported: { scope: "channel", recoverable: false },
+  invalid_argument: { scope: "program", recoverable: false },
+  empty: { scope: "program", recoverable: false },
+  timeout: { scope: "program", recoverable: false },
+  closed: { scope: "program", recoverable: false },
+  not_bound: { scope: "program", recoverable: false },
+  message_state: { scope: "program", recoverable: false },
+  not_serializable: { scope: "program", recoverable: false },
+  decode_failed: { scope: "program", recoverable: false },
+  content_disallowed: { scope: "program", recoverable: false },
+  schema_mismatch: { scope: "program", recoverable: false },
+  serializer_unknown: { scope: "program", recoverable: false },
+};
+
+/** The connection failed, or could not be made: kombu's `connection_errors`. */
+export function isConnectionError(value: unknown): value is KombuError {
+  return isKombuError(value) && TRAITS[value.code]?.scope === "connection";
+}
+
+/** The broker refused one call, and the connection is well: kombu's `channel_errors`. */
+export function isChannelError(value: unknown): value is KombuError {
+  return isKombuError(value) && TRAITS[value.code]?.scope === "channel";
+}
+
+/** The broker, or the way to it, is the reason, not the program: kombu's `OperationalError`. */
+export function isOperational(value: unknown): value is KombuError {
+  return isConnectionError(value) || isChannelError(value);
+}
+
+/** The same call may succeed later. What `ensure` and `publish` with `retry` try again. */
+export function isRecoverable(value: unknown): value is KombuError {
+  return isKombuError(value) && TRAITS[value.code]?.recoverable === true;
+}
+
 /** A store's codes in this package's words: where they differ, the reason stands beside. */
 const CODE_OF_QUEUE_ERROR: Readonly<Record<QueueErrorCode, KombuErrorCode>> = {
   invalid_argument: "invalid_argument",

@@ -22,15 +22,18 @@ type HoldingState = "held" | "settling" | Settlement["kind"] | "lost";
 /** Holds a delivery until it is settled or lost. Its message shows it to the program. */
 export class Holding {
   readonly delivery: Delivery;
+  /** Where it came from. */
+  readonly transport: Transport;
   /** Somebody has seen the message, so that giving it back counts as an attempt. */
   handedOut = false;
   /** What rejecting does. Undefined: what the queue's definition says. */
   rejection: DeadLetterTarget | "drop" | undefined;
-  readonly #transport: Transport;
   readonly #track: Track;
   readonly #onEnd: (holding: Holding) => void;
   #state: HoldingState = "held";
   #lost: KombuError | undefined;
+  /** Why it is lost if settling it fails. */
+  #loss: KombuError | undefined;
   #abortReason: { readonly reason: unknown } | undefined;
   #controller: AbortController | undefined;
 
@@ -40,7 +43,7 @@ export class Holding {
     onEnd: (holding: Holding) => void,
   ) {
     this.delivery = delivery;
-    this.#transport = transport;
+    this.transport = transport;
     this.#track = track;
     this.#onEnd = onEnd;
   }
@@ -68,8 +71,9 @@ export class Holding {
     this.#controller?.abort(reason);
   }
 
-  /** The broker gave it up: somebody else may have it. One that is just being settled learns that by itself. */
+  /** The broker gave it up: somebody else may have it. One that is just being settled is lost unless that succeeds. */
   lose(error: KombuError): void {
+    if (this.#state === "settling") this.#loss = error;
     if (this.#state !== "held") return;
     this.interrupt(error);
     this.#lost = error;
@@ -98,8 +102,10 @@ export class Holding {
     } catch (error) {
       // Unclear: the message is still ours as far as we know, so that the caller may try again.
       this.#state = "held";
-      if (error instanceof KombuError && error.code === "lease_lost") this.lose(error);
-      throw error;
+      const loss = error instanceof KombuError && error.code === "lease_lost" ? error : this.#loss;
+      if (loss === undefined) throw error;
+      this.lose(loss);
+      throw loss;
     }
     this.#end(settlement.kind);
   }
@@ -107,12 +113,12 @@ export class Holding {
   #tell(settlement: Settlement): Promise<void> {
     switch (settlement.kind) {
       case "acknowledged":
-        return this.#transport.ack(this.delivery);
+        return this.transport.ack(this.delivery);
       case "rejected":
-        if (this.rejection === "drop") return this.#transport.ack(this.delivery);
-        return this.#transport.reject(this.delivery, { reason: settlement.reason, to: this.rejection });
+        if (this.rejection === "drop") return this.transport.ack(this.delivery);
+        return this.transport.reject(this.delivery, { reason: settlement.reason, to: this.rejection });
       case "requeued":
-        return this.#transport.release(this.delivery, settlement);
+        return this.transport.release(this.delivery, settlement);
     }
   }
 
@@ -132,4 +138,10 @@ export class Holding {
       `message ${this.delivery.deliveryTag} ${was} already, so that it cannot be ${kind}; settle each message once`,
     );
   }
+}
+
+/** Why what was received from a broker is lost when the connection leaves it. */
+export function lostWithBroker({ delivery }: Holding, cause: unknown): KombuError {
+  const text = `message ${delivery.deliveryTag} came from a broker that the connection has left; that one hands it out again`;
+  return new KombuError("lease_lost", text, { cause });
 }

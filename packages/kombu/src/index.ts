@@ -7,8 +7,9 @@ export type { Channel } from "./channel.js";
 export { compareTimetuples, LamportClock, type Timetuple } from "./clocks.js";
 export { type CompressedBody, CompressionRegistry, type CompressionRegistryOptions } from "./compression.js";
 export type { Compressor } from "./compressor.js";
-export { Connection, type ConnectionInfo, type DrainOptions } from "./connection.js";
-export type { ConnectionTarget, CustomConnectionOptions, TransportOpener } from "./connection-target.js";
+export type { ConnectRetryOptions } from "./connect-retry.js";
+export { Connection, type DrainOptions } from "./connection.js";
+export type { ConnectionInfo } from "./connection-address.js";
 export { Consumer } from "./consumer.js";
 export {
   type ConsumerFactory,
@@ -32,10 +33,14 @@ export {
   queueFromDict,
 } from "./entity-dict.js";
 export {
+  isChannelError,
   isClosed,
+  isConnectionError,
   isEmpty,
   isKombuError,
   isLeaseLost,
+  isOperational,
+  isRecoverable,
   isTimeout,
   KOMBU_ERROR_CODES,
   KombuError,
@@ -69,11 +74,16 @@ export {
   type AppEngineOptions,
   type ConnectionExtras,
   type ConnectionOptions,
+  type ConnectionTarget,
+  type CustomConnectionOptions,
   defaults,
+  type FailoverStrategy,
   type LeaseOptions,
   type MemoryOptions,
+  type PlaceTarget,
   type PostgresOptions,
   type SqliteOptions,
+  type TransportOpener,
 } from "./options.js";
 export type { CallOptions, ChoiceOptions, MultiCallOptions } from "./pidbox/call-options.js";
 export type {
@@ -99,6 +109,7 @@ export {
   type ResourceKind,
   ResourcePool,
 } from "./resource-pool.js";
+export type { RetryOptions, RetryPolicy } from "./retry.js";
 export { type RpcCallOptions, RpcClient, type RpcOptions } from "./rpc.js";
 export type { Schema } from "./schema.js";
 export {
@@ -111,6 +122,7 @@ export {
 export type { Serializer } from "./serializer.js";
 export { type SimpleGetOptions, SimpleQueue, type SimpleQueueOptions } from "./simple-queue.js";
 export { TokenBucket } from "./token-bucket.js";
+export type { UriOptions } from "./transport-uri.js";
 export { type AsUrlOptions, asUrl, maybeSanitizeUrl, parseUrl, sanitizeUrl, type UrlParts } from "./url.js";
 export { Worker, type WorkerOptions } from "./worker.js";
 
@@ -143,6 +155,7 @@ export type {
   PublishReceipt,
   ReceiveRequest,
   Receiver,
+  ReconnectSettings,
   RejectOptions,
   ReleaseOptions,
   Route,

@@ -48,6 +48,13 @@ export const RECONNECT_MS = 60_000;
 /** Pauses between those tries. */
 export const RECONNECT_BACKOFF: BackoffPolicy = { initialMs: 100, maxMs: 5_000, factor: 2, jitter: 0.5 };
 
+/** Most retries that a policy may ask for, and most times longer that a wait may be than the one before: beyond are mistakes. */
+export const RETRIES_MAX = 1_000_000;
+export const RETRY_FACTOR_MAX = 100;
+
+/** Most URLs of one connection. */
+export const ALTERNATES_MAX = 64;
+
 /** Before a message whose handler threw is delivered again; grows with its attempts. */
 export const REQUEUE_BACKOFF: BackoffPolicy = { initialMs: 1_000, maxMs: 300_000, factor: 2, jitter: 0.2 };
 

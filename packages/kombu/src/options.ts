@@ -1,9 +1,12 @@
 import { type Clock, limits, type TokenQuery, type TokenSource } from "@pullqueue/core";
 import type { CompressionRegistry } from "./compression.js";
+import type { ConnectRetryOptions } from "./connect-retry.js";
 import type { KombuError } from "./errors.js";
 import type { RedisOptions, RedisSettings } from "./redis-options.js";
 import type { LeaseRenewal, RenewalOptions } from "./renewal-options.js";
+import type { RetryPolicy } from "./retry.js";
 import type { SerializerRegistry } from "./serialization.js";
+import type { Transport, TransportContext } from "./transport.js";
 
 /**
  * What programs may say about a connection, and what holds when they say nothing. Options that the Python transport had are
@@ -14,7 +17,7 @@ import type { SerializerRegistry } from "./serialization.js";
 export type AccessTokenFunction = (request: TokenQuery) => string | Promise<string>;
 
 /** Options of every transport whose broker leases. */
-export interface LeaseOptions {
+export interface LeaseOptions extends ConnectRetryOptions {
   /** How long a received message stays ours unless renewed, in milliseconds. Default 1,800,000 (half an hour), the original's. */
   readonly leaseMs?: number;
   readonly lease_secs?: number;
@@ -85,7 +88,7 @@ export interface PostgresOptions extends LeaseOptions, RenewalOptions {
 }
 
 /** Options of the transport `amqp`. */
-export interface AmqpOptions {
+export interface AmqpOptions extends ConnectRetryOptions {
   /** Where RabbitMQ is. Default `localhost`. */
   readonly host?: string;
   readonly hostname?: string;
@@ -125,8 +128,37 @@ export interface AmqpOptions {
   readonly deadletter_queue?: string;
 }
 
+/** One place that a connection may go to. */
+export type PlaceTarget = ConnectionOptions | CustomConnectionOptions | string | URL;
+
+/** Whatever a connection can be made from: one place, or several for failover, which a text separates by `;`. */
+export type ConnectionTarget = PlaceTarget | readonly PlaceTarget[];
+
+/**
+ * Which place a connection goes to first, and which after each that fails: `round-robin` is one after the other as they were given,
+ * `shuffle` each once in a round, by chance, or a function from the targets as they were given to an iterator of them.
+ */
+export type FailoverStrategy =
+  | "round-robin"
+  | "shuffle"
+  | ((targets: readonly PlaceTarget[]) => Iterable<PlaceTarget> | Iterator<PlaceTarget>);
+
+/** Opens a transport that this package does not know. Called at first use, and again after a failure. */
+export type TransportOpener = (context: TransportContext) => Promise<Transport>;
+
+/** A connection over a transport of the program's own. */
+export interface CustomConnectionOptions extends ConnectionExtras {
+  readonly transport: TransportOpener;
+  /** Longest time one message is held by renewals, in milliseconds. Default: as long as its handler runs. */
+  readonly holdMsMax?: number;
+}
+
 /** What every connection takes beside its transport. */
 export interface ConnectionExtras {
+  /** Where else it may go when its broker fails: brokers of the same transport. Default: nowhere. */
+  readonly alternates?: readonly PlaceTarget[];
+  /** In which order it goes there. Default `round-robin`. */
+  readonly failoverStrategy?: FailoverStrategy;
   /** Default: a new one. */
   readonly serializers?: SerializerRegistry;
   /** Default: a new one. */
@@ -235,14 +267,15 @@ export interface AmqpSettings {
   readonly holdMsMax: undefined;
 }
 
-/** A transport and everything it needs to open. */
-export type TransportSettings =
+/** A transport and everything it needs to open. `retry` is how that is tried again; undefined: the transport's own way. */
+export type TransportSettings = { readonly retry?: RetryPolicy | undefined } & (
   | { readonly transport: "appengine"; readonly settings: AppEngineSettings }
   | { readonly transport: "memory"; readonly settings: MemorySettings }
   | { readonly transport: "sqlite"; readonly settings: SqliteSettings }
   | { readonly transport: "postgres"; readonly settings: PostgresSettings }
   | { readonly transport: "redis"; readonly settings: RedisSettings }
-  | { readonly transport: "amqp"; readonly settings: AmqpSettings };
+  | { readonly transport: "amqp"; readonly settings: AmqpSettings }
+);
 
 /** What holds when nothing is said. Those with a Python spelling are the original transport's own defaults. */
 export const defaults = Object.freeze({

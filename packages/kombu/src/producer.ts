@@ -139,7 +139,6 @@ export class Producer<In = unknown> {
     const { schema } = this.#options;
     if (schema !== undefined) await this.#checkPayload(schema, body, options);
     const content = await this.#content(body, options, { exchange, envelope, carrier });
-    await this.#declare(options, exchange, signal);
     const { routingKey = this.routingKey, mandatory = false, tag, delayMs, taskId } = options;
     const idempotencyKey = idempotencyKeyOf(options);
     const route = {
@@ -147,8 +146,15 @@ export class Producer<In = unknown> {
       ...{ envelope, idempotencyKey, tag, delayMs, taskId },
       keyChosen: options.idempotencyKey !== undefined,
     };
+    const send = async (until: AbortSignal | undefined) => {
+      await this.#declare(options, exchange, until);
+      return this.#channel.publish(content, route, until);
+    };
+    const isRetried = options.retry ?? options.retryPolicy !== undefined;
+    const policy = { ...options.retryPolicy, signal };
     try {
-      const { queues } = await this.#channel.publish(content, route, signal);
+      // The same key each time, so that a broker that keeps it takes the message once.
+      const { queues } = await (isRetried ? this.#channel.retry(send, policy) : send(signal));
       return { queues, messageId: options.messageId };
     } catch (error) {
       if (!isKombuError(error, "unroutable") || this.#options.onReturn === undefined) throw error;

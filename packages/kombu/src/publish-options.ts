@@ -15,6 +15,7 @@ import { type DeliveryMode, deliveryModeCheck, deliveryModeNumber, Exchange } fr
 import { PRIORITY_MAX, TIMEOUT_MS_MAX } from "./limits.js";
 import type { MessageProperties } from "./message-content.js";
 import { Queue } from "./queue.js";
+import { checkRetryOptions, type RetryPolicy } from "./retry.js";
 
 /** What can be said about one message. Nothing of it is changed. */
 export interface PublishOptions {
@@ -63,6 +64,13 @@ export interface PublishOptions {
   readonly properties?: MessageProperties;
   /** Publishing again with the same key adds nothing for ten minutes. Default: a new one. */
   readonly idempotencyKey?: string;
+  /**
+   * Try again after errors that may pass (`isRecoverable`): opening, declaring and sending under one deadline, with the same
+   * `idempotencyKey`. Default: only with `retryPolicy`.
+   */
+  readonly retry?: boolean;
+  /** How it is tried again. Default: waits from 0.1 to 5 seconds, for a minute in all. */
+  readonly retryPolicy?: RetryPolicy;
   /** Give up after this long with `timeout`, in milliseconds. Default: as long as the broker may take. */
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -112,6 +120,8 @@ const PUBLISH_CHECKS: Readonly<Record<keyof PublishOptions, Check>> = {
   clusterId: stringCheck,
   properties: objectCheck,
   idempotencyKey: keyCheck,
+  retry: booleanCheck,
+  retryPolicy: objectCheck,
   timeoutMs: timeoutCheck,
   signal: signalCheck,
 };
@@ -125,6 +135,7 @@ const ENVELOPE_ONLY: readonly (keyof PublishOptions)[] = [
 /** Throws one `invalid_argument` with every complaint. */
 export function checkPublishOptions(options: PublishOptions): void {
   checkOptions("publish", options, PUBLISH_CHECKS);
+  if (options.retryPolicy !== undefined) checkRetryOptions("retryPolicy", options.retryPolicy);
 }
 
 /** A message without an envelope has nowhere to put these, so that giving one is a mistake. */

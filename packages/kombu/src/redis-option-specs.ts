@@ -8,6 +8,7 @@ import {
   queueNameCheck,
   stringCheck,
 } from "./check.js";
+import { CONNECT_RETRY_SPECS } from "./connect-retry.js";
 import {
   HOLD_MS_MAX,
   LEASE_MS_MIN,
@@ -125,6 +126,13 @@ export const REDIS_OPTION_SPECS = [
     inUrl: "number",
   },
   {
+    name: "connectTimeoutMs",
+    python: "connect_timeout",
+    scale: SECONDS,
+    check: millisecondsCheck,
+    inUrl: "number",
+  },
+  {
     name: "socketTimeoutMs",
     python: "socket_timeout",
     scale: SECONDS,
@@ -138,6 +146,7 @@ export const REDIS_OPTION_SPECS = [
     check: millisecondsCheck,
     inUrl: "number",
   },
+  ...CONNECT_RETRY_SPECS,
   { name: "clientName", python: "client_name", check: keyCheck, inUrl: "string" },
   ...REDIS_FIXED_SPECS,
 ] as const;

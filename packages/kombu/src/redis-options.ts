@@ -1,3 +1,4 @@
+import type { ConnectRetryOptions } from "./connect-retry.js";
 import { REDIS_SWEEP_ITEMS } from "./limits.js";
 import type { RedisFixedOptions } from "./redis-fixed-specs.js";
 import type { LeaseRenewal, RenewalOptions } from "./renewal-options.js";
@@ -8,7 +9,7 @@ import type { LeaseRenewal, RenewalOptions } from "./renewal-options.js";
  */
 
 /** Options of the transport `redis`. */
-export interface RedisOptions extends RedisFixedOptions, RenewalOptions {
+export interface RedisOptions extends RedisFixedOptions, RenewalOptions, ConnectRetryOptions {
   /** Default `localhost`. */
   readonly host?: string;
   /** Default 6379. */
@@ -89,6 +90,9 @@ export interface RedisOptions extends RedisFixedOptions, RenewalOptions {
   readonly deadletter_queue?: string;
   /** Counts deliveries in a header of the message (`x-delivery-count`), so that attempts are known everywhere. Default false. */
   readonly deliveryCount?: boolean;
+  /** How long connecting may take, in milliseconds: kombu's name for `socketConnectTimeoutMs`. */
+  readonly connectTimeoutMs?: number;
+  readonly connect_timeout?: number;
   /** How long connecting and one command may take, in milliseconds. Default 5000 and 30,000. */
   readonly socketConnectTimeoutMs?: number;
   readonly socket_connect_timeout?: number;
@@ -197,6 +201,9 @@ export function redisContradictions(values: RedisValues): readonly string[] {
     ...(sentinels !== undefined && masterName === undefined
       ? ["masterName (or master_name) is missing: sentinels know several masters by their names"]
       : []),
+    ...(values.connectTimeoutMs !== undefined && values.socketConnectTimeoutMs !== undefined
+      ? ["connectTimeoutMs and socketConnectTimeoutMs are one option: give only one of them"]
+      : []),
     ...(sentinels === undefined && masterName !== undefined
       ? ["masterName without sentinels would do nothing"]
       : []),
@@ -235,7 +242,8 @@ export function redisSettings(values: RedisValues): RedisSettings {
     fanoutPatterns: options.fanoutPatterns ?? d.fanoutPatterns,
     deadletterQueue: options.deadletterQueue,
     deliveryCount: options.deliveryCount ?? d.deliveryCount,
-    socketConnectTimeoutMs: options.socketConnectTimeoutMs ?? d.socketConnectTimeoutMs,
+    socketConnectTimeoutMs:
+      options.socketConnectTimeoutMs ?? options.connectTimeoutMs ?? d.socketConnectTimeoutMs,
     socketTimeoutMs: options.socketTimeoutMs ?? d.socketTimeoutMs,
     healthCheckIntervalMs: options.healthCheckIntervalMs ?? d.healthCheckIntervalMs,
     clientName: options.clientName,

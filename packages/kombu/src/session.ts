@@ -1,12 +1,16 @@
 import type { Clock } from "@pullqueue/core";
 import type { CompressionRegistry } from "./compression.js";
-import { KombuError } from "./errors.js";
+import type { ConnectionAddress } from "./connection-address.js";
+import { isKombuError, isRecoverable, KombuError } from "./errors.js";
 import type { Exchange } from "./exchange.js";
+import type { Failover } from "./failover.js";
+import { RECONNECT_MS } from "./limits.js";
 import type { Queue } from "./queue.js";
+import { backoffOf, type RetryOptions, type RetryPolicy, retrying } from "./retry.js";
 import type { SerializerRegistry } from "./serialization.js";
 import type { Tracing } from "./tracing.js";
-import type { Transport } from "./transport.js";
-import { Notifier } from "./waiting.js";
+import type { Transport, TransportContext } from "./transport.js";
+import { linkSignals, Notifier } from "./waiting.js";
 
 /** What a session is made of. */
 export interface SessionOptions {
@@ -17,19 +21,24 @@ export interface SessionOptions {
   readonly compressions: CompressionRegistry;
   /** Undefined: there are no spans. */
   readonly tracing: Tracing | undefined;
-  /** Opens the transport; called at first use, and again after a failure. */
-  readonly open: () => Promise<Transport>;
-  /** Longest time one message is held by renewals, in milliseconds. Undefined: as long as it is held. */
-  readonly holdMsMax: number | undefined;
+  /** What every transport is opened with. */
+  readonly context: TransportContext;
+  /** Where transports are opened: at first use, and again after a failure. */
+  readonly failover: Failover<ConnectionAddress>;
+  /** Told when a transport is left for another: what was received from it is lost. */
+  readonly onLeft: (transport: Transport, cause: unknown) => void;
   /** Fires when the connection begins to close: what need not be finished ends then. */
   readonly closing: AbortSignal;
 }
 
 /**
- * What all channels of one connection share: the transport, opened at first use, and what was declared through it.
+ * What all channels of one connection share: the transport, opened at first use, and what was declared through it. A transport alone
+ * heals itself. With somewhere else to go it gives up when its broker is gone, and the next use opens the next place.
  *
  *     new ──use──> opening ──> open ──close──> closed
- *      └──────────────close────────────────────^
+ *      │              ^          │                ^
+ *      │              └──leave───┘                │
+ *      └──────────────close───────────────────────┘
  */
 export class Session {
   readonly clock: Clock;
@@ -39,41 +48,138 @@ export class Session {
   readonly compressions: CompressionRegistry;
   /** Undefined: there are no spans. */
   readonly tracing: Tracing | undefined;
-  readonly holdMsMax: number | undefined;
   /** Fires when the connection begins to close. */
   readonly closing: AbortSignal;
   /** Told when a consumer starts or has room again. */
   readonly changed: Notifier;
-  readonly #open: () => Promise<Transport>;
+  readonly #context: TransportContext;
+  readonly #failover: Failover<ConnectionAddress>;
+  readonly #onLeft: (transport: Transport, cause: unknown) => void;
+  /** Why each was left: its calls under way fail because of that, not because somebody closed it. */
+  readonly #left = new WeakMap<Transport, unknown>();
+  readonly #leaving = new Set<Promise<void>>();
   #transport: Promise<Transport> | undefined;
   #opened: Transport | undefined;
   #declared = new WeakMap<Exchange | Queue, Promise<unknown>>();
+  #generation = 0;
   #consumerCount = 0;
   #closed = false;
 
   constructor(options: SessionOptions) {
-    const { clock, random, serializers, compressions, tracing, open, holdMsMax, closing } = options;
+    const { clock, random, serializers, compressions, tracing, failover, onLeft, closing } = options;
     this.clock = clock;
     this.random = random;
     this.serializers = serializers;
     this.compressions = compressions;
     this.tracing = tracing;
-    this.holdMsMax = holdMsMax;
     this.closing = closing;
     this.changed = new Notifier(clock);
-    this.#open = open;
+    this.#context = options.context;
+    this.#failover = failover;
+    this.#onLeft = onLeft;
   }
 
-  /** The transport, opened if it is not yet. Errors: `closed`, and what opening says. */
-  transport(): Promise<Transport> {
-    if (this.#closed) return Promise.reject(closedError("connection"));
-    this.#transport ??= this.#openOnce();
-    return this.#transport;
+  /** Longest time one message is held by renewals, in milliseconds. Undefined: as long as it is held. */
+  get holdMsMax(): number | undefined {
+    return this.#failover.current.holdMsMax;
   }
 
   /** The transport, where it has been opened. */
   get opened(): Transport | undefined {
     return this.#closed ? undefined : this.#opened;
+  }
+
+  /** Grows when a transport is left: what was declared before has to be declared again. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** How opening is tried again. */
+  get policy(): RetryPolicy {
+    return this.#failover.current.retry ?? {};
+  }
+
+  /** How many places there are to go to. */
+  get size(): number {
+    return this.#failover.size;
+  }
+
+  /**
+   * The transport, opened if it is not yet: tried again by the policy of the connection where there is one or several places, else once.
+   * Errors: `closed`, and what opening says.
+   */
+  transport(signal?: AbortSignal): Promise<Transport> {
+    if (this.#opened !== undefined || !this.#isEager) return this.attempt();
+    return this.retry(() => this.attempt(), { ...this.policy, signal });
+  }
+
+  /** One attempt, at one place, to have an open transport; callers at the same time share it. After a failure the next goes elsewhere. */
+  attempt(): Promise<Transport> {
+    if (this.#closed) return Promise.reject(closedError("connection"));
+    this.#transport ??= this.#openOnce();
+    return this.#transport;
+  }
+
+  /** An open transport that has its broker now. One attempt. */
+  async connect(signal?: AbortSignal): Promise<void> {
+    const transport = await this.attempt();
+    try {
+      await transport.connect?.(signal);
+    } catch (error) {
+      throw this.failed(transport, error, signal);
+    }
+  }
+
+  /**
+   * Does work that uses the connection, under one deadline for opening and all that follows: again after errors that may pass, elsewhere
+   * after those of the connection. Errors: as `retrying`, and `closed`.
+   */
+  async retry<T>(work: (signal: AbortSignal) => Promise<T>, options: RetryOptions): Promise<T> {
+    const { clock, random, size: attemptsPerRound } = this;
+    const link = linkSignals(this.closing, options.signal);
+    try {
+      const all = { ...options, signal: link.signal };
+      return await retrying(work, all, { clock, random, attemptsPerRound, isRetryable: isRecoverable });
+    } finally {
+      link.end();
+    }
+  }
+
+  /** What a call on a transport failed with, as its caller is to see it. With somewhere else to go, a transport without its broker is left. */
+  failed(transport: Transport, error: unknown, signal?: AbortSignal): unknown {
+    const cause = this.#left.get(transport);
+    if (cause !== undefined && isKombuError(error, "closed") && !this.#closed) return movedOn(cause);
+    const isOwn = signal?.aborted === true && error === signal.reason;
+    const isBroken = isKombuError(error, "unavailable") || isKombuError(error, "timeout");
+    if (this.size > 1 && isBroken && !isOwn) this.leave(transport, error);
+    return error;
+  }
+
+  /** Gives a transport up: the next use opens the next place, or the one that was chosen. */
+  leave(transport: Transport | undefined, cause: unknown, place?: ConnectionAddress): void {
+    if (transport !== this.#opened || this.#closed) return;
+    if (place === undefined) this.#failover.next();
+    else this.#failover.select(place);
+    this.#generation += 1;
+    this.forgetDeclared();
+    this.#opened = undefined;
+    this.#transport = undefined;
+    if (transport === undefined) return;
+    this.#left.set(transport, cause);
+    const leaving = transport.close().catch(() => {}); // Its broker is gone, so that nobody is left to say goodbye to.
+    this.#leaving.add(leaving);
+    void leaving.then(() => this.#leaving.delete(leaving));
+    this.#onLeft(transport, cause);
+  }
+
+  /** Goes to a place, in the list or not, or to the next. What is under way on the old transport fails as when its broker went. */
+  async moveTo(place?: ConnectionAddress): Promise<void> {
+    await this.#transport?.catch(() => {}); // An attempt that runs is about the old place.
+    this.leave(
+      this.#opened,
+      new KombuError("unavailable", "the connection was switched to another broker"),
+      place,
+    );
   }
 
   /** 1, 2, 3, … for consumer tags: unique in the connection. */
@@ -105,6 +211,12 @@ export class Session {
     this.#closed = true;
     const transport = await this.#transport?.catch(() => undefined); // Never opened: nothing to close.
     await transport?.close();
+    await Promise.all(this.#leaving);
+  }
+
+  /** Whether opening means that the broker was reached: where there is another, and where it is said how to try again. */
+  get #isEager(): boolean {
+    return this.size > 1 || this.#failover.current.retry !== undefined;
   }
 
   async #openOnce(): Promise<Transport> {
@@ -113,6 +225,22 @@ export class Session {
       return this.#opened;
     } catch (error) {
       this.#transport = undefined; // So that the next use tries again.
+      if (isRecoverable(error)) this.#failover.next();
+      throw error;
+    }
+  }
+
+  async #open(): Promise<Transport> {
+    const context = this.#context;
+    if (!this.#isEager) return this.#failover.current.open(context);
+    const { timeoutMs = RECONNECT_MS } = this.policy;
+    const reconnect = { patienceMs: this.size > 1 ? 0 : timeoutMs, backoff: backoffOf(this.policy) };
+    const transport = await this.#failover.current.open({ ...context, reconnect });
+    try {
+      await transport.connect?.(this.closing);
+      return transport;
+    } catch (error) {
+      await transport.close().catch(() => {}); // Why it could not be reached says more.
       throw error;
     }
   }
@@ -124,4 +252,11 @@ export function closedError(
 ): KombuError {
   const owner = what === "channel" ? " (or its connection)" : "";
   return new KombuError("closed", `the ${what}${owner} is closed; make a new one`);
+}
+
+function movedOn(cause: unknown): KombuError {
+  const why = cause instanceof Error ? `: ${cause.message}` : "";
+  return new KombuError("unavailable", `the connection goes elsewhere, because its broker is away${why}`, {
+    cause,
+  });
 }

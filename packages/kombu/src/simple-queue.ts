@@ -88,6 +88,8 @@ export class SimpleQueue<In = unknown, Out = In> implements AsyncDisposable {
   readonly #schema: Schema<In, Out> | undefined;
   readonly #stop = new AbortController();
   #declared: Promise<void> | undefined;
+  /** The channel's generation in which it was declared. */
+  #declaredIn = 0;
 
   /** Throws `invalid_argument`. */
   constructor(
@@ -115,6 +117,8 @@ export class SimpleQueue<In = unknown, Out = In> implements AsyncDisposable {
     this.#received = new DeliveryQueue(channel, {
       queueNames: () => (this.#stop.signal.aborted ? [] : [this.queue.name]),
       noAck: () => this.#noAck,
+      declaredIn: () => this.#declaredIn,
+      declare: () => this.#declareOnce(),
     });
   }
 
@@ -179,11 +183,18 @@ export class SimpleQueue<In = unknown, Out = In> implements AsyncDisposable {
   async #ready(signal: AbortSignal | undefined, waitMs?: number): Promise<void> {
     this.#stop.signal.throwIfAborted();
     signal?.throwIfAborted();
-    this.#declared ??= this.#declare();
-    const declared = this.#declared;
+    const declared = this.#declareOnce();
     const timeoutMs = waitMs === undefined ? undefined : waitMs + DECLARE_PATIENCE_MS;
     const late = (ms: number) => noBroker(this.queue.name, ms);
     await inTime(this.#channel.clock, { timeoutMs, signal, late }, (either) => orAbort(declared, either));
+  }
+
+  /** Another broker does not know the queue yet. */
+  #declareOnce(): Promise<void> {
+    if (this.#declaredIn !== this.#channel.generation) this.#declared = undefined;
+    this.#declaredIn = this.#channel.generation;
+    this.#declared ??= this.#declare();
+    return this.#declared;
   }
 
   async #declare(): Promise<void> {

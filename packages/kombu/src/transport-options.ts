@@ -8,6 +8,7 @@ import {
   queueNameCheck,
   stringCheck,
 } from "./check.js";
+import { CONNECT_RETRY_SPECS } from "./connect-retry.js";
 import {
   HEARTBEAT_MS_MAX,
   HOLD_MS_MAX,
@@ -73,6 +74,7 @@ const LEASE_SPECS: readonly OptionSpec[] = [
   },
   { name: "holdMsMax", check: integerCheck(LEASE_MS_MIN, HOLD_MS_MAX, "milliseconds"), inUrl: "number" },
   DEADLETTER_SPEC,
+  ...CONNECT_RETRY_SPECS,
 ];
 
 const RENEWING_LEASE_SPECS: readonly OptionSpec[] = [
@@ -182,6 +184,7 @@ const AMQP_SPECS: readonly OptionSpec[] = [
     check: integerCheck(0, HEARTBEAT_MS_MAX, "milliseconds"),
     inUrl: "number",
   },
+  ...CONNECT_RETRY_SPECS,
   { name: "delayedDelivery", check: oneOfCheck(["classic", "quorum"]), inUrl: "string" },
   DEADLETTER_SPEC,
 ];

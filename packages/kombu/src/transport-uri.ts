@@ -1,3 +1,4 @@
+import { connectRetryQuery } from "./connect-retry.js";
 import {
   type AmqpSettings,
   type AppEngineSettings,
@@ -12,20 +13,34 @@ import { HRD_PREFIX } from "./transport-options.js";
 
 /** Settings as one line again, to show: what `Connection.asUri()` gives. `transport-url.ts` reads it. */
 
-/** What stands for a token. Kombu's mask of passwords. */
+/** How a connection is shown. */
+export interface UriOptions {
+  /** Whether passwords and tokens stand there as they are. Default false. */
+  readonly includePassword?: boolean;
+  /** What stands for them otherwise. Default `**`, kombu's. */
+  readonly mask?: string;
+}
+
 const MASK = "**";
 
 /**
  * The URL that says the same as these settings; options at their defaults are left out. A token is masked unless asked for,
  * and a function or a token source cannot stand in a URL.
  */
-export function formatTransportUrl(
+export function formatTransportUrl(resolved: TransportSettings, options: UriOptions = {}): string {
+  const url = formatPlace(resolved, options);
+  const query = textOf(connectRetryQuery(resolved.retry));
+  return query === "" || !url.includes("?") ? `${url}${query}` : `${url}&${query.slice(1)}`;
+}
+
+function formatPlace(
   { transport, settings }: TransportSettings,
-  options: { readonly includePassword?: boolean } = {},
+  { includePassword = false, mask = MASK }: UriOptions,
 ): string {
+  const shown = includePassword ? undefined : mask;
   switch (transport) {
     case "appengine":
-      return formatAppEngine(settings, options.includePassword ?? false);
+      return formatAppEngine(settings, shown);
     case "memory":
       return `memory://${encodeURIComponent(settings.name)}${queryOf(settings, projectQuery(settings))}`;
     case "sqlite": {
@@ -33,18 +48,18 @@ export function formatTransportUrl(
       return `sqlite:${path.startsWith("/") ? "//" : ""}${path}${queryOf(settings, projectQuery(settings))}`;
     }
     case "postgres":
-      return formatPostgres(settings, options.includePassword ?? false);
+      return formatPostgres(settings, shown);
     case "redis":
-      return formatRedisUrl(settings, options.includePassword === true ? undefined : MASK);
+      return formatRedisUrl(settings, shown);
     case "amqp":
-      return formatAmqp(settings, options.includePassword ?? false);
+      return formatAmqp(settings, shown);
   }
 }
 
 /** User and virtual host always stand there, because they say who asks for what; the password only as far as it may. */
-function formatAmqp(settings: AmqpSettings, includePassword: boolean): string {
+function formatAmqp(settings: AmqpSettings, mask: string | undefined): string {
   const { host, port, userId, password, virtualHost, ssl } = settings;
-  const secret = includePassword ? encodeURIComponent(password) : MASK;
+  const secret = mask ?? encodeURIComponent(password);
   const hostText = host.includes(":") ? `[${host}]` : host;
   const query = textOf({
     ssl_ca_certs: settings.caFile,
@@ -60,18 +75,18 @@ function formatAmqp(settings: AmqpSettings, includePassword: boolean): string {
   return `amqp${ssl ? "s" : ""}://${user}@${hostText}:${port}/${encodeURIComponent(virtualHost)}${query}`;
 }
 
-function formatPostgres(settings: PostgresSettings, includePassword: boolean): string {
+function formatPostgres(settings: PostgresSettings, mask: string | undefined): string {
   const address = new URL(settings.url);
-  if (address.password !== "" && !includePassword) address.password = MASK;
+  if (address.password !== "" && mask !== undefined) address.password = mask;
   const query = queryOf(settings, projectQuery(settings));
   return address.search === "" ? `${address.href}${query}` : `${address.href}${query.replace("?", "&")}`;
 }
 
-function formatAppEngine(settings: AppEngineSettings, includePassword: boolean): string {
+function formatAppEngine(settings: AppEngineSettings, mask: string | undefined): string {
   const { projectName, projectPrefix, credentialsFile, audience, scopes, accessToken } = settings;
   const { protocol, hostname, port } = new URL(settings.endpoint);
   const isPlain = protocol === "http:";
-  const token = includePassword ? encodeURIComponent(String(accessToken)) : MASK;
+  const token = mask ?? encodeURIComponent(String(accessToken));
   const user = typeof accessToken === "string" ? `:${token}@` : "";
   // Without a port the URL would mean the transport's own, not that of HTTP.
   const portText = port !== "" ? `:${port}` : isPlain ? ":80" : "";

@@ -21,6 +21,23 @@ const SCHEMES: readonly string[] = [
   ...["amqp", "amqps", "pyamqp"],
 ];
 
+/**
+ * The URLs in a text that separates them by `;`. Several sentinels are one URL: it ends with the piece that has a query, where
+ * their `master_name` stands.
+ */
+export function splitUrls(text: string): readonly string[] {
+  const pieces = text.split(/;(?=[a-z][a-z0-9+._-]*:)/i);
+  const urls: string[] = [];
+  let before = "";
+  for (const [index, piece] of pieces.entries()) {
+    const isFollowed = /^sentinel:/i.test(pieces[index + 1] ?? "");
+    const goesOn = /^sentinel:/i.test(piece) && !piece.includes("?") && isFollowed;
+    if (!goesOn) urls.push(`${before}${piece}`);
+    before = goesOn ? `${before}${piece};` : "";
+  }
+  return urls;
+}
+
 /** Reads a connection's URL. Throws `invalid_argument` for what is no URL or no transport of ours; no error shows a password. */
 export function parseTransportUrl(url: string): TransportUrl {
   // Several sentinels are one address in several pieces.

@@ -1,4 +1,5 @@
 import type { Clock } from "@pullqueue/core";
+import type { BackoffPolicy } from "./backoff.js";
 import type {
   BindingDefinition,
   DeleteQueueOptions,
@@ -226,6 +227,8 @@ export interface Transport extends AsyncDisposable {
   readonly topology: Topology;
   /** Whether its broker is known to be there now. Absent where each call is a conversation of its own. */
   readonly isConnected?: boolean;
+  /** Resolves when its broker was reached; one attempt. Rejects with `unavailable`, and what trying again would not change. */
+  connect?(signal?: AbortSignal): Promise<void>;
   /** Resolves when every queue bound to the route has the message. */
   publish(content: MessageContent, route: Route, signal?: AbortSignal): Promise<PublishReceipt>;
   /** Oldest first. Never throws for an undecodable message: it arrives raw. After an abort nothing stays held. */
@@ -282,4 +285,14 @@ export interface TransportContext {
   readonly isSystemTime?: boolean;
   /** Gives leases somebody who renews them while the event loop is blocked. Absent: nobody does. */
   readonly openStandby?: ((tickets: LeaseTickets) => LeaseStandby) | undefined;
+  /** How a broker is waited for that is away. Default: the transport's own way, for up to a minute. */
+  readonly reconnect?: ReconnectSettings | undefined;
+}
+
+/** How a transport waits for its broker. */
+export interface ReconnectSettings {
+  /** How long calls wait for it at most, in milliseconds. 0 where there is another broker to go to. */
+  readonly patienceMs: number;
+  /** Pauses between attempts. */
+  readonly backoff: BackoffPolicy;
 }

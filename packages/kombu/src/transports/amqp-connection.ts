@@ -1,6 +1,6 @@
 import { setMaxListeners } from "node:events";
 import type { Clock } from "@pullqueue/core";
-import { backoffMs } from "../backoff.js";
+import { type BackoffPolicy, backoffMs } from "../backoff.js";
 import { isKombuError } from "../errors.js";
 import { AMQP_CONNECT_BACKOFF, RECONNECT_MS } from "../limits.js";
 import { closedError } from "../session.js";
@@ -31,6 +31,8 @@ export class AmqpConnection {
   readonly #dial: AmqpDialer;
   readonly #clock: Clock;
   readonly #random: () => number;
+  readonly #patienceMs: number;
+  readonly #backoff: BackoffPolicy;
   readonly #onOpen: (link: AmqpLink) => Promise<void>;
   readonly #stop = new AbortController();
   #connecting: Promise<AmqpLink> | undefined;
@@ -39,12 +41,14 @@ export class AmqpConnection {
   /** `onOpen` prepares a new link before anybody gets it: declares again what was declared. */
   constructor(
     dial: AmqpDialer,
-    { clock, random }: TransportContext,
+    { clock, random, reconnect }: TransportContext,
     onOpen: (link: AmqpLink) => Promise<void>,
   ) {
     this.#dial = dial;
     this.#clock = clock;
     this.#random = random;
+    this.#patienceMs = Math.min(RECONNECT_MS, reconnect?.patienceMs ?? RECONNECT_MS);
+    this.#backoff = reconnect?.backoff ?? AMQP_CONNECT_BACKOFF;
     this.#onOpen = onOpen;
     setMaxListeners(0, this.#stop.signal); // Each caller that waits listens; Node would suspect a leak at eleven.
   }
@@ -61,7 +65,7 @@ export class AmqpConnection {
   async link({ signal, untilUs }: LinkRequest = {}): Promise<AmqpLink> {
     const endUs = Math.min(
       untilUs ?? Number.POSITIVE_INFINITY,
-      this.#clock.nowUs() + RECONNECT_MS * US_PER_MS,
+      this.#clock.nowUs() + this.#patienceMs * US_PER_MS,
     );
     for (let attempt = 1; ; attempt++) {
       this.#stop.signal.throwIfAborted();
@@ -71,7 +75,7 @@ export class AmqpConnection {
         return await this.#connect(signal);
       } catch (error) {
         this.#stop.signal.throwIfAborted();
-        const pauseMs = backoffMs(attempt, AMQP_CONNECT_BACKOFF, this.#random());
+        const pauseMs = backoffMs(attempt, this.#backoff, this.#random());
         const isLate = this.#clock.nowUs() + pauseMs * US_PER_MS > endUs;
         if (isLate || !isKombuError(error, "unavailable")) throw error;
         await this.#pause(pauseMs, signal);

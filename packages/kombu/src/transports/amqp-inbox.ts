@@ -70,8 +70,9 @@ export class AmqpInbox {
     const untilUs = this.#nowUs() + waitMs * US_PER_MS;
     for (;;) {
       signal?.throwIfAborted();
+      const link = await this.#connection.link({ untilUs, signal });
       try {
-        const taken = await this.#receive(request, untilUs);
+        const taken = await this.#receive(request, link, untilUs);
         if (taken.length > 0 || this.#nowUs() >= untilUs) return taken;
       } catch (error) {
         const isBroken = isKombuError(error, "unavailable") && this.#connection.current === undefined;
@@ -115,9 +116,8 @@ export class AmqpInbox {
     await Promise.all(readers.map((reader) => reader.close()));
   }
 
-  async #receive(request: ReceiveRequest, untilUs: number): Promise<Delivery[]> {
+  async #receive(request: ReceiveRequest, link: AmqpLink, untilUs: number): Promise<Delivery[]> {
     const { queues, max = 1, receiver = ANYBODY, signal } = request;
-    const link = await this.#connection.link({ untilUs, signal });
     await this.#topology.finishReplay(link);
     const { prefetch } = receiver;
     // A queue that goes with its last consumer would go between two receives.

@@ -84,6 +84,10 @@ export class AmqpTransport implements Transport {
     return this.#connection.current !== undefined;
   }
 
+  async connect(signal?: AbortSignal): Promise<void> {
+    await this.#connection.link({ untilUs: 0, signal });
+  }
+
   async publish(content: MessageContent, route: Route, signal?: AbortSignal): Promise<PublishReceipt> {
     refuseForeign(route);
     const properties = writeProperties(content);

@@ -19,8 +19,11 @@ export async function openAppEngineTransport(
   const credentials = given === undefined ? credentialsOf(settings) : undefined;
   const tokens = given ?? credentials;
   try {
-    const { clock, random } = context;
-    const store = openHttpStore({ endpoint, projectPrefix, pollingIntervalMs, clock, random, tokens });
+    const { clock, random, reconnect } = context;
+    // A client that may not wait makes one attempt, however long that takes.
+    const deadlineMs = reconnect === undefined ? undefined : Math.max(1, reconnect.patienceMs);
+    const calls = { clock, random, tokens, deadlineMs };
+    const store = openHttpStore({ endpoint, projectPrefix, pollingIntervalMs, ...calls });
     const closeStore = async () => {
       try {
         await store.close();
@@ -28,7 +31,9 @@ export async function openAppEngineTransport(
         await credentials?.close();
       }
     };
-    return new VirtualTransport({ store, name: "appengine", project, context, lease: settings, closeStore });
+    const reach = (signal: AbortSignal | undefined) => store.ready({ signal });
+    const options = { store, name: "appengine", project, context, lease: settings };
+    return new VirtualTransport({ ...options, reach, closeStore });
   } catch (error) {
     throw fromQueueError(error); // The store's door, which the transport guards once it is open.
   }

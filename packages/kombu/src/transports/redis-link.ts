@@ -1,5 +1,5 @@
 import type { Clock } from "@pullqueue/core";
-import { backoffMs } from "../backoff.js";
+import { type BackoffPolicy, backoffMs } from "../backoff.js";
 import { isKombuError, KombuError } from "../errors.js";
 import { REDIS_CONNECT_BACKOFF } from "../limits.js";
 import type { RedisSettings } from "../redis-options.js";
@@ -57,6 +57,9 @@ export class RedisLink {
   readonly #options: RedisLinkOptions;
   readonly #clock: Clock;
   readonly #changed: Notifier;
+  /** Longest time that a call waits for sockets, whatever it asks for, in milliseconds. */
+  readonly #patienceMs: number;
+  readonly #backoff: BackoffPolicy;
   readonly #stop = new AbortController();
   #current: RedisSockets | undefined;
   #dropCurrent: ((error: unknown) => void) | undefined;
@@ -68,6 +71,9 @@ export class RedisLink {
     this.#options = options;
     this.#clock = options.context.clock;
     this.#changed = new Notifier(this.#clock);
+    const { reconnect } = options.context;
+    this.#patienceMs = reconnect?.patienceMs ?? Number.POSITIVE_INFINITY;
+    this.#backoff = reconnect?.backoff ?? REDIS_CONNECT_BACKOFF;
   }
 
   get isOpen(): boolean {
@@ -105,8 +111,10 @@ export class RedisLink {
   /** Makes a call, and makes it again on new sockets while the connection is away. The work is told whether it is a repetition. */
   async call<T>(
     work: (sockets: RedisSockets, isRepeated: boolean) => Promise<T>,
-    { patienceMs, signal }: RedisCallOptions,
+    options: RedisCallOptions,
   ): Promise<T> {
+    const { signal } = options;
+    const patienceMs = Math.min(options.patienceMs, this.#patienceMs);
     const untilUs = this.#clock.nowUs() + patienceMs * US_PER_MS;
     for (let attempt = 1; ; attempt++) {
       const leftMs = Math.max(0, (untilUs - this.#clock.nowUs()) / US_PER_MS);
@@ -116,7 +124,7 @@ export class RedisLink {
       } catch (foreign) {
         const error = fromRedisError(foreign, signal);
         this.note(error, sockets);
-        const pauseMs = backoffMs(attempt, REDIS_CONNECT_BACKOFF, this.#options.context.random());
+        const pauseMs = backoffMs(attempt, this.#backoff, this.#options.context.random());
         const isOver = this.#clock.nowUs() + pauseMs * US_PER_MS >= untilUs;
         if (!isKombuError(error, "unavailable") || isOver) throw error;
         const link = linkSignals(this.#stop.signal, signal);
@@ -159,7 +167,7 @@ export class RedisLink {
       this.#current = undefined;
       this.#options.onLost();
       this.#changed.notify();
-      const pauseMs = backoffMs(Math.max(1, failures), REDIS_CONNECT_BACKOFF, random());
+      const pauseMs = backoffMs(Math.max(1, failures), this.#backoff, random());
       await pause(this.#clock, pauseMs, this.#stop.signal).catch(() => {}); // Closed: the loop looks itself.
     }
   }

@@ -125,6 +125,10 @@ export class RedisTransport implements Transport {
     return this.#link.isOpen;
   }
 
+  async connect(signal?: AbortSignal): Promise<void> {
+    await this.#link.sockets({ patienceMs: 0, signal });
+  }
+
   publish(content: MessageContent, route: Route, signal?: AbortSignal): Promise<PublishReceipt> {
     return this.#publisher.publish(content, route, signal);
   }

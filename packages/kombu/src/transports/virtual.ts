@@ -43,6 +43,8 @@ export interface VirtualTransportOptions {
   readonly project: string;
   readonly lease: LeaseSettings;
   readonly context: TransportContext;
+  /** Asks the store whether it is there. Default: it is, once it is open. */
+  readonly reach?: ((signal: AbortSignal | undefined) => Promise<unknown>) | undefined;
   /** Gives the store back. Default: closes it. */
   readonly closeStore?: () => Promise<void>;
 }
@@ -76,6 +78,7 @@ export class VirtualTransport implements Transport {
   readonly #project: string;
   readonly #lease: LeaseSettings;
   readonly #context: TransportContext;
+  readonly #reach: (signal: AbortSignal | undefined) => Promise<unknown>;
   readonly #closeStore: () => Promise<void>;
   readonly #publisher: VirtualPublisher;
   readonly #held = new WeakMap<Lease, HeldTask>();
@@ -84,7 +87,8 @@ export class VirtualTransport implements Transport {
   #backlog = false;
   #closing: Promise<void> | undefined;
 
-  constructor({ store, name, project, lease, context, closeStore }: VirtualTransportOptions) {
+  constructor(options: VirtualTransportOptions) {
+    const { store, name, project, lease, context, reach, closeStore } = options;
     this.standby = context.openStandby?.(this.#tickets());
     this.manifest = virtualManifest(name, this.standby === undefined ? "loop" : "thread");
     this.topology = new VirtualTopology(store, project);
@@ -96,7 +100,12 @@ export class VirtualTransport implements Transport {
     this.#project = project;
     this.#lease = lease;
     this.#context = context;
+    this.#reach = reach ?? (async () => {});
     this.#closeStore = closeStore ?? (() => store.close());
+  }
+
+  async connect(signal?: AbortSignal): Promise<void> {
+    await atDoor(() => this.#reach(signal), signal);
   }
 
   publish(content: MessageContent, route: Route, signal?: AbortSignal): Promise<PublishReceipt> {
