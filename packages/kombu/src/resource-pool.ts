@@ -150,7 +150,7 @@ export class ResourcePool<T> implements AsyncDisposable {
   }
 
   /**
-   * Does the work with a resource and gives it back. Where the work fails with an error of the connection (`unavailable`, `closed`,
+   * Does the work with a resource and gives it back. Where the work fails with an error of the connection (`unavailable`, `closed`, `unauthenticated`,
    * `internal`), the resource is replaced.
    */
   async use<R>(work: (resource: T) => Promise<R> | R, options: AcquireOptions = {}): Promise<R> {
@@ -374,5 +374,7 @@ function boundOf(limit: number | undefined): number {
 
 /** Whether a call failed in a way after which the connection is better not used by others. */
 function isConnectionFailure(error: unknown): boolean {
-  return ["unavailable", "closed", "internal"].some((code) => isKombuError(error) && error.code === code);
+  return ["unavailable", "closed", "unauthenticated", "internal"].some(
+    (code) => isKombuError(error) && error.code === code,
+  );
 }

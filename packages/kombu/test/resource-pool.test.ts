@@ -187,7 +187,7 @@ describe("ResourcePool: giving back", () => {
     const mistake = new Error("the work's own");
     await expect(pool.use(() => Promise.reject(mistake))).rejects.toBe(mistake);
     expect(closed).toEqual([]);
-    const broken = new KombuError("unavailable", "the broker went away");
+    const broken = new KombuError("unauthenticated", "the token has expired");
     await expect(pool.use(() => Promise.reject(broken))).rejects.toBe(broken);
     expect(closed).toEqual([0]);
     expect(await pool.use((resource) => resource)).toBe(1);

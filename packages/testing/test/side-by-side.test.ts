@@ -130,6 +130,10 @@ describe("two connections on different transports, under the same names", () => 
       expect(receipt.queues ?? [name]).toEqual([name]);
       await right.producer.publish(`${two} 6`);
       await expect.poll(() => right.bodies.toSorted(), { timeout: 20_000 }).toEqual(all(two, 7));
+      // What is new on it works as well as what was there.
+      await (await second.channel()).close();
+      await expect(second.drainEvents({ timeoutMs: 0 })).rejects.toMatchObject({ code: "timeout" });
+      expect(await exchangeNumbers(second, `${name}-after`, [1, 2])).toEqual([1, 2]);
       const stopped = expect(right.running).rejects.toMatchObject({ code: "closed" });
       await second.close();
       await stopped;
