@@ -95,6 +95,20 @@ describe.skipIf(isMissing("rabbitmq-programs"))("amqp", async () => {
     await vi.waitFor(isGone, { interval: 200, timeout: 10_000 });
   });
 
+  it("delete() with ifUnused keeps a queue that somebody consumes from", async () => {
+    const connection = connect();
+    const queue = await declared(connection);
+    await put(connection, queue, ["held"]);
+    const consumer = connect().consumer(new Queue(queue.name), { prefetchCount: 1 });
+    const messages = consumer.messages();
+    await messages.next();
+    expect(await queue.delete({ ifUnused: true })).toBe(0);
+    expect(await queue.declare({ passive: true })).toBe(queue.name);
+    await messages.return();
+    expect(await queue.delete({ ifUnused: true })).toBe(1);
+    await expect(queue.declare({ passive: true })).rejects.toMatchObject({ code: "not_found" });
+  });
+
   it("maxLength drops the oldest, or refuses the newest, which is resource_exhausted", async () => {
     const connection = connect();
     const dropping = await declared(connection, { maxLength: 2 });

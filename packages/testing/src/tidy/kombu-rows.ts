@@ -137,6 +137,12 @@ function titles(workspace: Workspace): ReadonlyMap<string, ReadonlySet<string>> 
     found.set(name, texts);
     walk(parse(path, text), (node) => {
       if (ts.isStringLiteralLike(node)) texts.add(node.text);
+      // What is filled in stands as an ellipsis.
+      if (ts.isTemplateExpression(node)) {
+        texts.add(
+          [node.head, ...node.templateSpans.map(({ literal }) => literal)].map(({ text }) => text).join("…"),
+        );
+      }
     });
   }
   return found;
