@@ -231,6 +231,18 @@ export const deadLetterCases: Cases = {
     assert.deepEqual(await drainPayloads(connection, queue), ["kept"]);
   },
 
+  "rejecting what somebody else may have by now buries nothing": needing(
+    ["takeAway"],
+    async (connection, broker) => {
+      const queue = await declareQueue(connection, "q", { deadLetterQueue: "other" });
+      await put(connection, queue, "lost");
+      const message = await getOne(connection, queue);
+      await broker.takeAway?.("q");
+      await rejectsWith(message.reject(), "lease_lost");
+      assert.equal(await getOrNull(connection, "other"), null);
+    },
+  ),
+
   "a raw message goes to the dead letters byte for byte": async (connection, broker) => {
     const bytes = Uint8Array.from([0, 255, 10]);
     const queue = await declareQueue(connection, "q", { deadLetterQueue: "other" });

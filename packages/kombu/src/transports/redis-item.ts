@@ -1,5 +1,4 @@
 import { decodeEnvelope, rawContent, type StoredMessage } from "../envelope.js";
-import { PRIORITY_MAX } from "../limits.js";
 import type { MessageContent } from "../message-content.js";
 import { firstItemSpan, memberSpan, withMember } from "./redis-json.js";
 
@@ -29,10 +28,10 @@ export function readItem(bytes: Uint8Array): RedisItem {
   return { bytes: body, content: rawContent(body), stored: undefined };
 }
 
-/** The priority that a message asks for, from 0 to 9; 0 when it says nothing that is a number. As kombu reads it. */
+/** The priority that a message asks for, 0 when it says nothing that is a number. As kombu reads it; the lists have the limits. */
 export function priorityOf({ properties }: MessageContent): number {
   const priority = Math.trunc(Number(properties.priority ?? 0));
-  return Number.isNaN(priority) ? 0 : Math.min(PRIORITY_MAX, Math.max(0, priority));
+  return Number.isFinite(priority) ? priority : 0;
 }
 
 /**
