@@ -9,6 +9,7 @@ import { startRedisInstance } from "../src/redis-instance.js";
 import { READY_MS, startServerProcess } from "../src/server-process.js";
 import { isMissing } from "../src/services.js";
 import { temporaryFolder } from "../src/temp.js";
+import { startFaultProxy } from "./support/fault-proxy.js";
 
 /** Programs that hold messages while their event loops stand still, beside others that wait for these. */
 
@@ -64,6 +65,29 @@ async function appEnginePlace(): Promise<Place> {
   };
 }
 
+/** The eight methods of App Engine alone: a renewal moves the one name that a lease has there. */
+async function plainPlace(): Promise<Place> {
+  const server = await startServerProcess();
+  await using store = openHttpStore({ endpoint: server.url });
+  // Such servers have no call that makes a queue.
+  for (const queue of ["work", "nowhere"]) {
+    const key = { project: "blocked", queue };
+    await store.insert(key, [{ payload: new Uint8Array() }]);
+    await store.purge(key);
+  }
+  const proxy = await startFaultProxy(server.url, { plain: true });
+  const address = proxy.url.replace("http", "appengine");
+  const options = `lease_secs=${LEASE_MS / 1000}&polling_interval=0.1`;
+  return {
+    url: (option = "") => `${address}/blocked?${options}${option}`,
+    leaseEndMs: () => leaseEndMs(openHttpStore({ endpoint: server.url }), "blocked"),
+    async [Symbol.asyncDispose]() {
+      await proxy[Symbol.asyncDispose]();
+      await server.stop();
+    },
+  };
+}
+
 async function postgresPlace(): Promise<Place> {
   const schema = temporarySchema();
   return {
@@ -88,6 +112,7 @@ async function redisPlace(): Promise<Place> {
 const PLACES = [
   ["sqlite", sqlitePlace, false],
   ["appengine", appEnginePlace, false],
+  ["appengine without additions", plainPlace, false],
   ["postgres", postgresPlace, isMissing("postgres")],
   ["redis", redisPlace, isMissing("redis-server")],
 ] as const;

@@ -137,12 +137,12 @@ describe("packages", () => {
     writeFileSync(
       folder.file("blocked.mjs"),
       `import { Connection } from "@pullqueue/kombu";
-       const url = process.argv[2].replace("http", "appengine") + "/p?lease_secs=1";
+       const url = process.argv[2].replace("http", "appengine") + "/p?lease_secs=2";
        const connection = new Connection(url);
        const queue = connection.simpleQueue("work");
        await queue.put("hi");
        const message = await queue.get();
-       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3500);
+       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 6500);
        await message.ack();
        console.log(message.payload, message.signal.aborted);
        await connection.close();`,

@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { systemClock } from "@pullqueue/core";
 import { type Connection, Exchange, type ExchangeType, type Message, Queue } from "@pullqueue/kombu";
 import { type Child, isMissing, startChild } from "@pullqueue/testing";
+import { programPath } from "@pullqueue/testing/program-path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { useRedis } from "./redis-support.js";
 
@@ -234,6 +235,20 @@ describe.skipIf(isMissing("redis-server") || isMissing("python3-redis"))(
       await peer.ask("sweep");
       expect(await under.admin.llen("q")).toBe(0);
       await message.ack();
+      expect(await under.admin.exists("unacked", "unacked_index")).toBe(0);
+    });
+
+    it("it leaves alone what a program of ours holds while its event loop is blocked", async () => {
+      await under.connect({}, real).producer({ routingKey: "q" }).publish("hi");
+      const url = `${under.instance.url}/0?visibility_timeout=2`;
+      const holder = startChild(process.execPath, [programPath("blocking-consumer"), url, "q", "1", "8000"]);
+      onTestFinished(async () => void (await holder.stop()));
+      await holder.line(/^handling hi$/, PATIENCE_MS);
+      const peer = await python({ visibility_timeout: 2 });
+      for (let second = 0; second < 3; second++) await untilOld();
+      await peer.ask("sweep");
+      expect(await under.admin.llen("q")).toBe(0);
+      await holder.line(/^acked hi$/, PATIENCE_MS);
       expect(await under.admin.exists("unacked", "unacked_index")).toBe(0);
     });
 
