@@ -95,7 +95,7 @@ export type {
 } from "./pidbox/layout.js";
 export { Mailbox, type MailboxOptions } from "./pidbox/mailbox.js";
 export { type PidboxHandler, PidboxNode, type PidboxNodeOptions } from "./pidbox/node.js";
-export { type ChannelPool, type ConnectionPool, Pools, ProducerPool } from "./pools.js";
+export { type ChannelPool, type ConnectionPool, insured, Pools, ProducerPool } from "./pools.js";
 export { Producer, type ProducerOptions, type Receipt, type ReturnedMessage } from "./producer.js";
 export type { PublishOptions } from "./publish-options.js";
 export { Queue, type QueueOptions, type QueuePlain } from "./queue.js";

@@ -4,6 +4,7 @@ import type { Connection } from "./connection.js";
 import { POOL_LIMIT_MAX, POOLS_LIMIT, TIMEOUT_MS_MAX } from "./limits.js";
 import type { Producer, ProducerOptions } from "./producer.js";
 import type { AcquireOptions, Pooled, PoolOptions, ResizeOptions, ResourcePool } from "./resource-pool.js";
+import type { RetryOptions } from "./retry.js";
 import { closedError } from "./session.js";
 
 /** Connections that go to one place; made by `connection.pool()`. */
@@ -52,6 +53,20 @@ export class ProducerPool {
     const { producer, ...waiting } = options;
     return this.connections.use((connection) => work(connection.producer<In>(producer)), waiting);
   }
+}
+
+/**
+ * Does work with a connection of a pool and its default channel, and does it again after errors that may pass: kombu's `insured`. The
+ * deadline of the options holds from when there is a connection. Errors: those of `acquire`, of `connection.autoretry`, and the work's.
+ */
+export function insured<R>(
+  pool: ConnectionPool,
+  work: (connection: Connection, channel: Channel, signal: AbortSignal) => Promise<R>,
+  options: RetryOptions = {},
+): Promise<R> {
+  const again = (connection: Connection) =>
+    connection.autoretry((channel, signal) => work(connection, channel, signal), options);
+  return pool.use(again, { signal: options.signal });
 }
 
 const OPTION_CHECKS: Readonly<Record<keyof PoolOptions, Check>> = {

@@ -1,6 +1,7 @@
 import { manualClock } from "@pullqueue/core";
 import {
   Connection,
+  insured,
   isClosed,
   KombuError,
   Pools,
@@ -88,6 +89,23 @@ describe("ProducerPool", () => {
     expect(connections.inUse).toBe(1);
     await expect(producers.acquire({ producer: { routingKey: 1 as never } })).rejects.toThrow(/routingKey/);
     expect(connections.inUse).toBe(1);
+  });
+});
+
+describe("insured()", () => {
+  test("insured() does work again on a pooled connection after errors that may pass, and gives it back", async () => {
+    await using pool = new Connection("memory://insured").pool({ limit: 1 });
+    let tries = 0;
+    const work = async (connection: Connection) => {
+      tries += 1;
+      if (tries === 1) throw new KombuError("unavailable", "just restarting");
+      return await connection.producer({ routingKey: "q" }).publish("hi");
+    };
+    expect((await insured(pool, work, { intervalStartMs: 0 })).queues).toEqual(["q"]);
+    expect([tries, pool.inUse]).toEqual([2, 0]);
+    const mistake = new Error("the work's own");
+    await expect(insured(pool, () => Promise.reject(mistake))).rejects.toBe(mistake);
+    expect(pool.inUse).toBe(0);
   });
 });
 
