@@ -119,16 +119,12 @@ export class Channel implements EntityChannel, AsyncDisposable {
     return () => void this.#sources.delete(source);
   }
 
-  /** Declares an exchange or a queue with its bindings, unless this connection did so before. Whether it did now. */
+  /** Declares an exchange or a queue with its bindings, unless this connection declared its definition before. Whether it did so now. */
   async declareOnce(entity: Exchange | Queue, signal?: AbortSignal): Promise<boolean> {
     const { closing } = this.#session;
-    let isNew = false;
-    const declare = () => {
-      isNew = true;
-      return this.#running.during(async () => void (await entity.bind(this).declare({ signal: closing })));
-    };
-    await orAbort(this.#session.declareOnce(entity, declare), signal);
-    return isNew;
+    const declare = () =>
+      this.#running.during(async () => void (await entity.bind(this).declare({ signal: closing })));
+    return orAbort(this.#session.declareOnce(entity, declare), signal);
   }
 
   /** Declares and sends under one deadline, opening the transport where it is not, and again after errors that may pass. */

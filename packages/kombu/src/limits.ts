@@ -94,6 +94,9 @@ export const TIMEOUT_MS_MAX = 2_147_483_647;
 /** How long one receive waits at most when its caller waits without end, in milliseconds. It is begun again after that. */
 export const RECEIVE_MS_MAX = 60_000;
 
+/** Most definitions that a connection remembers to have declared; the oldest is declared again. */
+export const DECLARED_MAX = 10_000;
+
 /** How long beyond its own wait `SimpleQueue.get` waits for its queue to be declared, in milliseconds: enough for a second try. */
 export const DECLARE_PATIENCE_MS = 1_000;
 

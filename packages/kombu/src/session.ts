@@ -4,7 +4,7 @@ import type { ConnectionAddress } from "./connection-address.js";
 import { isKombuError, isRecoverable, KombuError } from "./errors.js";
 import type { Exchange } from "./exchange.js";
 import type { Failover } from "./failover.js";
-import { RECONNECT_MS } from "./limits.js";
+import { DECLARED_MAX, RECONNECT_MS } from "./limits.js";
 import type { Queue } from "./queue.js";
 import { backoffOf, type RetryOptions, type RetryPolicy, retrying } from "./retry.js";
 import type { SerializerRegistry } from "./serialization.js";
@@ -60,7 +60,8 @@ export class Session {
   readonly #leaving = new Set<Promise<void>>();
   #transport: Promise<Transport> | undefined;
   #opened: Transport | undefined;
-  #declared = new WeakMap<Exchange | Queue, Promise<unknown>>();
+  /** By definition, so that equal entities are one, and those that only have a name in common are not. */
+  readonly #declared = new Map<string, Promise<unknown>>();
   #generation = 0;
   #consumerCount = 0;
   #closed = false;
@@ -188,22 +189,31 @@ export class Session {
     return this.#consumerCount;
   }
 
-  /** Runs a declaration unless this entity was declared before; calls at the same time share one. */
-  declareOnce(entity: Exchange | Queue, declare: () => Promise<unknown>): Promise<unknown> {
+  /**
+   * Runs a declaration unless one of the same definition was run before; calls at the same time share one. Whether this call ran it.
+   */
+  async declareOnce(entity: Exchange | Queue, declare: () => Promise<unknown>): Promise<boolean> {
     const declared = this.#declared;
-    const known = declared.get(entity);
-    if (known !== undefined) return known;
+    const key = definitionOf(entity);
+    const known = declared.get(key);
+    if (known !== undefined) {
+      await known;
+      return false;
+    }
     const declaring = declare();
-    declared.set(entity, declaring);
-    const forget = () => void declared.delete(entity);
+    declared.set(key, declaring);
+    forgetOldest(declared);
     const stays = "staysDeclared" in entity ? entity.staysDeclared : !entity.autoDelete;
+    // Another declaration may have taken its place, after something was deleted.
+    const forget = () => void (declared.get(key) === declaring && declared.delete(key));
     declaring.then(stays ? () => {} : forget, forget);
-    return declaring;
+    await declaring;
+    return true;
   }
 
   /** After something was deleted, nothing is known to be there. */
   forgetDeclared(): void {
-    this.#declared = new WeakMap();
+    this.#declared.clear();
   }
 
   /** Closes the transport. What uses it must have ended before. */
@@ -243,6 +253,22 @@ export class Session {
       await transport.close().catch(() => {}); // Why it could not be reached says more.
       throw error;
     }
+  }
+}
+
+/** All that a declaration tells the broker, of what is declared along with the entity too. */
+function definitionOf(entity: Exchange | Queue): string {
+  if (!("queueArguments" in entity)) return JSON.stringify(entity);
+  const deadLetters = entity.deadLetters === undefined ? "" : definitionOf(entity.deadLetters);
+  return JSON.stringify([entity, deadLetters]);
+}
+
+/** A program that makes names up must not fill the memory; what is forgotten is declared again. */
+function forgetOldest(declared: Map<string, unknown>): void {
+  if (declared.size <= DECLARED_MAX) return;
+  for (const oldest of declared.keys()) {
+    declared.delete(oldest);
+    return;
   }
 }
 

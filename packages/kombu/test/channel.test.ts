@@ -1,6 +1,7 @@
 import { QueueError } from "@pullqueue/core";
-import { Queue } from "@pullqueue/kombu";
+import { Exchange, Queue } from "@pullqueue/kombu";
 import { describe, expect, test } from "vitest";
+import { DECLARED_MAX } from "../src/limits.js";
 import { LEASE_MS, storeWith } from "./support.js";
 
 describe("Channel", () => {
@@ -17,6 +18,66 @@ describe("Channel", () => {
     await new Queue("other").bind(channel).delete();
     await producer.publish(2, { declare: [lasting] });
     expect(declared.length).toBe(4);
+  });
+
+  test("declareOnce() takes equal definitions for one, and those with only a name in common for two", async () => {
+    const asked: string[] = [];
+    const { connect } = storeWith((real) => ({
+      async getQueue(key, ...rest) {
+        asked.push(key.queue);
+        return real.getQueue(key, ...rest);
+      },
+    }));
+    await using connection = connect();
+    const channel = await connection.channel();
+    const exchange = new Exchange("e");
+    const queue = () => new Queue("q", { exchange, routingKey: "k", queueArguments: { a: 1 } });
+    expect(await channel.declareOnce(queue())).toBe(true);
+    expect(await channel.declareOnce(queue())).toBe(false);
+    expect(await channel.declareOnce(queue().bind(channel))).toBe(false);
+    expect(asked).toEqual(["q"]);
+    expect(await channel.declareOnce(new Queue("q", { exchange, queueArguments: { a: 1 } }))).toBe(true);
+    const { queues } = await connection.producer({ exchange }).publish("hi");
+    expect(queues).toEqual(["q"]);
+    await expect(channel.declareOnce(new Queue("q", { durable: false }))).rejects.toMatchObject({
+      code: "precondition_failed",
+    });
+    await expect(channel.declareOnce(new Exchange("e", "topic"))).rejects.toMatchObject({
+      code: "precondition_failed",
+    });
+    expect(await channel.declareOnce(new Exchange("e"))).toBe(false);
+  });
+
+  test("declareOnce() shares what runs, and tries again after a failure", async () => {
+    let isDown = true;
+    const { connect } = storeWith((real) => ({
+      async getQueue(...call) {
+        if (isDown) throw new QueueError("permission_denied", "no");
+        return real.getQueue(...call);
+      },
+      async putQueue() {
+        throw new QueueError("resource_exhausted", "full");
+      },
+    }));
+    await using connection = connect();
+    const channel = await connection.channel();
+    isDown = false;
+    const both = await Promise.allSettled([
+      channel.declareOnce(new Queue("q")),
+      channel.declareOnce(new Queue("q")),
+    ]);
+    expect(both.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+    isDown = true;
+    expect(await channel.declareOnce(new Queue("q"))).toBe(true);
+  });
+
+  test("declareOnce() forgets the oldest definition when there are too many", async () => {
+    await using connection = storeWith().connect();
+    const channel = await connection.channel();
+    const exchange = (n: number) => new Exchange(`e${n}`, "direct", { noDeclare: true });
+    for (let n = 0; n <= DECLARED_MAX; n++) await channel.declareOnce(exchange(n));
+    expect(await channel.declareOnce(exchange(1))).toBe(false);
+    expect(await channel.declareOnce(exchange(0))).toBe(true);
   });
 
   test("close() lets go of what it cannot give back, so that it comes back when its lease ends", async () => {
