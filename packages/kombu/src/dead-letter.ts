@@ -35,7 +35,7 @@ interface DeathRecord {
 }
 
 /** A dead letter and where it goes. */
-export interface DeadLetter {
+interface DeadLetter {
   readonly content: MessageContent;
   readonly route: Route;
 }
@@ -44,7 +44,7 @@ export interface DeadLetter {
  * The dead letter of a delivery: body, headers and properties as they were but for what `x-death` says and the `expiration`, which
  * would end it at once. Undefined where it would go in circles: it expired in this queue before, and nobody rejected it since.
  */
-export function deadLetterOf({ content, info }: Delivery, death: Death): DeadLetter | undefined {
+function deadLetterOf({ content, info }: Delivery, death: Death): DeadLetter | undefined {
   const { headers, properties, raw } = content;
   const before = deathsOf(headers);
   if (goesInCircles(before, info.queue, death.reason)) return undefined;

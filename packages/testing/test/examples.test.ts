@@ -78,6 +78,10 @@ describe("examples", () => {
     );
   });
 
+  test("calls are answered side by side", async () => {
+    expect(await run("10-remote-calls.ts")).toBe("[ 4, 9, 16 ]\n");
+  });
+
   test.skipIf(isMissing("redis-server") || isMissing("python3-kombu"))(
     "Python and Node answer each other",
     async () => {
@@ -102,6 +106,7 @@ describe("examples", () => {
       "07-schemas.ts",
       "08-beside-python.ts",
       "09-dead-letters.ts",
+      "10-remote-calls.ts",
     ]);
   });
 });
