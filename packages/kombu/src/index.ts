@@ -98,6 +98,7 @@ export { type PidboxHandler, PidboxNode, type PidboxNodeOptions } from "./pidbox
 export { type ChannelPool, type ConnectionPool, insured, Pools, ProducerPool } from "./pools.js";
 export { Producer, type ProducerOptions, type Receipt, type ReturnedMessage } from "./producer.js";
 export type { PublishOptions } from "./publish-options.js";
+export { QoS } from "./qos.js";
 export { Queue, type QueueOptions, type QueuePlain } from "./queue.js";
 export type { RedisOptions } from "./redis-options.js";
 export { type CollectRepliesOptions, collectReplies, type SendReplyOptions, sendReply } from "./replies.js";
