@@ -174,8 +174,8 @@ export const CLIENT_BATCHES_IN_FLIGHT = 3;
 /** First pause before a call is repeated, in milliseconds; each further one is twice as long. */
 export const CLIENT_BACKOFF_MS_MIN = 50;
 
-/** Longest pause before a call is repeated, in milliseconds, unless the server asks for a longer one. */
-export const CLIENT_BACKOFF_MS_MAX = 2_000;
+/** Longest such pause, in milliseconds, unless the server asks for a longer one: two seconds after its return a consumer must have found it. */
+export const CLIENT_BACKOFF_MS_MAX = 500;
 
 /** How long an aborted lease may still be answered, in milliseconds, so that its tasks can be given back; then it is cut. */
 export const CLIENT_ABORT_GRACE_MS = 1_000;

@@ -15,7 +15,7 @@ import type { Exchange } from "./exchange.js";
 import { exchangeBinder } from "./exchange-binder.js";
 import { Holding, lostWithBroker } from "./holding.js";
 import { LeaseKeeper } from "./lease-keeper.js";
-import { REPLY_QUEUE_REMOVE_MS } from "./limits.js";
+import { CLOSE_MS, REPLY_QUEUE_REMOVE_MS } from "./limits.js";
 import { Message, type MessageOptions } from "./message.js";
 import type { MessageContent } from "./message-content.js";
 import type { Queue } from "./queue.js";
@@ -33,7 +33,7 @@ import type {
   Transport,
   TransportManifest,
 } from "./transport.js";
-import { inTime, linkSignals, type Notifier, orAbort, Running } from "./waiting.js";
+import { forAtMost, inTime, linkSignals, type Notifier, orAbort, Running } from "./waiting.js";
 import { whileAway } from "./while-away.js";
 
 const US_PER_MS = 1000;
@@ -283,7 +283,7 @@ export class Channel implements EntityChannel, AsyncDisposable {
 
   /**
    * Stops receiving, tells handlers to stop (`message.signal`), waits for running publishes and acknowledgements, and gives
-   * back what is held. Waiting calls end with `closed`. Idempotent; calls at the same time share one promise.
+   * back what is held, for `CLOSE_MS` at most. Waiting calls end with `closed`. Idempotent; calls at the same time share one promise.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -298,14 +298,16 @@ export class Channel implements EntityChannel, AsyncDisposable {
     const reason = closedError("channel");
     this.#stop.abort(reason);
     this.interrupt(reason);
+    await forAtMost(this.clock, CLOSE_MS, this.#giveBack());
+    this.#onClosed(this);
+  }
+
+  async #giveBack(): Promise<void> {
     await this.#running.idle();
     const unsubscribed = Promise.all([...this.#receivers].map((receiver) => this.unsubscribe(receiver)));
-    // Ours to give back from now on, so that no handler acknowledges because it was told to stop; but nothing of it is to be
-    // pushed to us again.
-    await giveBackAll([...this.#held], unsubscribed);
-    await unsubscribed;
+    // Ours to give back from now on, so that no handler acknowledges because it was told to stop; but not to be pushed again.
+    await Promise.all([giveBackAll([...this.#held], unsubscribed), unsubscribed]);
     await Promise.all([...this.#ownQueues].map((queue) => this.afterReplyMessageReceived(queue)));
-    this.#onClosed(this);
   }
 
   /** The transport is not used any more, and what it held is not ours. */

@@ -324,8 +324,8 @@ export class Connection implements AsyncDisposable {
   }
 
   /**
-   * Stops receiving, waits for running publishes and acknowledgements, gives back what is held, and closes the transport.
-   * Waiting calls end with `closed`. Idempotent; calls at the same time share one promise.
+   * Stops receiving, waits for running publishes and acknowledgements, gives back what is held, and closes the transport; a broker
+   * that is away is waited for `CLOSE_MS` at most (5 s). Waiting calls end with `closed`. Idempotent; calls at the same time share one promise.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();

@@ -4,7 +4,7 @@ import { giveBackAll } from "./channel.js";
 import type { RunOptions } from "./consumer-options.js";
 import type { GivenUp } from "./dead-letter-policy.js";
 import type { DeliveryQueue } from "./delivery-queue.js";
-import { KombuError } from "./errors.js";
+import { isAway, KombuError } from "./errors.js";
 import type { Holding, Settlement } from "./holding.js";
 import { RECEIVE_MS_MAX, RECONNECT_BACKOFF, REQUEUE_BACKOFF } from "./limits.js";
 import type { Message } from "./message.js";
@@ -19,6 +19,8 @@ export interface RunContext<T> {
   readonly clock: Clock;
   /** Chance from 0 to below 1, for pauses. */
   readonly random: () => number;
+  /** Declares and starts the queues. */
+  readonly start: () => Promise<void>;
   readonly received: DeliveryQueue;
   readonly message: (holding: Holding) => Promise<Message<T>>;
   /** Whether a handler that returns has its message acknowledged, and sees only what can be read. Otherwise that is up to it. */
@@ -77,11 +79,26 @@ export class ConsumerRun<T = unknown> {
     };
     interrupting.addEventListener("abort", interrupt);
     try {
+      await this.#start();
       await this.#receiveUntilStopped();
       await received.giveBack();
       await this.#running.idle();
     } finally {
       interrupting.removeEventListener("abort", interrupt);
+    }
+  }
+
+  /** A broker that is away when a worker begins is waited for, as one that goes away later. */
+  async #start(): Promise<void> {
+    const { signal, start } = this.#context;
+    for (let failures = 1; !signal.aborted; failures++) {
+      try {
+        return await start();
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!isAway(error)) throw error;
+        await this.#recover(error, failures);
+      }
     }
   }
 

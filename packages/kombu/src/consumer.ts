@@ -201,7 +201,8 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
   /**
    * Calls the handler for each message, several at a time, until the signal fires or the consumer is cancelled; then resolves
    * when the last handler has ended. A handler that returns acknowledges its message unless it settled it; one that throws
-   * gives it back, to come again after a pause. An unreachable broker is tried again for ever. Error: `closed`.
+   * gives it back, to come again after a pause. An unreachable broker is tried again for ever, also before it was reached at all.
+   * Errors: `closed`, and what stands in the way of declaring its queues.
    */
   async run(handler: MessageHandler<T>, options: RunOptions = {}): Promise<void> {
     checkValue("the handler of run", handler, functionCheck);
@@ -216,13 +217,7 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
 
   async #run(handler: MessageHandler<T>, options: RunOptions, settles: boolean): Promise<void> {
     checkOptions("run", options, RUN_CHECKS);
-    try {
-      await this.#begin("run", options.signal);
-    } catch (error) {
-      const isStop = [this.#stop.signal, options.signal].some((s) => s?.aborted && error === s.reason);
-      if (isStop) return; // Stopped before it began, which is an end like any other.
-      throw error;
-    }
+    this.#claim("run");
     const { signal, interruptSignal = signal } = options;
     const link = linkSignals(this.#stop.signal, signal, this.channel.closing);
     const interrupt = linkSignals(this.#stop.signal, interruptSignal, this.channel.closing);
@@ -232,6 +227,7 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
       await new ConsumerRun<T>(handler, options, {
         clock: this.channel.clock,
         random: this.channel.random,
+        start: () => this.consume({ signal: link.signal }),
         received: this.#received,
         message: (holding) => this.#message(holding),
         settles,
@@ -308,6 +304,16 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
   }
 
   async #begin(what: string, signal?: AbortSignal): Promise<void> {
+    this.#claim(what);
+    try {
+      await this.consume({ signal });
+    } catch (error) {
+      this.#busy = undefined; // It did not begin.
+      throw error;
+    }
+  }
+
+  #claim(what: string): void {
     if (this.#busy !== undefined) {
       throw new KombuError(
         "invalid_argument",
@@ -316,12 +322,7 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
     }
     this.#busy = what;
     this.#startedByUse = this.#detach === undefined;
-    try {
-      await this.consume({ signal });
-    } catch (error) {
-      this.#busy = undefined; // It did not begin.
-      throw error;
-    }
+    if (this.#stop.signal.aborted) this.#stop = new AbortController();
   }
 
   async #next(signal: AbortSignal): Promise<{ holding: Holding; message: Message<T> } | undefined> {

@@ -102,6 +102,11 @@ export function isLeaseLost(value: unknown): value is KombuError {
   return isKombuError(value, "lease_lost");
 }
 
+/** The broker, or the way to it, is away: it cannot be reached, or does not answer. */
+export function isAway(value: unknown): value is KombuError {
+  return isKombuError(value, "unavailable") || isKombuError(value, "timeout");
+}
+
 /** What an error is about: the connection, one call on it, or the program alone. */
 type ErrorScope = "connection" | "channel" | "program";
 

@@ -45,8 +45,8 @@ export const PUBLISH_BACKOFF: BackoffPolicy = { initialMs: 100, maxMs: 1000, fac
 /** How long a waiting receive goes on trying an unreachable broker before it fails, in milliseconds: a restart takes less. */
 export const RECONNECT_MS = 60_000;
 
-/** Pauses between those tries. */
-export const RECONNECT_BACKOFF: BackoffPolicy = { initialMs: 100, maxMs: 5_000, factor: 2, jitter: 0.5 };
+/** Pauses between those tries: short, because two seconds after its return the broker must have been found. */
+export const RECONNECT_BACKOFF: BackoffPolicy = { initialMs: 100, maxMs: 1_000, factor: 2, jitter: 0.5 };
 
 /** Most retries that a policy may ask for, and most times longer that a wait may be than the one before: beyond are mistakes. */
 export const RETRIES_MAX = 1_000_000;
@@ -169,8 +169,8 @@ export const REDIS_RECHECK_MS = 10_000;
 /** How long a call waits for the connection to come back before it fails, in milliseconds: a restart takes less. */
 export const REDIS_PATIENCE_MS = 60_000;
 
-/** The same for giving back: closing waits for it, and a message that is not given back returns by itself. */
-export const REDIS_RELEASE_PATIENCE_MS = 15_000;
+/** The same for acknowledging, giving back and renewing, as over HTTP: their callers can try again, and leases end. */
+export const REDIS_SETTLE_PATIENCE_MS = 15_000;
 
 /** Pauses between two attempts to connect. Two seconds after its return the server must have been found, so that they stay short. */
 export const REDIS_CONNECT_BACKOFF: BackoffPolicy = { initialMs: 50, maxMs: 800, factor: 2, jitter: 0.5 };
@@ -210,6 +210,12 @@ export const AMQP_PUBLISH_CHANNELS_MAX = 64;
 
 /** Longest interval of heartbeats, in milliseconds: AMQP counts seconds in 16 bits. */
 export const HEARTBEAT_MS_MAX = 65_535_000;
+
+/**
+ * How long closing waits for running publishes and acknowledgements, and for what is given back, in milliseconds: a broker that is there
+ * needs less, and with one that is away the messages return when their leases end.
+ */
+export const CLOSE_MS = 5_000;
 
 /** Highest port. */
 export const PORT_MAX = 65_535;

@@ -105,6 +105,15 @@ export async function orAbort<T>(promise: Promise<T>, signal: AbortSignal | unde
   }
 }
 
+/** Waits for the promise, which must not reject, but no longer than `ms`; the work itself goes on. */
+export async function forAtMost(clock: Clock, ms: number, promise: Promise<void>): Promise<void> {
+  let cancel = () => {};
+  const late = new Promise<void>((resolve) => {
+    cancel = clock.timer(ms, resolve, { keepAlive: true });
+  });
+  await Promise.race([promise, late]).finally(cancel);
+}
+
 /** Does the work until the signal fires or, where one is given, the time is up: then it rejects with what `late` makes. */
 export async function inTime<T>(
   clock: Clock,

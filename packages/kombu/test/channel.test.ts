@@ -101,6 +101,27 @@ describe("Channel", () => {
     expect((await queue.bind(await connection.channel()).get())?.payload).toBe("hi");
   });
 
+  test("close() waits for a broker that does not answer for five seconds, and no longer", async () => {
+    let isSilent = false;
+    const { connect, advance } = storeWith((real) => ({
+      extend: (...call) => (isSilent ? new Promise(() => {}) : real.extend(...call)),
+    }));
+    await using connection = connect();
+    await connection.producer({ routingKey: "q" }).publish("hi");
+    const channel = await connection.channel();
+    await new Queue("q").bind(channel).get();
+    isSilent = true;
+    let isClosed = false;
+    const closing = channel.close().then(() => {
+      isClosed = true;
+    });
+    await advance(4_900, 100);
+    expect(isClosed).toBe(false);
+    await advance(100, 100);
+    await closing;
+    isSilent = false;
+  });
+
   test("get() does not keep a message that it could not acknowledge", async () => {
     let isDown = true;
     const { connect } = storeWith((real) => ({

@@ -94,6 +94,59 @@ describe("ConsumerRun", () => {
     await running;
   });
 
+  test("run() waits for a broker that is away when it begins, for as long as that takes", async () => {
+    let attempts = 0;
+    const errors: unknown[] = [];
+    const { connect, advance } = storeWith((real) => ({
+      async getQueue(...call) {
+        attempts += 1;
+        if (attempts <= 200) throw new QueueError("unavailable", "down");
+        return real.getQueue(...call);
+      },
+    }));
+    await using connection = connect();
+    await connection.producer({ routingKey: "q" }).publish("hi");
+    const stop = new AbortController();
+    const payloads: unknown[] = [];
+    const running = connection.consumer(new Queue("q")).run((message) => payloads.push(message.payload), {
+      signal: stop.signal,
+      onError: (error) => errors.push(error),
+    });
+    await advance(100_000);
+    // Once a second, or a little more often.
+    expect([attempts > 90, attempts <= 200, payloads]).toEqual([true, true, []]);
+    await advance(150_000);
+    expect([attempts, errors.length, payloads]).toEqual([201, 200, ["hi"]]);
+    stop.abort();
+    await running;
+  });
+
+  test("run() that waits for its broker ends when it is stopped, and fails with what waiting would not change", async () => {
+    let failure = new QueueError("unavailable", "down");
+    const { connect, advance } = storeWith(() => ({
+      async getQueue() {
+        throw failure;
+      },
+    }));
+    await using connection = connect();
+    const consumer = connection.consumer(new Queue("q"));
+    const run = (signal?: AbortSignal) => consumer.run(() => {}, { signal, onError: () => {} });
+    const stop = new AbortController();
+    const stopped = run(stop.signal);
+    await advance(10_000);
+    stop.abort();
+    await stopped;
+    const cancelled = run();
+    await advance(10_000);
+    await consumer.cancel();
+    await cancelled;
+    const refused = expect(run()).rejects.toMatchObject({ code: "precondition_failed" });
+    await advance(10_000);
+    failure = new QueueError("wrong_mode", "it pushes");
+    await advance(10_000);
+    await refused;
+  });
+
   test("run() refuses a backoff that is none", async () => {
     await using connection = storeWith().connect();
     const consumer = connection.consumer(new Queue("q"));

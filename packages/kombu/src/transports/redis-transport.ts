@@ -5,7 +5,7 @@ import {
   PRIORITY_MAX,
   REDIS_MESSAGE_BYTES_MAX,
   REDIS_PATIENCE_MS,
-  REDIS_RELEASE_PATIENCE_MS,
+  REDIS_SETTLE_PATIENCE_MS,
 } from "../limits.js";
 import type { MessageContent } from "../message-content.js";
 import type { RedisSettings } from "../redis-options.js";
@@ -155,12 +155,7 @@ export class RedisTransport implements Transport {
     const held = this.#receiver.held(delivery);
     if (held.field !== undefined) {
       const { unacked, unackedIndex } = this.#layout;
-      await this.#settle(
-        delivery,
-        ACK,
-        { keys: [unacked, unackedIndex], args: [held.field] },
-        REDIS_PATIENCE_MS,
-      );
+      await this.#settle(delivery, ACK, { keys: [unacked, unackedIndex], args: [held.field] });
     }
     this.#receiver.forget(held);
   }
@@ -230,7 +225,7 @@ export class RedisTransport implements Transport {
     const args = [field, this.#restorer.leaseScore];
     return this.#link.call(
       async ({ main }) => (await runScript(main, EXTEND, [unacked, unackedIndex], args)) === 1,
-      { patienceMs: REDIS_PATIENCE_MS },
+      { patienceMs: REDIS_SETTLE_PATIENCE_MS },
     );
   }
 
@@ -267,7 +262,7 @@ export class RedisTransport implements Transport {
     const what = isDelayed ? delayedMember(field!, this.#layout.step(priority), bytes) : bytes;
     const keys = [unacked, unackedIndex, ...this.#layout.group(queue)];
     const args = [field!, "", width, how, this.#layout.place(priority), what];
-    await this.#settle(delivery, RESTORE, { keys, args }, REDIS_RELEASE_PATIENCE_MS);
+    await this.#settle(delivery, RESTORE, { keys, args });
   }
 
   /**
@@ -278,7 +273,6 @@ export class RedisTransport implements Transport {
     delivery: Delivery,
     script: RedisScript,
     call: { readonly keys: readonly string[]; readonly args: readonly RedisArgument[] },
-    patienceMs: number,
   ): Promise<void> {
     const work = async ({ main }: RedisSockets, isRepeated: boolean) => {
       const isHeld = (await runScript(main, script, call.keys, call.args)) === 1;
@@ -286,7 +280,7 @@ export class RedisTransport implements Transport {
       const isOwnDoing = isRepeated && this.#clock.nowUs() < (delivery.leaseEndsAtUs ?? 0);
       if (!isHeld && !isOwnDoing) throw leaseLost(delivery);
     };
-    await this.#link.call(work, { patienceMs });
+    await this.#link.call(work, { patienceMs: REDIS_SETTLE_PATIENCE_MS });
   }
 }
 
