@@ -7,6 +7,7 @@ export type ProgramName =
   | "blocking-consumer"
   | "lease-worker"
   | "many-connections"
+  | "outage-consumers"
   | "put-and-get"
   | "soak-client"
   | "soak-server"

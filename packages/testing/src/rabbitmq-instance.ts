@@ -17,6 +17,9 @@ export interface RabbitmqInstance extends AsyncDisposable {
   stop(): Promise<void>;
   /** `kill -9`, as when the machine runs out of memory. */
   kill9(): Promise<void>;
+  /** Stops answering without closing a socket, as a machine that hangs; until `resume()`. */
+  pause(): void;
+  resume(): void;
   /** Runs `rabbitmqctl` on it. */
   control(...parameters: readonly string[]): Promise<string>;
 }
@@ -53,6 +56,7 @@ export async function startRabbitmqInstance({
   const mapper = startChild("epmd", ["-port", String(mapperPort), "-address", "127.0.0.1"], { environment });
   let running: Child | undefined;
   const end = async (signal: NodeJS.Signals) => {
+    running?.signal("SIGCONT");
     running?.signal(signal);
     await running?.exited(STOP_MS);
     running = undefined;
@@ -65,6 +69,8 @@ export async function startRabbitmqInstance({
     },
     stop: () => end("SIGTERM"),
     kill9: () => end("SIGKILL"),
+    pause: () => running?.signal("SIGSTOP"),
+    resume: () => running?.signal("SIGCONT"),
     control: (...parameters) => control(parameters, environment),
     [Symbol.asyncDispose]: async () => {
       await end("SIGTERM");
