@@ -201,8 +201,7 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
   /**
    * Calls the handler for each message, several at a time, until the signal fires or the consumer is cancelled; then resolves
    * when the last handler has ended. A handler that returns acknowledges its message unless it settled it; one that throws
-   * gives it back, to come again after a pause. An unreachable broker is tried again for ever, also before it was reached at all.
-   * Errors: `closed`, and what stands in the way of declaring its queues.
+   * gives it back, to come again after a pause. An unreachable broker is tried again for ever. Errors: `closed`, those of declaring.
    */
   async run(handler: MessageHandler<T>, options: RunOptions = {}): Promise<void> {
     checkValue("the handler of run", handler, functionCheck);
