@@ -2,6 +2,7 @@ import { openMemoryStore, QueueError } from "@pullqueue/core";
 import {
   Connection,
   type CustomConnectionOptions,
+  Exchange,
   isLeaseLost,
   KombuError,
   type Message,
@@ -141,6 +142,21 @@ describe("Connection with several places", () => {
     await running;
   });
 
+  it("a consumer declares its queue with exchange and binding at the next place", async () => {
+    const [one, other] = brokers();
+    await using connection = new Connection([one.target, other.target]);
+    const queue = new Queue("q", { exchange: new Exchange("e"), routingKey: "k" });
+    const stop = new AbortController();
+    const running = connection.consumer(queue).run(() => {}, { signal: stop.signal, onError: () => {} });
+    const producer = connection.producer({ exchange: new Exchange("e"), routingKey: "k" });
+    const isRouted = async () => (await producer.publish("hi", { retry: true })).queues?.length === 1;
+    await vi.waitUntil(isRouted, { timeout: 5_000, interval: 5 });
+    one.leave();
+    await vi.waitUntil(async () => other.opened === 1 && (await isRouted()), { timeout: 5_000, interval: 5 });
+    stop.abort();
+    await running;
+  });
+
   it("drainEvents(), for await and get() go on at the next place", async () => {
     const [one, other] = brokers();
     await using connection = new Connection([one.target, other.target]);
@@ -233,7 +249,8 @@ describe("Connection with several places", () => {
     const publish = connection
       .producer({ routingKey: "q" })
       .publish(1, { declare: [new Queue("q")], retryPolicy });
-    await expect(publish).rejects.toMatchObject({ code: "unavailable" });
+    // The latter when the time was up during an attempt.
+    await expect(publish).rejects.toMatchObject({ code: expect.stringMatching(/^(?:unavailable|timeout)$/) });
     expect(performance.now() - started).toBeLessThan(1_000);
     const policy = Object.freeze({ maxRetries: 1, intervalStartMs: 0 });
     const before = one.opened;

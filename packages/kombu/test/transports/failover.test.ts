@@ -76,7 +76,10 @@ for (const [name, service, start, nowhere] of BROKERS) {
       const publish = connection
         .producer({ routingKey: "q" })
         .publish("hi", { retryPolicy: { timeoutMs: 500 } });
-      await expect(publish).rejects.toMatchObject({ code: "unavailable" });
+      // The latter when the time was up during an attempt.
+      await expect(publish).rejects.toMatchObject({
+        code: expect.stringMatching(/^(?:unavailable|timeout)$/),
+      });
       await expect(connection.connect()).rejects.toMatchObject({ code: "unavailable" });
       expect(performance.now() - started).toBeLessThan(MOVE_MS);
     });
