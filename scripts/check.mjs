@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { binary, prepare, run, say } from "./prepare.mjs";
 
 const TEST_SCRIPT = fileURLToPath(new URL("test.mjs", import.meta.url));
+const REFERENCE_SCRIPT = fileURLToPath(new URL("reference.mjs", import.meta.url));
 
 /** Each part by its name: programs for Node, one after the other. */
 const PARTS = {
@@ -18,6 +19,7 @@ const PARTS = {
   format: () => [[binary("@biomejs/biome", "biome"), "check", "--linter-enabled=false", "."]],
   unused: () => [[binary("knip")]],
   tidy: () => [[binary("vitest"), "run", "packages/testing/test/tidy.test.ts"]],
+  reference: () => [[REFERENCE_SCRIPT, "--check"]],
   tests: () => [[TEST_SCRIPT]],
 };
 

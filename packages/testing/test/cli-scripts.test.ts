@@ -78,7 +78,7 @@ describe("npm run check", () => {
     const check = fileURLToPath(new URL("check.mjs", SCRIPTS));
     const { code, stderr } = await runProgram(process.execPath, [check, "nonsense"]);
     expect(code).toBe(2);
-    expect(stderr).toContain("types, lint, format, unused, tidy, tests");
+    expect(stderr).toContain("types, lint, format, unused, tidy, reference, tests");
   });
 });
 
