@@ -15,7 +15,7 @@ export interface ConnectRetryOptions {
   /** How much longer each wait is than the one before, in milliseconds. Default: waits double instead. */
   readonly intervalStepMs?: number;
   readonly interval_step?: number;
-  /** The longest wait, in milliseconds. Default 5000. */
+  /** The longest wait, in milliseconds. Default 1000. */
   readonly intervalMaxMs?: number;
   readonly interval_max?: number;
   /** All attempts together, in milliseconds. Default 60,000. */

@@ -69,7 +69,7 @@ export interface PublishOptions {
    * `idempotencyKey`. Default: only with `retryPolicy`.
    */
   readonly retry?: boolean;
-  /** How it is tried again. Default: waits from 0.1 to 5 seconds, for a minute in all. */
+  /** How it is tried again. Default: waits from 0.1 to 1 second, for a minute in all. */
   readonly retryPolicy?: RetryPolicy;
   /** Give up after this long with `timeout`, in milliseconds. Default: as long as the broker may take. */
   readonly timeoutMs?: number | undefined;

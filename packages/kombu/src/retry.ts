@@ -16,7 +16,7 @@ export interface RetryPolicy {
   readonly intervalStartMs?: number | undefined;
   /** How much longer each wait is than the one before, in milliseconds: kombu's way. Default: waits double instead. */
   readonly intervalStepMs?: number | undefined;
-  /** The longest wait, in milliseconds. Default 5000. */
+  /** The longest wait, in milliseconds. Default 1000. */
   readonly intervalMaxMs?: number | undefined;
   /** How many times longer each wait is than the one before. Default 2, or 1 with `intervalStepMs`. */
   readonly intervalFactor?: number | undefined;
