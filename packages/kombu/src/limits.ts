@@ -97,8 +97,11 @@ export const RECEIVE_MS_MAX = 60_000;
 /** Most definitions that a connection remembers to have declared; the oldest is declared again. */
 export const DECLARED_MAX = 10_000;
 
-/** How long beyond its own wait `SimpleQueue.get` waits for its queue to be declared, in milliseconds: enough for a second try. */
-export const DECLARE_PATIENCE_MS = 1_000;
+/**
+ * How long beyond its own wait `SimpleQueue.get` waits for its queue to be declared, in milliseconds: enough for a name, TLS, a token and
+ * a second try. With one second a busy machine called a broker away that only had not answered yet.
+ */
+export const DECLARE_PATIENCE_MS = 3_000;
 
 /** How long a pool's user waits for a resource, and a closing pool for its users, in milliseconds: longer than a broker's restart takes. */
 export const POOL_TIMEOUT_MS = 30_000;
