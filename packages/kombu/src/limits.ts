@@ -52,6 +52,9 @@ export const RECONNECT_BACKOFF: BackoffPolicy = { initialMs: 100, maxMs: 1_000, 
 export const RETRIES_MAX = 1_000_000;
 export const RETRY_FACTOR_MAX = 100;
 
+/** Shortest wait after all places failed: kombu's `interval_start` may be 0, and a loop that never waits keeps others from working. */
+export const RETRY_WAIT_MS_MIN = 1;
+
 /** Most URLs of one connection. */
 export const ALTERNATES_MAX = 64;
 

@@ -2,7 +2,14 @@ import type { Clock } from "@pullqueue/core";
 import { type BackoffPolicy, backoffMs } from "./backoff.js";
 import { type Check, checkOptions, functionCheck, integerCheck, numberCheck } from "./check.js";
 import { isKombuError, KombuError } from "./errors.js";
-import { RECONNECT_BACKOFF, RECONNECT_MS, RETRIES_MAX, RETRY_FACTOR_MAX, TIMEOUT_MS_MAX } from "./limits.js";
+import {
+  RECONNECT_BACKOFF,
+  RECONNECT_MS,
+  RETRIES_MAX,
+  RETRY_FACTOR_MAX,
+  RETRY_WAIT_MS_MIN,
+  TIMEOUT_MS_MAX,
+} from "./limits.js";
 import { linkSignals, orAbort, pause } from "./waiting.js";
 
 /**
@@ -12,7 +19,7 @@ import { linkSignals, orAbort, pause } from "./waiting.js";
 export interface RetryPolicy {
   /** How often it is tried again; with several URLs, how often all of them are. Default: as often as the time allows. */
   readonly maxRetries?: number | undefined;
-  /** The first wait, in milliseconds. Default 100. */
+  /** The first wait, in milliseconds. Default 100; what is less than 1 is 1. */
   readonly intervalStartMs?: number | undefined;
   /** How much longer each wait is than the one before, in milliseconds: kombu's way. Default: waits double instead. */
   readonly intervalStepMs?: number | undefined;
@@ -87,8 +94,7 @@ export async function retrying<T>(
   options: RetryOptions,
   { clock, random, isRetryable, attemptsPerRound = 1 }: RetryContext,
 ): Promise<T> {
-  const { timeoutMs = RECONNECT_MS, maxRetries = Number.POSITIVE_INFINITY, errback, retryErrors } = options;
-  const backoff = backoffOf(options);
+  const { timeoutMs = RECONNECT_MS, errback, retryErrors } = options;
   const untilUs = clock.nowUs() + timeoutMs * 1000;
   let failure: unknown;
   const late = () => deadlinePassed(timeoutMs, failure);
@@ -104,11 +110,8 @@ export async function retrying<T>(
         signal.throwIfAborted();
         failure = error;
         if (!isRetryable(error) && retryErrors?.(error) !== true) throw error;
-        const rounds = attempt / attemptsPerRound;
-        const isRoundOver = Number.isInteger(rounds);
-        if (isRoundOver && rounds > maxRetries) throw error;
-        const waitMs = isRoundOver ? Math.max(backoffMs(rounds, backoff, random()), retryAfterMs(error)) : 0;
-        if (clock.nowUs() + waitMs * 1000 > untilUs) throw error;
+        const waitMs = waitAfter(error, attempt, options, { random, attemptsPerRound });
+        if (waitMs === undefined || clock.nowUs() + waitMs * 1000 > untilUs) throw error;
         errback?.(error, waitMs);
         if (waitMs > 0) await pause(clock, waitMs, signal);
       }
@@ -119,8 +122,21 @@ export async function retrying<T>(
   }
 }
 
-function retryAfterMs(error: unknown): number {
-  return isKombuError(error) ? (error.retryAfterMs ?? 0) : 0;
+/**
+ * How long to wait after so many attempts, in milliseconds, of which the last failed with `error`: between rounds alone. Undefined when
+ * those were enough.
+ */
+export function waitAfter(
+  error: unknown,
+  attempts: number,
+  policy: RetryPolicy,
+  { random, attemptsPerRound = 1 }: Pick<RetryContext, "random" | "attemptsPerRound">,
+): number | undefined {
+  const rounds = attempts / attemptsPerRound;
+  if (!Number.isInteger(rounds)) return 0;
+  if (rounds > (policy.maxRetries ?? Number.POSITIVE_INFINITY)) return undefined;
+  const askedMs = isKombuError(error) ? (error.retryAfterMs ?? 0) : 0;
+  return Math.max(RETRY_WAIT_MS_MIN, backoffMs(rounds, backoffOf(policy), random()), askedMs);
 }
 
 function deadlinePassed(timeoutMs: number, cause: unknown): KombuError {

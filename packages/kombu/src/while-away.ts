@@ -1,7 +1,6 @@
-import { backoffMs } from "./backoff.js";
 import { isKombuError } from "./errors.js";
 import { RECONNECT_MS } from "./limits.js";
-import { backoffOf } from "./retry.js";
+import { waitAfter } from "./retry.js";
 import type { Session } from "./session.js";
 import { pause } from "./waiting.js";
 
@@ -13,12 +12,11 @@ const US_PER_MS = 1000;
  * how much of the time is left.
  */
 export async function whileAway<T>(
-  { size, policy, clock, random }: Session,
+  { size: attemptsPerRound, policy, clock, random }: Session,
   { waitMs, signal }: { readonly waitMs: number; readonly signal: AbortSignal },
   receive: (waitMs: number) => Promise<T>,
 ): Promise<T> {
-  const { timeoutMs = RECONNECT_MS, maxRetries = Number.POSITIVE_INFINITY } = policy;
-  const backoff = backoffOf(policy);
+  const { timeoutMs = RECONNECT_MS } = policy;
   const untilUs = clock.nowUs() + waitMs * US_PER_MS;
   let failedSinceUs: number | undefined;
   for (let attempt = 1; ; attempt++) {
@@ -26,13 +24,12 @@ export async function whileAway<T>(
       return await receive(Math.max(0, (untilUs - clock.nowUs()) / US_PER_MS));
     } catch (error) {
       if (!isKombuError(error, "unavailable")) throw error;
-      if (attempt % size !== 0) continue;
-      const round = attempt / size;
+      const pauseMs = waitAfter(error, attempt, policy, { random, attemptsPerRound });
+      if (pauseMs === 0) continue; // Even when time is up, there are places that may have a message now.
       const nowUs = clock.nowUs();
       failedSinceUs ??= nowUs;
-      const pauseMs = backoffMs(round, backoff, random());
       const endUs = Math.min(untilUs, failedSinceUs + timeoutMs * US_PER_MS);
-      if (round > maxRetries || nowUs + pauseMs * US_PER_MS > endUs) throw error;
+      if (pauseMs === undefined || nowUs + pauseMs * US_PER_MS > endUs) throw error;
       await pause(clock, pauseMs, signal);
     }
   }
