@@ -49,7 +49,9 @@ export class ReplyQueue<T = unknown> {
   readonly #parts: ReplyQueueParts<T>;
   readonly #pending = new Map<string, Pending<T>>();
   readonly #stop = new AbortController();
-  #opening: Promise<void> | undefined;
+  #opening: Promise<Consumer<T>> | undefined;
+  /** The channel's generation in which the queue was declared. */
+  #declaredIn: number | undefined;
   #running: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -111,24 +113,32 @@ export class ReplyQueue<T = unknown> {
     });
   }
 
-  #open(): Promise<void> {
+  async #open(): Promise<void> {
     this.#opening ??= this.#subscribe().catch((error: unknown) => {
       this.#opening = undefined; // The next request tries again.
       throw error;
     });
-    return this.#opening;
+    const consumer = await this.#opening;
+    // At another broker, a reply that comes before the consumer does would be lost.
+    if (this.#declaredIn !== this.#parts.channel.generation) await this.#declare(consumer);
   }
 
-  async #subscribe(): Promise<void> {
+  async #declare(consumer: Consumer<T>): Promise<void> {
+    const { generation } = this.#parts.channel;
+    await consumer.declare({ signal: this.#stop.signal });
+    this.#declaredIn = generation;
+  }
+
+  async #subscribe(): Promise<Consumer<T>> {
     const { channel, queue, accept, schema } = this.#parts;
     channel.ownQueue(queue.name);
-    await channel.declareOnce(queue, this.#stop.signal);
     const consumer = new Consumer<T>(channel, queue, {
       ...{ noAck: true, autoDeclare: false, schema },
       ...(accept === undefined ? {} : { accept }),
       // A reply that does not fit is told to whoever waits for it, by its payload.
       onDecodeError: (message) => this.#take(message as Message<T>),
     });
+    await this.#declare(consumer);
     const running = consumer.run((message) => this.#take(message), {
       concurrency: REPLIES_AHEAD,
       signal: this.#stop.signal,
@@ -136,6 +146,7 @@ export class ReplyQueue<T = unknown> {
     this.#running = running.catch((error: unknown) => {
       if (!isKombuError(error, "closed")) process.emitWarning(String(error));
     });
+    return consumer;
   }
 
   #take(message: Message<T>): void {

@@ -155,8 +155,8 @@ export class PidboxNode<State = undefined> implements AsyncDisposable {
   async #listen(): Promise<void> {
     const { channel, queue, accept } = this.#parts;
     if (queue.autoDelete) channel.ownQueue(queue.name);
-    await channel.declareOnce(queue, this.#stop.signal);
     const consumer = new Consumer(channel, queue, { noAck: true, autoDeclare: false, accept });
+    await consumer.declare({ signal: this.#stop.signal });
     const { concurrency = 1 } = this.#options;
     const options = {
       concurrency,

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { type Connection, Exchange, type PublishOptions, Queue } from "@pullqueue/kombu";
+import { type Connection, Exchange, type PublishOptions, Queue, sendReply } from "@pullqueue/kombu";
 import { isMissing } from "@pullqueue/testing";
 import { freePort } from "@pullqueue/testing/free-port";
 import { describe, expect, it, vi } from "vitest";
@@ -44,6 +44,27 @@ describe.skipIf(isMissing("rabbitmq-programs"))("amqp", async () => {
     expect((await producer.publish("none", { headers: { a: 2 } })).queues).toEqual([]);
     expect(await drain(all)).toEqual(["both"]);
     expect(await drain(any)).toEqual(["both", "one"]);
+  });
+
+  it("remote calls and remote control go on when the connection goes to another broker", async () => {
+    const queue = new Queue(name());
+    const server = connect();
+    const producer = server.producer();
+    const serving = server
+      .consumer(queue)
+      .run((message) => sendReply(message, message.payload, { producer }))
+      .catch(() => {}); // It ends with its connection.
+    const connection = connect();
+    const rpc = connection.rpc(queue, { timeoutMs: 5_000 });
+    const mailbox = connection.mailbox(name(), { type: "fanout" });
+    await mailbox.node("node", { handlers: { ping: () => "pong" } }).listen();
+    const ping = () => mailbox.multiCall("ping", {}, { limit: 1, timeoutMs: 5_000 });
+    expect([await rpc.call(1), await ping()]).toEqual([1, [{ node: "pong" }]]);
+    // Queues that go with their last consumer are not there any more, as at any other broker.
+    await connection.switch(`${running().url}?heartbeat=50`);
+    expect([await rpc.call(2), await ping()]).toEqual([2, [{ node: "pong" }]]);
+    await server.close();
+    await serving;
   });
 
   it("bindTo() lets one exchange feed another, and unbindFrom() ends that", async () => {
