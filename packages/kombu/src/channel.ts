@@ -176,8 +176,7 @@ export class Channel implements EntityChannel, AsyncDisposable {
   async unsubscribe(receiver: Receiver, queue?: string): Promise<void> {
     if (!this.#receivers.has(receiver)) return;
     if (queue === undefined) this.#receivers.delete(receiver);
-    const transport = await this.#session.transport().catch(() => undefined); // Not open: nothing is subscribed.
-    await transport?.unsubscribe?.(receiver, queue);
+    await this.#session.opened?.unsubscribe?.(receiver, queue); // Where it is not open, nothing is subscribed.
   }
 
   /** One message of the queue, or null when there is none now. */

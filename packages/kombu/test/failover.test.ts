@@ -310,6 +310,25 @@ describe("Connection with several places", () => {
     expect(nowhere).toThrow(/failoverStrategy/);
   });
 
+  it("a consumer whose brokers are all away stops at once", async () => {
+    const [one, other] = brokers();
+    await using connection = new Connection([one.target, other.target]);
+    const stop = new AbortController();
+    const consumer = connection.consumer(new Queue("q"));
+    const away = vi.fn();
+    const running = consumer.run(() => {}, { signal: stop.signal, onError: away });
+    await vi.waitUntil(() => consumer.tags.size > 0);
+    one.leave();
+    other.leave();
+    await vi.waitUntil(() => !connection.connected);
+    const opened = one.opened + other.opened;
+    await vi.waitUntil(() => one.opened + other.opened > opened);
+    const stopped = performance.now();
+    stop.abort();
+    await running;
+    expect(performance.now() - stopped).toBeLessThan(1_000);
+  });
+
   it("close() ends opening that is tried again", async () => {
     const [one, other] = brokers();
     one.leave();
