@@ -24,6 +24,7 @@ import {
   type SqliteSettings,
   type TransportSettings,
 } from "./options.js";
+import type { PasswordFunction } from "./password.js";
 import { redisContradictions, redisSettings } from "./redis-options.js";
 import type { LeaseRenewal } from "./renewal-options.js";
 import { suggest } from "./suggest.js";
@@ -100,7 +101,7 @@ interface Values {
   readonly host?: string;
   readonly port?: number;
   readonly userId?: string;
-  readonly password?: string;
+  readonly password?: string | PasswordFunction;
   readonly virtualHost?: string;
   readonly ssl?: boolean;
   readonly caFile?: string;

@@ -85,6 +85,7 @@ export {
   type SqliteOptions,
   type TransportOpener,
 } from "./options.js";
+export type { PasswordFunction } from "./password.js";
 export type { CallOptions, ChoiceOptions, MultiCallOptions } from "./pidbox/call-options.js";
 export type {
   MailboxType,

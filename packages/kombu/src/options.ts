@@ -2,6 +2,7 @@ import { type Clock, limits, type TokenQuery, type TokenSource } from "@pullqueu
 import type { CompressionRegistry } from "./compression.js";
 import type { ConnectRetryOptions } from "./connect-retry.js";
 import type { KombuError } from "./errors.js";
+import type { PasswordFunction } from "./password.js";
 import type { RedisOptions, RedisSettings } from "./redis-options.js";
 import type { LeaseRenewal, RenewalOptions } from "./renewal-options.js";
 import type { RetryPolicy } from "./retry.js";
@@ -97,8 +98,8 @@ export interface AmqpOptions extends ConnectRetryOptions {
   /** Default `guest`. */
   readonly userId?: string;
   readonly userid?: string;
-  /** Default `guest`. */
-  readonly password?: string;
+  /** Default `guest`. A function is asked for each connection that is made. */
+  readonly password?: string | PasswordFunction;
   /** Default `/`. */
   readonly virtualHost?: string;
   readonly virtual_host?: string;
@@ -251,7 +252,7 @@ export interface AmqpSettings {
   readonly host: string;
   readonly port: number;
   readonly userId: string;
-  readonly password: string;
+  readonly password: string | PasswordFunction;
   readonly virtualHost: string;
   readonly ssl: boolean;
   readonly caFile: string | undefined;

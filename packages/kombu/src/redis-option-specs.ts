@@ -19,6 +19,7 @@ import {
   REDIS_SWEEP_ITEMS,
   TIMEOUT_MS_MAX,
 } from "./limits.js";
+import { passwordCheck } from "./password.js";
 import { REDIS_FIXED_SPECS } from "./redis-fixed-specs.js";
 
 /** The table of the options of `redis`; `OptionSpec` says what its columns mean. */
@@ -69,7 +70,7 @@ export const REDIS_OPTION_SPECS = [
   { name: "masterName", python: "master_name", check: keyCheck, inUrl: "string" },
   { name: "sentinelPassword", check: stringCheck, secret: true },
   { name: "username", check: stringCheck },
-  { name: "password", check: stringCheck, secret: true },
+  { name: "password", check: passwordCheck, secret: true },
   {
     name: "database",
     python: "virtual_host",

@@ -1,5 +1,6 @@
 import type { ConnectRetryOptions } from "./connect-retry.js";
 import { REDIS_SWEEP_ITEMS } from "./limits.js";
+import type { PasswordFunction } from "./password.js";
 import type { RedisFixedOptions } from "./redis-fixed-specs.js";
 import type { LeaseRenewal, RenewalOptions } from "./renewal-options.js";
 
@@ -23,7 +24,8 @@ export interface RedisOptions extends RedisFixedOptions, RenewalOptions, Connect
   /** What the sentinels themselves ask for. */
   readonly sentinelPassword?: string;
   readonly username?: string;
-  readonly password?: string;
+  /** A function is asked for each connection that is made; leases are then renewed by the event loop alone. */
+  readonly password?: string | PasswordFunction;
   /** The database's number: kombu's virtual host. Default 0. */
   readonly database?: number;
   readonly virtual_host?: number;
@@ -129,7 +131,7 @@ export interface RedisSettings {
   readonly masterName: string | undefined;
   readonly sentinelPassword: string | undefined;
   readonly username: string | undefined;
-  readonly password: string | undefined;
+  readonly password: string | PasswordFunction | undefined;
   readonly database: number;
   readonly tls: RedisTls | undefined;
   readonly visibilityTimeoutMs: number;

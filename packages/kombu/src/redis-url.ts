@@ -1,3 +1,4 @@
+import { passwordInUrl } from "./password.js";
 import { type RedisSettings, redisDefaults } from "./redis-options.js";
 
 /** Addresses of Redis as one line, read and written: redis://, rediss://, redis+socket://, sentinel://. */
@@ -68,7 +69,7 @@ function placeOf(addresses: readonly RedisUrlParts[]): Readonly<Record<string, u
 /** The URL that says the same; options at their defaults are left out. */
 export function formatRedisUrl(settings: RedisSettings, mask: string | undefined): string {
   const { username = "", password, database, socketPath, sentinels, server, tls } = settings;
-  const secret = password === undefined ? "" : `:${mask ?? encodeURIComponent(password)}`;
+  const secret = password === undefined ? "" : `:${passwordInUrl(password, mask)}`;
   const user = username === "" && secret === "" ? "" : `${encodeURIComponent(username)}${secret}@`;
   const query = queryOf(settings);
   const text = query.size === 0 ? "" : `?${query}`;

@@ -11,7 +11,10 @@ import { openTransport } from "./transport-registry.js";
 export function openWithStandby(target: TransportSettings, context: TransportContext): Promise<Transport> {
   const { transport, settings } = target;
   const isReachable = transport !== "memory" && transport !== "amqp" && context.isSystemTime === true;
-  if (!isReachable || settings.leaseRenewal === "loop") return openTransport(target, context);
+  // Only this thread can ask a function for the password.
+  const hasPasswordFunction = transport === "redis" && typeof settings.password === "function";
+  if (!isReachable || hasPasswordFunction || settings.leaseRenewal === "loop")
+    return openTransport(target, context);
   const { clock, random, warn } = context;
   let thread: RenewalThread | undefined;
   const { watched, isToldTokens } = withTokensTold(target, (token) => thread?.tellToken(token));

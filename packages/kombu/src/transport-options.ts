@@ -18,6 +18,7 @@ import {
   PORT_MAX,
   TIMEOUT_MS_MAX,
 } from "./limits.js";
+import { passwordCheck } from "./password.js";
 import { REDIS_OPTION_SPECS } from "./redis-option-specs.js";
 import { suggest } from "./suggest.js";
 
@@ -161,7 +162,7 @@ const AMQP_SPECS: readonly OptionSpec[] = [
   },
   { name: "port", check: integerCheck(1, PORT_MAX, "port") },
   { name: "userId", python: "userid", check: stringCheck },
-  { name: "password", check: stringCheck, secret: true },
+  { name: "password", check: passwordCheck, secret: true },
   { name: "virtualHost", python: "virtual_host", check: stringCheck },
   { name: "ssl", check: booleanCheck, inUrl: "boolean" },
   { name: "caFile", python: "ssl_ca_certs", check: pathCheck, inUrl: "string" },

@@ -7,6 +7,7 @@ import {
   type PostgresSettings,
   type TransportSettings,
 } from "./options.js";
+import { passwordInUrl } from "./password.js";
 import { formatRedisUrl } from "./redis-url.js";
 import type { LeaseRenewal } from "./renewal-options.js";
 import { HRD_PREFIX } from "./transport-options.js";
@@ -59,7 +60,7 @@ function formatPlace(
 /** User and virtual host always stand there, because they say who asks for what; the password only as far as it may. */
 function formatAmqp(settings: AmqpSettings, mask: string | undefined): string {
   const { host, port, userId, password, virtualHost, ssl } = settings;
-  const secret = mask ?? encodeURIComponent(password);
+  const secret = passwordInUrl(password, mask);
   const hostText = host.includes(":") ? `[${host}]` : host;
   const query = textOf({
     ssl_ca_certs: settings.caFile,

@@ -8,8 +8,8 @@ import type { TransportContext } from "../transport.js";
 import { linkSignals, orAbort, pause } from "../waiting.js";
 import type { AmqpLink } from "./amqp-link.js";
 
-/** Opens one connection. Called again for each reconnection; it may go to another broker each time. */
-export type AmqpDialer = () => Promise<AmqpLink>;
+/** Opens one connection, until the signal fires. Called again for each reconnection; it may go to another broker each time. */
+export type AmqpDialer = (signal: AbortSignal) => Promise<AmqpLink>;
 
 /** How long a caller waits for a connection. */
 export interface LinkRequest {
@@ -104,7 +104,7 @@ export class AmqpConnection {
   }
 
   async #open(): Promise<AmqpLink> {
-    const link = await this.#dial();
+    const link = await this.#dial(this.#stop.signal);
     try {
       await this.#onOpen(link);
     } catch (error) {

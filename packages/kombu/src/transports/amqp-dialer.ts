@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { KombuError } from "../errors.js";
 import { AMQP_FRAME_BYTES_MAX } from "../limits.js";
 import type { AmqpSettings } from "../options.js";
+import { passwordNow } from "../password.js";
 import type { TransportContext } from "../transport.js";
 import { type ClientAddress, type ClientSocketOptions, loadClientLibrary } from "./amqp-client.js";
 import type { AmqpDialer } from "./amqp-connection.js";
@@ -14,19 +15,21 @@ const MS_PER_SECOND = 1000;
 export async function amqpDialer(settings: AmqpSettings, { clock }: TransportContext): Promise<AmqpDialer> {
   const library = await loadClientLibrary();
   const where = `${settings.host}:${settings.port}`;
-  return async () => {
+  return async (signal) => {
+    const { connectTimeoutMs: timeoutMs } = settings;
+    const password = await passwordNow(settings.password, { clock, timeoutMs, where, signal });
     // Read each time, because certificates are renewed in place.
     const socket = { ...socketOptions(settings), ...(settings.ssl ? await tlsOptions(settings) : {}) };
     try {
-      return new AmqpLink(await library.connect(addressOf(settings), socket), clock);
+      return new AmqpLink(await library.connect(addressOf(settings, password), socket), clock);
     } catch (error) {
       throw fromConnectError(error, where);
     }
   };
 }
 
-function addressOf(settings: AmqpSettings): ClientAddress {
-  const { ssl, host, port, userId, password, virtualHost, heartbeatMs } = settings;
+function addressOf(settings: AmqpSettings, password: string): ClientAddress {
+  const { ssl, host, port, userId, virtualHost, heartbeatMs } = settings;
   return {
     protocol: ssl ? "amqps" : "amqp",
     hostname: host,

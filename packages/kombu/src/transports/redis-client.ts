@@ -24,8 +24,8 @@ export interface RedisClient {
 
 type RedisClientClass = new (options: Readonly<Record<string, unknown>>) => RedisClient;
 
-/** Makes clients of one connection. */
-export type RedisClientFactory = (settings: RedisSettings) => RedisClient;
+/** Makes clients of one connection, with the password of now. */
+export type RedisClientFactory = (settings: RedisSettings, password: string | undefined) => RedisClient;
 
 /** Loads the client's package. Error: `not_supported` where it is not installed. */
 export async function loadRedisClient(): Promise<RedisClientFactory> {
@@ -38,15 +38,15 @@ export async function loadRedisClient(): Promise<RedisClientFactory> {
   });
   const Client = module.Redis as unknown as RedisClientClass;
   const Sentinels = guardedSentinels(module.SentinelConnector as unknown as RedisConnectorClass);
-  return (settings) => {
+  return (settings, password) => {
     const Connector = settings.sentinels.length > 0 ? Sentinels : GuardedConnector;
-    return new Client({ ...clientOptions(settings), Connector });
+    return new Client({ ...clientOptions(settings), password, Connector });
   };
 }
 
 /** The client's options. It never reconnects or repeats by itself: `RedisLink` does, so that both sockets and all they knew come back together. */
 function clientOptions(settings: RedisSettings): Readonly<Record<string, unknown>> {
-  const { server, socketPath, sentinels, masterName, username, password, database, tls } = settings;
+  const { server, socketPath, sentinels, masterName, username, database, tls } = settings;
   const place =
     sentinels.length > 0
       ? {
@@ -65,7 +65,7 @@ function clientOptions(settings: RedisSettings): Readonly<Record<string, unknown
     ...(sentinels.length > 0 && tls !== undefined
       ? { sentinelTLS: secured.tls, enableTLSForSentinelMode: true }
       : {}),
-    ...{ username, password, db: database, connectionName: settings.clientName },
+    ...{ username, db: database, connectionName: settings.clientName },
     ...{ connectTimeout: settings.socketConnectTimeoutMs, commandTimeout: settings.socketTimeoutMs },
     // Changes of keys are told in the older protocol only, where one connection may listen for another.
     ...{ protocol: 2, lazyConnect: true, enableOfflineQueue: false, autoResubscribe: false },

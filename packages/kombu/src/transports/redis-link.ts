@@ -2,6 +2,7 @@ import type { Clock } from "@pullqueue/core";
 import { type BackoffPolicy, backoffMs } from "../backoff.js";
 import { isKombuError, KombuError } from "../errors.js";
 import { REDIS_CONNECT_BACKOFF } from "../limits.js";
+import { passwordNow } from "../password.js";
 import type { RedisSettings } from "../redis-options.js";
 import type { TransportContext } from "../transport.js";
 import { linkSignals, Notifier, pause } from "../waiting.js";
@@ -149,9 +150,11 @@ export class RedisLink {
   async #run(makeClient: RedisClientFactory): Promise<void> {
     const { random } = this.#options.context;
     for (let failures = 0; !this.#stop.signal.aborted; ) {
-      const generation = new Generation(() => makeClient(this.#options.settings));
-      this.#dropCurrent = (error) => generation.drop(error);
+      let generation: Generation | undefined;
+      this.#dropCurrent = (error) => generation?.drop(error);
       try {
+        const password = await this.#password();
+        generation = new Generation(() => makeClient(this.#options.settings, password));
         const sockets = await generation.open(this.#options);
         failures = 0;
         this.#current = sockets;
@@ -161,7 +164,7 @@ export class RedisLink {
         stopChecks();
       } catch (error) {
         failures += 1;
-        generation.drop(error);
+        generation?.drop(error);
         this.#error = fromRedisError(error);
       }
       this.#current = undefined;
@@ -170,6 +173,13 @@ export class RedisLink {
       const pauseMs = backoffMs(Math.max(1, failures), this.#backoff, random());
       await pause(this.#clock, pauseMs, this.#stop.signal).catch(() => {}); // Closed: the loop looks itself.
     }
+  }
+
+  /** What the next sockets sign in with. */
+  async #password(): Promise<string | undefined> {
+    const { password, socketConnectTimeoutMs: timeoutMs } = this.#options.settings;
+    const wait = { clock: this.#clock, timeoutMs, where: "Redis", signal: this.#stop.signal };
+    return password === undefined ? undefined : passwordNow(password, wait);
   }
 
   /** A socket whose other end has vanished says nothing for ever, so that it is asked now and then. */
