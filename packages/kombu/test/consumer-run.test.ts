@@ -35,6 +35,25 @@ describe("ConsumerRun", () => {
     await running;
   });
 
+  test("a run that is never without work leaves turns to timers, signals and other programs", async () => {
+    const { connect } = storeWith();
+    await using connection = connect();
+    await connection.producer({ routingKey: "q" }).publish("comes back at once");
+    const stop = new AbortController();
+    let calls = 0;
+    const handler = () => {
+      calls += 1;
+      if (calls === 1) setImmediate(() => stop.abort());
+      // Without turns the signal would never fire, and without a limit this test not end.
+      if (calls < 1_000) throw new Error("again");
+      stop.abort();
+    };
+    const backoff = { initialMs: 0, maxMs: 0, factor: 1, jitter: 0 };
+    const consumer = connection.consumer(new Queue("q"));
+    await consumer.run(handler, { signal: stop.signal, backoff, onError: () => {} });
+    expect(calls).toBeLessThan(10);
+  });
+
   test("a message whose last handler never came to an end is rejected without another one", async () => {
     const errors: unknown[] = [];
     const { connect, clock, store } = storeWith();

@@ -117,6 +117,8 @@ export class VirtualTransport implements Transport {
     const maxTasks = Math.min(max ?? batch ?? 1, batch ?? limits.LEASE_TASKS_MAX, limits.LEASE_TASKS_MAX);
     const untilUs = this.#context.clock.nowUs() + waitMs * MS;
     const keys = queues.map((queue) => this.#key(queue));
+    // A store in this process answers within the turn of the event loop: a consumer that is never without work would leave no other.
+    await new Promise(setImmediate);
     for (;;) {
       const leftMs = Math.max(0, (untilUs - this.#context.clock.nowUs()) / MS);
       const tasks = await this.#leaseFrom(keys, maxTasks, leftMs, signal);
