@@ -20,7 +20,7 @@ import {
 } from "./publish-options.js";
 import { conform, type Schema, schemaCheck } from "./schema.js";
 import type { PublishReceipt } from "./transport.js";
-import { inTime } from "./waiting.js";
+import { inTime, orAbort } from "./waiting.js";
 
 /** What a producer does with every message, unless the message says otherwise. */
 export interface ProducerOptions<In = unknown> {
@@ -111,7 +111,9 @@ export class Producer<In = unknown> {
     checkPublishOptions(options);
     const { timeoutMs, signal } = options;
     const limit = { timeoutMs, signal, late: publishTimeout };
-    return inTime(this.#channel.clock, limit, (either) => this.#traced(body, options, either));
+    // Nor does it wait for brokers that answer nothing: what was sent cannot be taken back anyway.
+    const work = (either?: AbortSignal) => orAbort(this.#traced(body, options, either), either);
+    return inTime(this.#channel.clock, limit, work);
   }
 
   async #traced(body: In, options: PublishOptions, signal?: AbortSignal): Promise<Receipt> {

@@ -134,6 +134,21 @@ describe.skipIf(isMissing("redis-server"))("the redis transport over restarts", 
     expect(await under.admin.llen("q")).toBe(2);
   });
 
+  it("publishing to a server that hangs ends with its signal and at its deadline, and not with the command's time", async () => {
+    const producer = under.connect({}, real).producer({ routingKey: "q" });
+    await producer.publish(1);
+    under.instance.pause();
+    const [started, reason] = [performance.now(), new Error("enough")];
+    const controller = new AbortController();
+    const aborted = producer.publish(2, { signal: controller.signal });
+    const late = producer.publish(3, { timeoutMs: 200 });
+    setTimeout(() => controller.abort(reason), 100);
+    await expect(aborted).rejects.toBe(reason);
+    await expect(late).rejects.toMatchObject({ code: "timeout" });
+    expect(performance.now() - started).toBeLessThan(2_000);
+    under.instance.resume();
+  });
+
   it("a silent socket is noticed by the health check while nobody asks anything", async () => {
     const connection = under.connect({ socketTimeoutMs: 200, healthCheckIntervalMs: 100 }, real);
     const consumer = consume(connection, new Queue("q"));
