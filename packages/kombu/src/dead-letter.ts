@@ -1,8 +1,17 @@
 import { newIdempotencyKey } from "@pullqueue/core";
-import { KombuError } from "./errors.js";
+import { countOf } from "./count-of.js";
+import { isKombuError, KombuError } from "./errors.js";
 import { DEATHS_MAX } from "./limits.js";
 import type { MessageContent } from "./message-content.js";
-import type { DeadLetterTarget, DeathReason, Delivery, Route, Transport } from "./transport.js";
+import type {
+  DeadLetterTarget,
+  DeathReason,
+  Delivery,
+  PublishReceipt,
+  Route,
+  Transport,
+} from "./transport.js";
+import { writable } from "./writable.js";
 
 /**
  * Dead letters where the broker has none of its own: the message is published to where they go, and only then forgotten. What
@@ -44,13 +53,14 @@ interface DeadLetter {
  * The dead letter of a delivery: body, headers and properties as they were but for what `x-death` says and the `expiration`, which
  * would end it at once. Undefined where it would go in circles: it expired in this queue before, and nobody rejected it since.
  */
-function deadLetterOf({ content, info }: Delivery, death: Death): DeadLetter | undefined {
+function deadLetterOf(delivery: Delivery, death: Death): DeadLetter | undefined {
+  const { content, info } = delivery;
   const { headers, properties, raw } = content;
   const before = deathsOf(headers);
   if (goesInCircles(before, info.queue, death.reason)) return undefined;
   const { expiration, ...others } = properties as { readonly expiration?: unknown };
   const known = before.find(({ queue, reason }) => queue === info.queue && reason === death.reason);
-  const times = Number(known?.count ?? 0);
+  const times = countOf(known?.count);
   const record: DeathRecord = {
     count: times + 1,
     ...{ reason: death.reason, queue: info.queue, time: death.time, exchange: info.exchange },
@@ -69,7 +79,7 @@ function deadLetterOf({ content, info }: Delivery, death: Death): DeadLetter | u
           properties: others,
           headers: { ...Object.fromEntries(kept), ...first, [DEATHS]: deaths },
         },
-    route: routeOf(death, info, raw, times),
+    route: routeOf(death, delivery, times),
   };
 }
 
@@ -85,12 +95,35 @@ export async function sendDeadLetter(
   const letter = deadLetterOf(delivery, death);
   if (letter === undefined) return;
   const { exchange, routingKey } = letter.route;
-  const { queues } = await transport.publish(letter.content, letter.route);
+  const { queues } = await publishAnyhow(transport, letter, delivery);
   if (queues?.length !== 0) return;
   throw new KombuError(
     "unroutable",
     `no queue takes the dead letters of queue ${JSON.stringify(delivery.info.queue)}: none is bound to exchange ${JSON.stringify(exchange)} for the routing key ${JSON.stringify(routingKey)}; declare and bind one. The message stays where it is`,
   );
+}
+
+/** A message that came must not be held up by its headers: what cannot be written again goes as text, what has become too long as it was. */
+async function publishAnyhow(
+  transport: Pick<Transport, "publish">,
+  { content, route }: DeadLetter,
+  delivery: Delivery,
+): Promise<PublishReceipt> {
+  try {
+    return await transport.publish(content, route);
+  } catch (error) {
+    if (isKombuError(error, "not_serializable")) return transport.publish(rewritten(content), route);
+    if (!isKombuError(error, "too_large")) throw error;
+    return transport.publish({ ...content, headers: delivery.content.headers }, route);
+  }
+}
+
+function rewritten(content: MessageContent): MessageContent {
+  return {
+    ...content,
+    headers: writable(content.headers) as MessageContent["headers"],
+    properties: writable(content.properties) as MessageContent["properties"],
+  };
 }
 
 /** Where the queue's own arguments send dead letters; undefined: nowhere. */
@@ -103,14 +136,18 @@ export function deadLetterTargetOf(
 }
 
 /** The same for the same death of the same task, so that one whose acknowledgement failed is not doubled by the next try. */
-function routeOf({ target, reason }: Death, info: Delivery["info"], raw: boolean, count: number): Route {
-  const { queue, taskId, tag } = info;
+function routeOf({ target, reason }: Death, { info, deliveryTag, content }: Delivery, count: number): Route {
+  const { queue, taskId, tag, retryCount, enqueuedAtMs } = info;
+  // Who writes to Redis names its messages as it likes, several by one name perhaps: there the delivery tells them apart.
+  const identity = retryCount === undefined ? deliveryTag : enqueuedAtMs;
   return {
     exchange: target.exchange,
     routingKey: target.routingKey ?? info.routingKey,
-    ...{ mandatory: false, envelope: !raw, tag },
+    ...{ mandatory: false, envelope: !content.raw, tag },
     idempotencyKey:
-      taskId === undefined ? newIdempotencyKey() : `dead/${JSON.stringify([queue, taskId, reason, count])}`,
+      taskId === undefined
+        ? newIdempotencyKey()
+        : `dead/${JSON.stringify([queue, taskId, identity, reason, count])}`,
   };
 }
 
