@@ -1,3 +1,4 @@
+import { countOf } from "../count-of.js";
 import type { MessageContent } from "../message-content.js";
 
 /**
@@ -24,8 +25,11 @@ export function takeAttempts(
   const own = { ...content, headers };
   if (typeof said !== "object" || said === null) return { content: own, counted: undefined };
   const { count, queue: of, exchange, "routing-key": routingKey } = said as Readonly<Record<string, unknown>>;
-  const isRight = typeof count === "number" && typeof exchange === "string" && typeof routingKey === "string";
-  return { content: own, counted: isRight && of === queue ? { count, exchange, routingKey } : undefined };
+  const isRight = countOf(count) > 0 && typeof exchange === "string" && typeof routingKey === "string";
+  return {
+    content: own,
+    counted: isRight && of === queue ? { count: countOf(count), exchange, routingKey } : undefined,
+  };
 }
 
 /** The headers of the message that is published again. */

@@ -1,5 +1,6 @@
 import { setMaxListeners } from "node:events";
 import type { Clock } from "@pullqueue/core";
+import { countOf } from "../count-of.js";
 import { isKombuError, KombuError } from "../errors.js";
 import { AMQP_WINDOW_MAX } from "../limits.js";
 import { traceOf } from "../trace-headers.js";
@@ -254,7 +255,7 @@ export class AmqpReader {
     const { exchange, routingKey } = counted ?? message.fields;
     const life = lifeMs(content.properties);
     const count = content.headers[DELIVERY_COUNT];
-    const known = typeof count === "number" ? count + (counted?.count ?? 0) : counted?.count;
+    const known = typeof count === "number" ? countOf(count) + (counted?.count ?? 0) : counted?.count;
     const attempts = known === undefined ? (redelivered ? undefined : 1) : known + 1;
     const delivery: Delivery = {
       content,

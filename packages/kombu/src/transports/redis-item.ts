@@ -1,3 +1,4 @@
+import { countOf } from "../count-of.js";
 import { decodeEnvelope, rawContent, type StoredMessage } from "../envelope.js";
 import type { MessageContent } from "../message-content.js";
 import { firstItemSpan, memberSpan, withMember } from "./redis-json.js";
@@ -5,7 +6,7 @@ import { firstItemSpan, memberSpan, withMember } from "./redis-json.js";
 /** Items of Redis's lists and what is kept of held ones, as bytes: read, marked as delivered before, and taken out again. */
 
 /** RabbitMQ's name for it: how often the message was delivered before. */
-export const DELIVERY_COUNT = "x-delivery-count";
+const DELIVERY_COUNT = "x-delivery-count";
 
 /** Set in what stands for a held message that is no envelope. */
 const RAW_MARK = "x-pullqueue-raw";
@@ -32,6 +33,11 @@ export function readItem(bytes: Uint8Array): RedisItem {
 export function priorityOf({ properties }: MessageContent): number {
   const priority = Math.trunc(Number(properties.priority ?? 0));
   return Number.isFinite(priority) ? priority : 0;
+}
+
+/** How often a message says that it was delivered before. */
+export function deliveriesBefore({ headers }: MessageContent): number {
+  return countOf(headers[DELIVERY_COUNT]);
 }
 
 /**

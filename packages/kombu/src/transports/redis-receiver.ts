@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { type Clock, limits, newIdempotencyKey } from "@pullqueue/core";
 import { KombuError } from "../errors.js";
 import {
@@ -11,7 +12,7 @@ import type { RedisSettings } from "../redis-options.js";
 import { traceOf } from "../trace-headers.js";
 import type { DeadLetterTarget, Delivery, DeliveryInfo, Lease, ReceiveRequest } from "../transport.js";
 import type { FanoutItem, RedisFanout } from "./redis-fanout.js";
-import { DELIVERY_COUNT, type RedisItem, readItem } from "./redis-item.js";
+import { deliveriesBefore, type RedisItem, readItem } from "./redis-item.js";
 import type { RedisLayout } from "./redis-layout.js";
 import type { RedisLink, RedisSockets } from "./redis-link.js";
 import { type RedisRestorer, scoreOf } from "./redis-restorer.js";
@@ -123,7 +124,6 @@ export class RedisReceiver {
   /** Remembers how often a message was tried that is given back: where it does not say so itself, this is all there is. */
   remember({ queue, item, attempts }: HeldItem, uncounted: boolean): void {
     const key = attemptsKey(queue, item);
-    if (key === undefined) return;
     this.#attempts.delete(key);
     this.#attempts.set(key, uncounted ? attempts - 1 : attempts);
     if (this.#attempts.size <= REDIS_ATTEMPTS_REMEMBERED) return;
@@ -133,8 +133,7 @@ export class RedisReceiver {
 
   /** A message is done with. */
   forget({ queue, item }: HeldItem): void {
-    const key = attemptsKey(queue, item);
-    if (key !== undefined) this.#attempts.delete(key);
+    if (this.#attempts.size > 0) this.#attempts.delete(attemptsKey(queue, item));
   }
 
   /** Looks at the longest before something is due; now and then, because nothing tells when a socket has gone silent. */
@@ -227,13 +226,8 @@ export class RedisReceiver {
     const item = readItem(bytes);
     const { stored } = item;
     const redelivered = stored?.redelivered ?? false;
-    const count = item.content.headers[DELIVERY_COUNT];
-    const key = attemptsKey(queue, item);
-    const before = Math.max(
-      redelivered ? 1 : 0,
-      typeof count === "number" ? count : 0,
-      (key === undefined ? undefined : this.#attempts.get(key)) ?? 0,
-    );
+    const remembered = this.#attempts.size === 0 ? undefined : this.#attempts.get(attemptsKey(queue, item));
+    const before = Math.max(redelivered ? 1 : 0, deliveriesBefore(item.content), remembered ?? 0);
     const info = {
       exchange: stored?.exchange ?? "",
       routingKey: stored?.routingKey ?? queue,
@@ -298,9 +292,10 @@ export class RedisReceiver {
   }
 }
 
-/** What tells a message of a queue from others; undefined for what is nothing but its bytes. */
-function attemptsKey(queue: string, { stored }: RedisItem): string | undefined {
-  return stored === undefined ? undefined : `${queue}/${stored.deliveryTag}`;
+/** What tells a message of a queue from others. Those that are nothing but their bytes fail alike where these are the same. */
+function attemptsKey(queue: string, { stored, bytes }: RedisItem): string {
+  const name = stored?.deliveryTag ?? createHash("sha256").update(bytes).digest("base64");
+  return `${queue}/${name}`;
 }
 
 /** A score as a time; none is never. */

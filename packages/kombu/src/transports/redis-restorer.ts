@@ -1,6 +1,6 @@
 import type { Clock } from "@pullqueue/core";
 import type { RedisSettings } from "../redis-options.js";
-import { DELIVERY_COUNT, markRedelivered, priorityOf, type RedisItem, readRecord } from "./redis-item.js";
+import { deliveriesBefore, markRedelivered, priorityOf, type RedisItem, readRecord } from "./redis-item.js";
 import { bindingTakes, type RedisLayout } from "./redis-layout.js";
 import type { RedisSockets } from "./redis-link.js";
 import { RESTORE, runScript } from "./redis-scripts.js";
@@ -90,8 +90,7 @@ export class RedisRestorer {
   /** What the header says after one delivery more; undefined when it is not kept. */
   countOf({ content }: RedisItem): number | undefined {
     if (!this.#settings.deliveryCount) return undefined;
-    const count = content.headers[DELIVERY_COUNT];
-    return (typeof count === "number" ? count : 0) + 1;
+    return deliveriesBefore(content) + 1;
   }
 
   /** Python keeps where a message was published to, not the queue it was in, so that each bound queue gets it, as with kombu. */

@@ -154,6 +154,44 @@ describe.skipIf(isMissing("redis-server"))("the redis transport", () => {
       expect(counted!.info.attempts).toBe(4);
     });
 
+    it("release() counts what is nothing but its bytes, as long as the connection is open", async () => {
+      const transport = await under.open();
+      await under.admin.lpush("q", Buffer.from([0, 255]));
+      for (const attempts of [1, 2, 3]) {
+        const [delivery] = await look(transport);
+        expect(delivery!.info.attempts).toBe(attempts);
+        await transport.release(delivery!);
+      }
+      await transport.ack((await look(transport))[0]!);
+      await under.admin.lpush("q", Buffer.from([0, 255]));
+      expect((await look(transport))[0]!.info.attempts).toBe(1);
+    });
+
+    it.each(["NaN", '"9"', "-5", "1e300"])("a count of deliveries of %s is none", async (count) => {
+      const transport = await under.open({ deliveryCount: true });
+      await transport.publish(content("hi"), route("q"));
+      const item = (await under.admin.rpop("q"))!;
+      await under.admin.lpush(
+        "q",
+        item.replace('"headers": {}', `"headers": {"x-delivery-count": ${count}}`),
+      );
+      const [delivery] = await look(transport);
+      expect(delivery!.info.attempts).toBe(1);
+      await transport.release(delivery!);
+      expect((await look(transport))[0]!.info.attempts).toBe(2);
+    });
+
+    it("messages that somebody else gave one name are told apart when both are dead", async () => {
+      const transport = await under.open();
+      await transport.publish(content("one"), route("q"));
+      const item = (await under.admin.lindex("q", 0))!;
+      const other = Buffer.from("two").toString("base64");
+      await under.admin.lpush("q", item.replace(Buffer.from("one").toString("base64"), other));
+      const to = { exchange: "", routingKey: "dead" };
+      for (const delivery of await look(transport, "q", 2)) await transport.reject(delivery, { to });
+      expect(bodies(await look(transport, "dead", 2))).toEqual(["one", "two"]);
+    });
+
     it("release() of what nobody saw leaves it as it was", async () => {
       const transport = await under.open({ deliveryCount: true });
       await transport.publish(content("hi"), route("q"));
