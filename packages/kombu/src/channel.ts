@@ -352,7 +352,7 @@ export class Channel implements EntityChannel, AsyncDisposable {
     const keeper = this.#keeperOf(transport);
     const track = <T>(work: () => Promise<T>) => this.#running.during(() => this.#on(transport, work));
     const onLost = () => holding.lose(delivery.lost?.reason);
-    const holding: Holding = new Holding(delivery, { transport, track }, (ended) => {
+    const holding: Holding = new Holding(delivery, { clock: this.clock, transport, track }, (ended) => {
       delivery.lost?.removeEventListener("abort", onLost);
       this.#held.delete(ended);
       keeper.drop(ended);
@@ -382,13 +382,14 @@ export class Channel implements EntityChannel, AsyncDisposable {
  * else can settle it from now on, though the broker hears of it only `after` that, which must not fail.
  */
 export async function giveBackAll(holdings: readonly Holding[], after?: Promise<unknown>): Promise<void> {
-  const open = holdings.filter((holding) => holding.isOpen);
-  await Promise.all(open.map((holding) => giveBack(holding, after)));
+  await Promise.all(holdings.map((holding) => giveBack(holding, after)));
 }
 
 async function giveBack(holding: Holding, after: Promise<unknown> | undefined): Promise<void> {
+  if (holding.left !== undefined) await holding.left;
+  if (!holding.isOpen) return;
   try {
-    await holding.settle({ kind: "requeued", uncounted: !holding.handedOut, inPlace: true }, after);
+    await holding.settle({ kind: "requeued", uncounted: !holding.handedOut, inPlace: true }, { after });
   } catch (error) {
     holding.letGo(error); // Nobody will settle it any more, so that its lease must not be renewed for ever.
   }

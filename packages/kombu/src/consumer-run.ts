@@ -160,6 +160,7 @@ export class ConsumerRun<T = unknown> {
     const failure = await this.#failureOf(holding, message);
     stopTimer?.();
     this.#inHand.delete(holding);
+    await holding.left; // The handler has begun to settle it; who knows what comes of it.
     if (failure !== undefined && !failure.isTold) this.#report(failure.error, message);
     try {
       if (failure !== undefined) await this.#settleFailed(holding, message, failure);

@@ -1,5 +1,7 @@
+import type { Clock } from "@pullqueue/core";
 import { KombuError } from "./errors.js";
 import type { DeadLetterTarget, DeathReason, Delivery, ReleaseOptions, Transport } from "./transport.js";
+import { inTime, orAbort } from "./waiting.js";
 
 /** What becomes of a message. */
 export type Settlement =
@@ -7,8 +9,30 @@ export type Settlement =
   | { readonly kind: "rejected"; readonly reason?: DeathReason }
   | ({ readonly kind: "requeued" } & ReleaseOptions);
 
+/** How long whoever settles a message waits for the broker's word. */
+export interface SettleLimit {
+  /** `timeout` after this long, in milliseconds. Default: as long as the transport takes. */
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Runs work that closing waits for. */
 export type Track = <T>(work: () => Promise<T>) => Promise<T>;
+
+/** What a holding stands on. */
+export interface HoldingParts {
+  readonly clock: Clock;
+  readonly transport: Transport;
+  readonly track: Track;
+}
+
+/** One attempt to settle. */
+interface Attempt {
+  readonly kind: Settlement["kind"];
+  readonly done: Promise<void>;
+  /** Whoever began it waits for it no more, so that it may be asked for again. */
+  isLeft: boolean;
+}
 
 /**
  * One delivery in our hands.
@@ -28,9 +52,11 @@ export class Holding {
   handedOut = false;
   /** What rejecting does. Undefined: what the queue's definition says. */
   rejection: DeadLetterTarget | "drop" | undefined;
+  readonly #clock: Clock;
   readonly #track: Track;
   readonly #onEnd: (holding: Holding) => void;
   #state: HoldingState = "held";
+  #attempt: Attempt | undefined;
   #lost: KombuError | undefined;
   /** Why it is lost if settling it fails. */
   #loss: KombuError | undefined;
@@ -39,10 +65,11 @@ export class Holding {
 
   constructor(
     delivery: Delivery,
-    { transport, track }: { readonly transport: Transport; readonly track: Track },
+    { clock, transport, track }: HoldingParts,
     onEnd: (holding: Holding) => void,
   ) {
     this.delivery = delivery;
+    this.#clock = clock;
     this.transport = transport;
     this.#track = track;
     this.#onEnd = onEnd;
@@ -57,6 +84,11 @@ export class Holding {
     return this.#state === "held";
   }
 
+  /** Whether it is out of our hands. */
+  get isEnded(): boolean {
+    return this.#state !== "held" && this.#state !== "settling";
+  }
+
   /** Fires when the handler should stop. Made when it is asked for, because most handlers never do. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
@@ -66,7 +98,7 @@ export class Holding {
 
   /** Tells the handler to stop. The message stays ours. */
   interrupt(reason: unknown): void {
-    if (this.#abortReason !== undefined || this.#isEnded) return;
+    if (this.#abortReason !== undefined || this.isEnded) return;
     this.#abortReason = { reason };
     this.#controller?.abort(reason);
   }
@@ -87,12 +119,39 @@ export class Holding {
   }
 
   /**
-   * Once. The broker is told `after` that. Errors: `message_state` the second time, `lease_lost`, and what the broker says; after
-   * `unavailable` it may be repeated.
+   * Once. The broker is told `after` that. Errors: `message_state` the second time, `lease_lost`, what the broker says, `timeout` and the
+   * signal's reason. After `unavailable` it may be repeated. So it may after the last two, which do not call the broker back: the same
+   * again waits for what is on its way.
    */
-  async settle(settlement: Settlement, after?: Promise<unknown>): Promise<void> {
+  async settle(
+    settlement: Settlement,
+    { after, timeoutMs, signal }: SettleLimit & { readonly after?: Promise<unknown> | undefined } = {},
+  ): Promise<void> {
+    signal?.throwIfAborted();
     if (this.#lost !== undefined) throw this.#lost;
-    if (this.#state !== "held") throw this.#alreadySettled(settlement);
+    const { kind } = settlement;
+    const isAgain = this.#attempt?.isLeft === true && this.#attempt.kind === kind;
+    if (!isAgain && this.#state !== "held") throw this.#alreadySettled(settlement);
+    const attempt = (isAgain ? this.#attempt : undefined) ?? {
+      ...{ kind, isLeft: false },
+      done: this.#settle(settlement, after),
+    };
+    this.#attempt = attempt;
+    const late = (ms: number) => this.#unclear(kind, ms);
+    try {
+      await inTime(this.#clock, { timeoutMs, signal, late }, (either) => orAbort(attempt.done, either));
+    } catch (error) {
+      attempt.isLeft = true;
+      throw error;
+    }
+  }
+
+  /** An attempt to settle that whoever began it does not wait for any more. Never rejects: the state tells what came of it. */
+  get left(): Promise<void> | undefined {
+    return this.#attempt?.isLeft === true ? this.#attempt.done.catch(() => {}) : undefined;
+  }
+
+  async #settle(settlement: Settlement, after: Promise<unknown> | undefined): Promise<void> {
     this.#state = "settling";
     try {
       await this.#track(async () => {
@@ -101,12 +160,14 @@ export class Holding {
       });
     } catch (error) {
       // Unclear: the message is still ours as far as we know, so that the caller may try again.
+      this.#attempt = undefined;
       this.#state = "held";
       const loss = error instanceof KombuError && error.code === "lease_lost" ? error : this.#loss;
       if (loss === undefined) throw error;
       this.lose(loss);
       throw loss;
     }
+    this.#attempt = undefined;
     this.#end(settlement.kind);
   }
 
@@ -122,13 +183,17 @@ export class Holding {
     }
   }
 
-  get #isEnded(): boolean {
-    return this.#state !== "held" && this.#state !== "settling";
-  }
-
   #end(state: HoldingState): void {
     this.#state = state;
     this.#onEnd(this);
+  }
+
+  #unclear(kind: Settlement["kind"], timeoutMs: number): KombuError {
+    const { deliveryTag } = this.delivery;
+    return new KombuError(
+      "timeout",
+      `the broker did not confirm within ${timeoutMs} ms (timeoutMs) that message ${deliveryTag} is ${kind}, so that it is unclear; do the same again to learn it`,
+    );
   }
 
   #alreadySettled({ kind }: Settlement): KombuError {

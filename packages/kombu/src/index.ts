@@ -66,7 +66,14 @@ export {
 export type { StopOptions } from "./graceful-stop.js";
 export type { JsonType, JsonTypesName } from "./json-types.js";
 export { type Matcher, MatcherRegistry } from "./matcher.js";
-export { type ErrorLog, Message, type MessageDeliveryInfo } from "./message.js";
+export {
+  type AckOptions,
+  type ErrorLog,
+  Message,
+  type MessageDeliveryInfo,
+  type RejectMessageOptions,
+  type RequeueOptions,
+} from "./message.js";
 export type { MessageIterator } from "./message-iterator.js";
 export {
   type AccessTokenFunction,

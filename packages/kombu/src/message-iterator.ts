@@ -92,6 +92,6 @@ export class MessageIterator<T = unknown> implements AsyncIterableIterator<Messa
 
   /** A loop without end must not remember all that it has seen. */
   #forgetSettled(): void {
-    for (const holding of this.#handedOut) if (!holding.isOpen) this.#handedOut.delete(holding);
+    for (const holding of this.#handedOut) if (holding.isEnded) this.#handedOut.delete(holding);
   }
 }

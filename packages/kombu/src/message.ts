@@ -1,9 +1,10 @@
 import { limits } from "@pullqueue/core";
-import { type Check, checkValue, functionCheck, numberCheck } from "./check.js";
+import { booleanCheck, type Check, checkOptions, checkValue, functionCheck, numberCheck } from "./check.js";
 import type { CompressionRegistry } from "./compression.js";
 import { isKombuError, type KombuError, type KombuErrorCode } from "./errors.js";
-import type { Holding } from "./holding.js";
+import type { Holding, SettleLimit } from "./holding.js";
 import type { MessageProperties } from "./message-content.js";
+import { signalCheck, timeoutCheck } from "./publish-options.js";
 import { readPythonJson } from "./python-json-reader.js";
 import { conform, type Schema } from "./schema.js";
 import type { SerializerRegistry } from "./serialization.js";
@@ -19,6 +20,33 @@ export interface MessageDeliveryInfo extends Omit<DeliveryInfo, "enqueuedAtMs"> 
 
 /** A delay is a lease that nobody holds, so that the longest lease is the longest delay. */
 const delayCheck: Check = numberCheck(0, limits.LEASE_MS_MAX, "milliseconds");
+
+/** How long `ack` waits for the broker's word. */
+export type AckOptions = SettleLimit;
+
+/** How a message is rejected. */
+export interface RejectMessageOptions extends SettleLimit {
+  /** Give it back instead. Default false. */
+  readonly requeue?: boolean | undefined;
+}
+
+/** How a message is given back. */
+export interface RequeueOptions extends SettleLimit {
+  /** Hide it for this long first, in milliseconds, a week at most. Default 0. */
+  readonly delayMs?: number | undefined;
+}
+
+const ACK_CHECKS: Readonly<Record<keyof AckOptions, Check>> = {
+  timeoutMs: timeoutCheck,
+  signal: signalCheck,
+};
+
+const REJECT_CHECKS: Readonly<Record<keyof RejectMessageOptions, Check>> = {
+  ...ACK_CHECKS,
+  requeue: booleanCheck,
+};
+
+const REQUEUE_CHECKS: Readonly<Record<keyof RequeueOptions, Check>> = { ...ACK_CHECKS, delayMs: delayCheck };
 
 /** Takes what went wrong where nobody could do anything about it. */
 export type ErrorLog = (error: KombuError) => void;
@@ -152,33 +180,40 @@ export class Message<T = unknown> {
     return this.#holding.signal;
   }
 
-  /** Done: the broker forgets it. Quiet when it was acknowledged before it was handed over. Errors: `message_state`, `lease_lost`. */
-  async ack(): Promise<void> {
-    if (!this.#options.noAck) await this.#holding.settle({ kind: "acknowledged" });
+  /**
+   * Done: the broker forgets it. Quiet when it was acknowledged before it was handed over. Errors: `message_state`, `lease_lost`; after
+   * `unavailable`, `timeout` and the signal's reason it is unclear whether the broker knows, and doing it again is harmless.
+   */
+  async ack(options: AckOptions = {}): Promise<void> {
+    checkOptions("ack", options, ACK_CHECKS);
+    if (!this.#options.noAck) await this.#holding.settle({ kind: "acknowledged" }, options);
   }
 
-  /** Not to be delivered again; with `requeue` the same as `requeue()`. Errors: `message_state`, `lease_lost`. */
-  async reject({ requeue = false }: { readonly requeue?: boolean } = {}): Promise<void> {
-    if (requeue) return this.requeue();
-    await this.#holding.settle({ kind: "rejected" });
+  /** Not to be delivered again; with `requeue` the same as `requeue()`. Errors: those of `ack`. */
+  async reject(options: RejectMessageOptions = {}): Promise<void> {
+    checkOptions("reject", options, REJECT_CHECKS);
+    const { requeue = false, timeoutMs, signal } = options;
+    if (requeue) return this.requeue({ timeoutMs, signal });
+    await this.#holding.settle({ kind: "rejected" }, { timeoutMs, signal });
   }
 
-  /** Gives back the same message, now or after `delayMs` (at most a week). Errors: `message_state`, `lease_lost`. */
-  async requeue({ delayMs = 0 }: { readonly delayMs?: number } = {}): Promise<void> {
-    checkValue("delayMs of requeue", delayMs, delayCheck);
-    await this.#holding.settle({ kind: "requeued", delayMs });
+  /** Gives back the same message, now or after `delayMs` (at most a week). Errors: those of `ack`. */
+  async requeue(options: RequeueOptions = {}): Promise<void> {
+    checkOptions("requeue", options, REQUEUE_CHECKS);
+    const { delayMs = 0, timeoutMs, signal } = options;
+    await this.#holding.settle({ kind: "requeued", delayMs }, { timeoutMs, signal });
   }
 
   /**
    * `ack()` for cleaning up: what went wrong because the message is not ours any more, or the broker is away, is given to `log` instead of
    * being thrown. The message then comes again, to us or to somebody else. A mistake, such as a second `ack`, is thrown.
    */
-  ackLogError(log: ErrorLog): Promise<void> {
-    return this.#logged(() => this.ack(), log);
+  ackLogError(log: ErrorLog, options: AckOptions = {}): Promise<void> {
+    return this.#logged(() => this.ack(options), log);
   }
 
   /** The same for `reject`. */
-  rejectLogError(log: ErrorLog, options: { readonly requeue?: boolean } = {}): Promise<void> {
+  rejectLogError(log: ErrorLog, options: RejectMessageOptions = {}): Promise<void> {
     return this.#logged(() => this.reject(options), log);
   }
 

@@ -1,13 +1,22 @@
 import assert from "node:assert/strict";
-import type { Message } from "../message.js";
+import type { AckOptions, Message } from "../message.js";
 import { type Cases, needing } from "./broker-under-test.js";
-import { declareBound, declareQueue, drainPayloads, getOne, getOrNull, put, rejectsWith } from "./support.js";
+import {
+  declareBound,
+  declareQueue,
+  drainPayloads,
+  getOne,
+  getOrNull,
+  put,
+  rejectsWith,
+  rejectsWithReason,
+} from "./support.js";
 
 /** The three ways to settle a message. */
-const SETTLEMENTS: Readonly<Record<string, (message: Message) => Promise<void>>> = {
-  ack: (message) => message.ack(),
-  reject: (message) => message.reject(),
-  requeue: (message) => message.requeue(),
+const SETTLEMENTS: Readonly<Record<string, (message: Message, options?: AckOptions) => Promise<void>>> = {
+  ack: (message, options) => message.ack(options),
+  reject: (message, options) => message.reject(options),
+  requeue: (message, options) => message.requeue(options),
 };
 
 /** Messages in and out, and what becomes of them. */
@@ -136,6 +145,37 @@ export const deliveryCases: Cases = {
     const [first, second] = await Promise.allSettled([message.ack(), message.ack()]);
     assert.equal(first.status, "fulfilled");
     assert.equal(second.status, "rejected");
+  },
+
+  "a settlement that is not waited for any more comes to its end, and the same again learns which": async (
+    connection,
+    broker,
+  ) => {
+    const queue = await declareQueue(connection, "q");
+    for (const [kind, settle] of Object.entries(SETTLEMENTS)) {
+      await put(connection, queue, kind);
+      const message = await getOne(connection, queue);
+      const controller = new AbortController();
+      const reason = new Error(kind);
+      const settling = settle(message, { signal: controller.signal, timeoutMs: 60_000 });
+      controller.abort(reason);
+      await rejectsWithReason(settling, reason);
+      await settle(message);
+      await rejectsWith(settle(message), "message_state");
+      assert.deepEqual(await drainPayloads(broker.connect(), queue), kind === "requeue" ? [kind] : []);
+    }
+  },
+
+  "a settlement whose signal fired before leaves the message alone": async (connection) => {
+    const queue = await declareQueue(connection, "q");
+    await put(connection, queue, "hi");
+    const message = await getOne(connection, queue);
+    const reason = new Error("before");
+    for (const settle of Object.values(SETTLEMENTS)) {
+      await rejectsWithReason(settle(message, { signal: AbortSignal.abort(reason) }), reason);
+    }
+    await message.requeue();
+    assert.equal((await getOne(connection, queue)).payload, "hi");
   },
 
   "delivery tags are unique across channels, and no numbers": async (connection) => {
