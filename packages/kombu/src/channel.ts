@@ -13,7 +13,7 @@ import { KombuError } from "./errors.js";
 import type { EventSource } from "./event-source.js";
 import type { Exchange } from "./exchange.js";
 import { exchangeBinder } from "./exchange-binder.js";
-import { Holding, lostWithBroker } from "./holding.js";
+import { giveBackAll, Holding, lostWithBroker } from "./holding.js";
 import { LeaseKeeper } from "./lease-keeper.js";
 import { CLOSE_MS, REPLY_QUEUE_REMOVE_MS } from "./limits.js";
 import { Message, type MessageOptions } from "./message.js";
@@ -133,6 +133,11 @@ export class Channel implements EntityChannel, AsyncDisposable {
       await this.#session.attempt();
       return work(signal);
     }, options);
+  }
+
+  /** What a publish that began at `sinceUs` gets when its time is up. */
+  lateError(timeoutMs: number, sinceUs: number): KombuError {
+    return this.#session.lateError(timeoutMs, sinceUs);
   }
 
   /** Sends a message that is ready. Closing waits for it. */
@@ -342,7 +347,9 @@ export class Channel implements EntityChannel, AsyncDisposable {
   /** A failure may mean that the connection has to go elsewhere. */
   async #on<T>(transport: Transport, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     try {
-      return await work();
+      const result = await work();
+      this.#session.answered();
+      return result;
     } catch (error) {
       throw this.#session.failed(transport, error, signal);
     }
@@ -374,23 +381,5 @@ export class Channel implements EntityChannel, AsyncDisposable {
     });
     this.#keepers.set(transport, keeper);
     return keeper;
-  }
-}
-
-/**
- * Gives back what is still ours, oldest first. What cannot be given back now is let go, and returns when its lease ends. Nobody
- * else can settle it from now on, though the broker hears of it only `after` that, which must not fail.
- */
-export async function giveBackAll(holdings: readonly Holding[], after?: Promise<unknown>): Promise<void> {
-  await Promise.all(holdings.map((holding) => giveBack(holding, after)));
-}
-
-async function giveBack(holding: Holding, after: Promise<unknown> | undefined): Promise<void> {
-  if (holding.left !== undefined) await holding.left;
-  if (!holding.isOpen) return;
-  try {
-    await holding.settle({ kind: "requeued", uncounted: !holding.handedOut, inPlace: true }, { after });
-  } catch (error) {
-    holding.letGo(error); // Nobody will settle it any more, so that its lease must not be renewed for ever.
   }
 }

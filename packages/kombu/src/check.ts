@@ -1,6 +1,6 @@
 import { describe } from "@pullqueue/core";
 import { KombuError } from "./errors.js";
-import { NAME_BYTES_MAX } from "./limits.js";
+import { NAME_BYTES_MAX, TIMEOUT_MS_MAX } from "./limits.js";
 import { suggest } from "./suggest.js";
 
 /** What a value must be: in words, for the complaint, and as a test. */
@@ -60,6 +60,15 @@ export function integerCheck(min: number, max: number, unit: string): Check {
     holds: (v) => Number.isInteger(v) && (v as number) >= min && (v as number) <= max,
   };
 }
+
+/** An AbortSignal, by what makes it one. */
+export const signalCheck: Check = {
+  expected: "an AbortSignal",
+  holds: (v) => v instanceof AbortSignal,
+};
+
+/** A time to wait, in milliseconds. */
+export const timeoutCheck: Check = numberCheck(0, TIMEOUT_MS_MAX, "milliseconds");
 
 /** One of a few texts or numbers. */
 export function oneOfCheck(values: readonly (string | number)[]): Check {

@@ -2,7 +2,7 @@ import { setMaxListeners } from "node:events";
 import { inspect } from "node:util";
 import { type Clock, randomFraction, systemClock } from "@pullqueue/core";
 import { Channel } from "./channel.js";
-import { type Check, checkOptions } from "./check.js";
+import { type Check, checkOptions, signalCheck, timeoutCheck } from "./check.js";
 import { CompressionRegistry } from "./compression.js";
 import type { ConnectionAddress, ConnectionInfo } from "./connection-address.js";
 import { addressesOf, areSamePlaces, copyOf, extrasOf, orderOf } from "./connection-target.js";
@@ -12,10 +12,10 @@ import { drainOne } from "./drain.js";
 import { KombuError } from "./errors.js";
 import type { EventSource } from "./event-source.js";
 import { Failover } from "./failover.js";
+import { CLOSE_MS } from "./limits.js";
 import type { ConnectionExtras, ConnectionTarget, FailoverStrategy, PlaceTarget } from "./options.js";
 import { Mailbox, type MailboxOptions } from "./pidbox/mailbox.js";
 import { Producer, type ProducerOptions } from "./producer.js";
-import { signalCheck, timeoutCheck } from "./publish-options.js";
 import type { Queue } from "./queue.js";
 import { type PoolOptions, ResourcePool } from "./resource-pool.js";
 import { checkRetryOptions, type RetryOptions } from "./retry.js";
@@ -26,7 +26,7 @@ import { SimpleQueue, type SimpleQueueOptions, simpleBufferOptions } from "./sim
 import { openTracing } from "./tracing.js";
 import type { TransportManifest } from "./transport.js";
 import type { UriOptions } from "./transport-uri.js";
-import { linkSignals } from "./waiting.js";
+import { forAtMost, linkSignals } from "./waiting.js";
 import { processWarnings } from "./warnings.js";
 
 /** How long `drainEvents` waits. */
@@ -355,6 +355,11 @@ export class Connection implements AsyncDisposable {
 
   async #close(): Promise<void> {
     this.#stop.abort(closedError("connection"));
+    // Together as long as the channels alone: what a broker that is away still holds up then ends by itself.
+    await forAtMost(this.#clock, CLOSE_MS, this.#end());
+  }
+
+  async #end(): Promise<void> {
     await Promise.all([...this.#channels].map((channel) => channel.close()));
     await this.#session.close();
   }

@@ -4,8 +4,8 @@ import type { Channel } from "./channel.js";
 import { booleanCheck, type Check, checkOptions, checkValue } from "./check.js";
 import { Connection } from "./connection.js";
 import { Consumer } from "./consumer.js";
-import type { ConsumerOptions, PayloadOf } from "./consumer-options.js";
-import { isKombuError, KombuError, type KombuErrorCode } from "./errors.js";
+import type { ConsumerOptions, PayloadOf, RunOptions } from "./consumer-options.js";
+import { isMendable, KombuError } from "./errors.js";
 import { GracefulStop, graceCheck, type StopOptions } from "./graceful-stop.js";
 import {
   RECONNECT_BACKOFF,
@@ -20,6 +20,7 @@ import type { Producer } from "./producer.js";
 import type { Queue } from "./queue.js";
 import { TokenBucket } from "./token-bucket.js";
 import { orAbort, pause } from "./waiting.js";
+import { failureWarnings } from "./warnings.js";
 
 /** Makes a consumer on the worker's channel, with the worker's `onDecodeError`. */
 export type ConsumerFactory = <Q extends Queue, T = PayloadOf<Q>>(
@@ -52,14 +53,6 @@ const connectionCheck: Check = {
   holds: (v) => v instanceof Connection,
 };
 
-/** What time or the broker's administrator can mend, so that a worker begins anew. Anything else ends it. */
-const RECOVERABLE: ReadonlySet<KombuErrorCode> = new Set([
-  ...(["unavailable", "timeout", "closed", "lease_lost", "resource_exhausted"] as const),
-  // Somebody else may declare it yet.
-  "not_found",
-  "internal",
-]);
-
 /**
  * A program that consumes until it is stopped: kombu's ConsumerMixin and ConsumerProducerMixin. Extend it with `getConsumers`, whose
  * callbacks settle their messages; the other methods are hooks. `Worker` is the same for one handler.
@@ -79,6 +72,7 @@ export abstract class ConsumerMixin implements AsyncDisposable {
   readonly #handleSignals: boolean;
   readonly #restartLimit: TokenBucket;
   #running: Promise<void> | undefined;
+  readonly #warn = failureWarnings();
   #failures = 0;
   #producerConnection: Connection | undefined;
   #producer: Producer | undefined;
@@ -133,9 +127,12 @@ export abstract class ConsumerMixin implements AsyncDisposable {
     return message.ack();
   }
 
-  /** Told of every failure of callbacks, acknowledgements and, while consumers run, the broker. Default: a process warning. */
-  onError(error: unknown, _message?: Message): unknown {
-    return process.emitWarning(textOf(error));
+  /**
+   * Told of every failure of callbacks, acknowledgements and, while consumers run, the broker, and when the message comes again, where it
+   * does, in milliseconds. Default: a process warning, once for each queue and text.
+   */
+  onError(error: unknown, message?: Message, againInMs?: number): unknown {
+    return this.#warn(error, message, againInMs);
   }
 
   /** Something that is open while a round's consumers are; disposed of before `onConsumeEnd`. */
@@ -199,7 +196,7 @@ export abstract class ConsumerMixin implements AsyncDisposable {
   /** Works on messages until the stop. `signals` are its steps. */
   protected async work(consumers: readonly Consumer[], signals: WorkSignals): Promise<void> {
     const { stopping: signal, interrupting: interruptSignal } = signals;
-    const onError = (error: unknown, message: Message | undefined) => void this.onError(error, message);
+    const onError: RunOptions["onError"] = (...failure) => void this.onError(...failure);
     await Promise.all(
       consumers.map((consumer) => consumer.runCallbacks({ signal, interruptSignal, onError })),
     );
@@ -276,8 +273,7 @@ export abstract class ConsumerMixin implements AsyncDisposable {
     if (stopping.aborted && error === stopping.reason) return;
     this.#failures += 1;
     const { connectMaxRetries = Number.POSITIVE_INFINITY } = this;
-    if (!isKombuError(error) || !RECOVERABLE.has(error.code) || this.#failures > connectMaxRetries)
-      throw error;
+    if (!isMendable(error) || this.#failures > connectMaxRetries) throw error;
     const intervalMs = backoffMs(this.#failures, RECONNECT_BACKOFF, randomFraction());
     await this.onConnectionError(error, intervalMs);
     await pause(this.connection.clock, intervalMs, stopping).catch(() => {}); // The loop looks itself.

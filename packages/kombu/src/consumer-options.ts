@@ -1,10 +1,17 @@
 import { limits } from "@pullqueue/core";
 import type { BackoffPolicy } from "./backoff.js";
-import { booleanCheck, type Check, functionCheck, integerCheck, numberCheck, stringCheck } from "./check.js";
+import {
+  booleanCheck,
+  type Check,
+  functionCheck,
+  integerCheck,
+  numberCheck,
+  signalCheck,
+  stringCheck,
+} from "./check.js";
 import { type DeadLetterPolicy, deadLetterCheck } from "./dead-letter-policy.js";
 import { CONCURRENCY_MAX, PREFETCH_MAX, TIMEOUT_MS_MAX } from "./limits.js";
 import type { Message } from "./message.js";
-import { signalCheck } from "./publish-options.js";
 import { Queue } from "./queue.js";
 import { type Schema, schemaCheck } from "./schema.js";
 
@@ -96,8 +103,11 @@ export interface RunOptions {
   readonly backoff?: BackoffPolicy;
   /** After this long a handler is told by `message.signal` to stop, in milliseconds. Default: never. */
   readonly timeoutMs?: number | undefined;
-  /** Told of every failure: of handlers, of acknowledgements, of the broker. `message` is undefined for the broker's. Default: a process warning. */
-  readonly onError?: (error: unknown, message: Message | undefined) => void;
+  /**
+   * Told of every failure: of handlers, of acknowledgements, of the broker. `message` is undefined for the broker's; `againInMs` is how long
+   * the message waits before it comes again, where it does. Default: a process warning, once for each queue and text.
+   */
+  readonly onError?: (error: unknown, message: Message | undefined, againInMs: number | undefined) => void;
 }
 
 /** Parts of a whole policy; a pause is a lease that nobody holds, so that the longest lease is the longest pause. */

@@ -1,15 +1,15 @@
 import type { Clock } from "@pullqueue/core";
 import { backoffMs } from "./backoff.js";
-import { giveBackAll } from "./channel.js";
 import type { RunOptions } from "./consumer-options.js";
 import type { GivenUp } from "./dead-letter-policy.js";
 import type { DeliveryQueue } from "./delivery-queue.js";
 import { isAway, KombuError } from "./errors.js";
-import type { Holding, Settlement } from "./holding.js";
+import { giveBackAll, type Holding } from "./holding.js";
 import { RECEIVE_MS_MAX, RECONNECT_BACKOFF, REQUEUE_BACKOFF } from "./limits.js";
 import type { Message } from "./message.js";
 import type { DeathReason } from "./transport.js";
 import { pause, Running } from "./waiting.js";
+import { failureWarnings } from "./warnings.js";
 
 /** Handles a message. Returning acknowledges it, throwing gives it back; it may settle the message itself instead. */
 export type MessageHandler<T = unknown> = (message: Message<T>) => unknown;
@@ -59,6 +59,7 @@ export class ConsumerRun<T = unknown> {
   readonly #concurrency: number;
   readonly #running: Running;
   readonly #inHand = new Set<Holding>();
+  readonly #warn = failureWarnings();
   #active = 0;
   /** How often in a row messages could not be acknowledged before their handlers. */
   #refusals = 0;
@@ -161,9 +162,10 @@ export class ConsumerRun<T = unknown> {
     stopTimer?.();
     this.#inHand.delete(holding);
     await holding.left; // The handler has begun to settle it; who knows what comes of it.
-    if (failure !== undefined && !failure.isTold) this.#report(failure.error, message);
+    const againInMs = failure === undefined ? undefined : this.#pauseAfter(holding, failure);
+    if (failure !== undefined && !failure.isTold) this.#report(failure.error, message, againInMs);
     try {
-      if (failure !== undefined) await this.#settleFailed(holding, message, failure);
+      if (failure !== undefined) await this.#settleFailed(holding, message, failure, againInMs);
       else if (holding.isOpen && this.#context.settles) await holding.settle({ kind: "acknowledged" });
     } catch (error) {
       this.#report(error, message);
@@ -195,7 +197,20 @@ export class ConsumerRun<T = unknown> {
     }
   }
 
-  async #settleFailed(holding: Holding, message: Message<T>, failure: Failure): Promise<void> {
+  /** How long a message waits whose handler failed. Undefined: it does not come again, or not because of that. */
+  #pauseAfter(holding: Holding, { reason, wasInterrupted = false }: Failure): number | undefined {
+    const { attempts = 1 } = holding.delivery.info;
+    if (!holding.isOpen || wasInterrupted || reason !== undefined || attempts >= this.#attemptsMax)
+      return undefined;
+    return this.#pauseMs(attempts);
+  }
+
+  async #settleFailed(
+    holding: Holding,
+    message: Message<T>,
+    failure: Failure,
+    againInMs: number | undefined,
+  ): Promise<void> {
     const { error, reason, wasInterrupted = false } = failure;
     // Who fails because the run ends has not failed: somebody else may try at once, as if nobody had.
     if (wasInterrupted && holding.isOpen) return holding.settle({ kind: "requeued", uncounted: true });
@@ -207,13 +222,13 @@ export class ConsumerRun<T = unknown> {
       this.#report(failed, message);
     }
     // Also what could not be given up: it is tried again when it comes back.
-    if (holding.isOpen) await holding.settle(this.#requeued(attempts));
+    const delayMs = againInMs ?? this.#pauseMs(attempts);
+    const counted = this.#options.attemptsMax !== undefined;
+    if (holding.isOpen) await holding.settle({ kind: "requeued", counted, delayMs });
   }
 
-  #requeued(attempts: number): Settlement {
-    const { backoff = REQUEUE_BACKOFF } = this.#options;
-    const counted = this.#options.attemptsMax !== undefined;
-    return { kind: "requeued", counted, delayMs: backoffMs(attempts, backoff, this.#context.random()) };
+  #pauseMs(attempts: number): number {
+    return backoffMs(attempts, this.#options.backoff ?? REQUEUE_BACKOFF, this.#context.random());
   }
 
   get #attemptsMax(): number {
@@ -227,9 +242,8 @@ export class ConsumerRun<T = unknown> {
     return this.#context.clock.timer(timeoutMs, () => holding.interrupt(new KombuError("timeout", text)));
   }
 
-  #report(error: unknown, message: Message<T> | undefined): void {
-    if (this.#options.onError !== undefined) this.#options.onError(error, message);
-    else process.emitWarning(error instanceof Error ? error : String(error));
+  #report(error: unknown, message: Message<T> | undefined, againInMs?: number): void {
+    (this.#options.onError ?? this.#warn)(error, message, againInMs);
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Channel, giveBackAll } from "./channel.js";
+import type { Channel } from "./channel.js";
 import { booleanCheck, checkOptions, checkValue, functionCheck } from "./check.js";
 import {
   CONSUMER_CHECKS,
@@ -15,7 +15,7 @@ import { type GivenUp, type ResolvedPolicy, resolvePolicy } from "./dead-letter-
 import { DeliveryQueue } from "./delivery-queue.js";
 import { KombuError } from "./errors.js";
 import type { EventSource } from "./event-source.js";
-import type { Holding } from "./holding.js";
+import { giveBackAll, type Holding } from "./holding.js";
 import type { Message } from "./message.js";
 import { MessageIterator } from "./message-iterator.js";
 import type { Queue } from "./queue.js";

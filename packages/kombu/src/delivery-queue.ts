@@ -1,6 +1,6 @@
-import { type Channel, giveBackAll } from "./channel.js";
+import type { Channel } from "./channel.js";
 import { isLeaseLost } from "./errors.js";
-import type { Holding, Settlement } from "./holding.js";
+import { giveBackAll, type Holding, type Settlement } from "./holding.js";
 import { RECEIVE_MS_MAX } from "./limits.js";
 import type { Receiver } from "./transport.js";
 import { type LinkedSignal, linkSignals, Notifier } from "./waiting.js";

@@ -111,35 +111,39 @@ export function isAway(value: unknown): value is KombuError {
 type ErrorScope = "connection" | "channel" | "program";
 
 /**
- * What each code means for whoever thinks of trying again; AMQP's own classes where it has the error. A connection's error asks for
- * another connection, a channel's only for another try. What trying again would not change is not recoverable.
+ * What may succeed later: the `same call`; only a `new round` of a worker, on a new connection and perhaps after somebody else declared
+ * or mended something; or what fails so, `never` by trying again.
  */
-const TRAITS: Readonly<
-  Record<KombuErrorCode, { readonly scope: ErrorScope; readonly recoverable: boolean }>
-> = {
-  unavailable: { scope: "connection", recoverable: true },
-  unauthenticated: { scope: "connection", recoverable: false },
-  internal: { scope: "connection", recoverable: false },
-  resource_exhausted: { scope: "channel", recoverable: true },
-  not_found: { scope: "channel", recoverable: false },
-  already_exists: { scope: "channel", recoverable: false },
-  precondition_failed: { scope: "channel", recoverable: false },
-  permission_denied: { scope: "channel", recoverable: false },
-  unroutable: { scope: "channel", recoverable: false },
-  lease_lost: { scope: "channel", recoverable: false },
-  too_large: { scope: "channel", recoverable: false },
-  not_supported: { scope: "channel", recoverable: false },
-  invalid_argument: { scope: "program", recoverable: false },
-  empty: { scope: "program", recoverable: false },
-  timeout: { scope: "program", recoverable: false },
-  closed: { scope: "program", recoverable: false },
-  not_bound: { scope: "program", recoverable: false },
-  message_state: { scope: "program", recoverable: false },
-  not_serializable: { scope: "program", recoverable: false },
-  decode_failed: { scope: "program", recoverable: false },
-  content_disallowed: { scope: "program", recoverable: false },
-  schema_mismatch: { scope: "program", recoverable: false },
-  serializer_unknown: { scope: "program", recoverable: false },
+type Again = "same call" | "new round" | "never";
+
+/**
+ * What each code means for whoever thinks of trying again; AMQP's own classes where it has the error. A connection's error asks for
+ * another connection, a channel's only for another try.
+ */
+const TRAITS: Readonly<Record<KombuErrorCode, { readonly scope: ErrorScope; readonly again: Again }>> = {
+  unavailable: { scope: "connection", again: "same call" },
+  unauthenticated: { scope: "connection", again: "never" },
+  internal: { scope: "connection", again: "new round" },
+  resource_exhausted: { scope: "channel", again: "same call" },
+  not_found: { scope: "channel", again: "new round" },
+  already_exists: { scope: "channel", again: "never" },
+  precondition_failed: { scope: "channel", again: "never" },
+  permission_denied: { scope: "channel", again: "never" },
+  unroutable: { scope: "channel", again: "never" },
+  lease_lost: { scope: "channel", again: "new round" },
+  too_large: { scope: "channel", again: "never" },
+  not_supported: { scope: "channel", again: "never" },
+  invalid_argument: { scope: "program", again: "never" },
+  empty: { scope: "program", again: "never" },
+  timeout: { scope: "program", again: "new round" },
+  closed: { scope: "program", again: "new round" },
+  not_bound: { scope: "program", again: "never" },
+  message_state: { scope: "program", again: "never" },
+  not_serializable: { scope: "program", again: "never" },
+  decode_failed: { scope: "program", again: "never" },
+  content_disallowed: { scope: "program", again: "never" },
+  schema_mismatch: { scope: "program", again: "never" },
+  serializer_unknown: { scope: "program", again: "never" },
 };
 
 /** The connection failed, or could not be made: kombu's `connection_errors`. */
@@ -159,7 +163,12 @@ export function isOperational(value: unknown): value is KombuError {
 
 /** The same call may succeed later. What `ensure` and `publish` with `retry` try again. */
 export function isRecoverable(value: unknown): value is KombuError {
-  return isKombuError(value) && TRAITS[value.code]?.recoverable === true;
+  return isKombuError(value) && TRAITS[value.code]?.again === "same call";
+}
+
+/** Beginning anew on another connection may succeed: what a worker survives. */
+export function isMendable(value: unknown): value is KombuError {
+  return isKombuError(value) && (TRAITS[value.code]?.again ?? "never") !== "never";
 }
 
 /** A store's codes in this package's words: where they differ, the reason stands beside. */

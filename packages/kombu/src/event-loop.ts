@@ -1,12 +1,11 @@
 import { Channel } from "./channel.js";
-import { booleanCheck, type Check, checkOptions, checkValue } from "./check.js";
+import { booleanCheck, type Check, checkOptions, checkValue, signalCheck, timeoutCheck } from "./check.js";
 import { Connection } from "./connection.js";
 import { Consumer } from "./consumer.js";
 import type { ConsumerOptions } from "./consumer-options.js";
 import { isIdleTimeout } from "./drain.js";
 import { Exchange } from "./exchange.js";
 import type { Message } from "./message.js";
-import { signalCheck, timeoutCheck } from "./publish-options.js";
 import { Queue } from "./queue.js";
 import { linkSignals } from "./waiting.js";
 

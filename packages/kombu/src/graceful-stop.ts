@@ -1,9 +1,8 @@
 import { setMaxListeners } from "node:events";
 import type { Clock } from "@pullqueue/core";
-import { type Check, checkOptions, numberCheck } from "./check.js";
+import { type Check, checkOptions, numberCheck, signalCheck } from "./check.js";
 import { KombuError } from "./errors.js";
 import { TIMEOUT_MS_MAX } from "./limits.js";
-import { signalCheck } from "./publish-options.js";
 
 /** How a worker is stopped. */
 export interface StopOptions {

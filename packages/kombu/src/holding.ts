@@ -210,3 +210,21 @@ export function lostWithBroker({ delivery }: Holding, cause: unknown): KombuErro
   const text = `message ${delivery.deliveryTag} came from a broker that the connection has left; that one hands it out again`;
   return new KombuError("lease_lost", text, { cause });
 }
+
+/**
+ * Gives back what is still ours, oldest first. What cannot be given back now is let go, and returns when its lease ends. Nobody
+ * else can settle it from now on, though the broker hears of it only `after` that, which must not fail.
+ */
+export async function giveBackAll(holdings: readonly Holding[], after?: Promise<unknown>): Promise<void> {
+  await Promise.all(holdings.map((holding) => giveBack(holding, after)));
+}
+
+async function giveBack(holding: Holding, after: Promise<unknown> | undefined): Promise<void> {
+  if (holding.left !== undefined) await holding.left;
+  if (!holding.isOpen) return;
+  try {
+    await holding.settle({ kind: "requeued", uncounted: !holding.handedOut, inPlace: true }, { after });
+  } catch (error) {
+    holding.letGo(error); // Nobody will settle it any more, so that its lease must not be renewed for ever.
+  }
+}

@@ -1,10 +1,18 @@
 import { limits } from "@pullqueue/core";
-import { booleanCheck, type Check, checkOptions, checkValue, functionCheck, numberCheck } from "./check.js";
+import {
+  booleanCheck,
+  type Check,
+  checkOptions,
+  checkValue,
+  functionCheck,
+  numberCheck,
+  signalCheck,
+  timeoutCheck,
+} from "./check.js";
 import type { CompressionRegistry } from "./compression.js";
 import { isKombuError, type KombuError, type KombuErrorCode } from "./errors.js";
 import type { Holding, SettleLimit } from "./holding.js";
 import type { MessageProperties } from "./message-content.js";
-import { signalCheck, timeoutCheck } from "./publish-options.js";
 import { readPythonJson } from "./python-json-reader.js";
 import { conform, type Schema } from "./schema.js";
 import type { SerializerRegistry } from "./serialization.js";

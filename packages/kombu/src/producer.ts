@@ -110,10 +110,11 @@ export class Producer<In = unknown> {
   async publish(body: In, options: PublishOptions = {}): Promise<Receipt> {
     checkPublishOptions(options);
     const { timeoutMs, signal } = options;
-    const limit = { timeoutMs, signal, late: publishTimeout };
+    const sinceUs = this.#channel.clock.nowUs();
+    const late = (ms: number) => this.#channel.lateError(ms, sinceUs);
     // Nor does it wait for brokers that answer nothing: what was sent cannot be taken back anyway.
     const work = (either?: AbortSignal) => orAbort(this.#traced(body, options, either), either);
-    return inTime(this.#channel.clock, limit, work);
+    return inTime(this.#channel.clock, { timeoutMs, signal, late }, work);
   }
 
   async #traced(body: In, options: PublishOptions, signal?: AbortSignal): Promise<Receipt> {
@@ -221,11 +222,4 @@ interface ContentContext {
   readonly envelope: boolean;
   /** Headers with the trace's context. */
   readonly carrier: Readonly<Record<string, unknown>> | undefined;
-}
-
-function publishTimeout(timeoutMs: number): KombuError {
-  return new KombuError(
-    "timeout",
-    `the message was not confirmed within ${timeoutMs} ms (timeoutMs), so that it is unclear whether it was stored; publish again with the same idempotencyKey`,
-  );
 }

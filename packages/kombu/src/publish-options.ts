@@ -8,11 +8,13 @@ import {
   nameCheck,
   numberCheck,
   objectCheck,
+  signalCheck,
   stringCheck,
+  timeoutCheck,
 } from "./check.js";
 import { KombuError } from "./errors.js";
 import { type DeliveryMode, deliveryModeCheck, deliveryModeNumber, Exchange } from "./exchange.js";
-import { PRIORITY_MAX, TIMEOUT_MS_MAX } from "./limits.js";
+import { PRIORITY_MAX } from "./limits.js";
 import type { MessageProperties } from "./message-content.js";
 import { Queue } from "./queue.js";
 import { checkRetryOptions, type RetryPolicy } from "./retry.js";
@@ -80,15 +82,6 @@ const exchangeCheck: Check = {
   expected: "an Exchange or a name",
   holds: (v) => v instanceof Exchange || nameCheck.holds(v),
 };
-
-/** An AbortSignal, by what makes it one. */
-export const signalCheck: Check = {
-  expected: "an AbortSignal",
-  holds: (v) => v instanceof AbortSignal,
-};
-
-/** A time to wait, in milliseconds. */
-export const timeoutCheck: Check = numberCheck(0, TIMEOUT_MS_MAX, "milliseconds");
 
 const PUBLISH_CHECKS: Readonly<Record<keyof PublishOptions, Check>> = {
   exchange: exchangeCheck,

@@ -1,12 +1,12 @@
 import type { Channel } from "./channel.js";
-import { type Check, checkOptions, checkValue, integerCheck } from "./check.js";
+import { type Check, checkOptions, checkValue, integerCheck, signalCheck, timeoutCheck } from "./check.js";
 import { Consumer } from "./consumer.js";
 import { acceptCheck } from "./consumer-options.js";
 import { KombuError } from "./errors.js";
 import { PREFETCH_MAX, REPLIES_AHEAD } from "./limits.js";
 import { Message } from "./message.js";
 import { Producer, type Receipt } from "./producer.js";
-import { checkPublishOptions, type PublishOptions, signalCheck, timeoutCheck } from "./publish-options.js";
+import { checkPublishOptions, type PublishOptions } from "./publish-options.js";
 import type { Queue } from "./queue.js";
 import { linkSignals } from "./waiting.js";
 

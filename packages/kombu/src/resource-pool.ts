@@ -1,9 +1,8 @@
 import { setMaxListeners } from "node:events";
 import type { Clock } from "@pullqueue/core";
-import { type Check, checkOptions, checkValue, integerCheck } from "./check.js";
+import { type Check, checkOptions, checkValue, integerCheck, signalCheck, timeoutCheck } from "./check.js";
 import { isKombuError, KombuError } from "./errors.js";
 import { POOL_LIMIT_MAX, POOL_TIMEOUT_MS, TIMEOUT_MS_MAX } from "./limits.js";
-import { signalCheck, timeoutCheck } from "./publish-options.js";
 import { closedError } from "./session.js";
 import { inTime, linkSignals, Notifier, orAbort } from "./waiting.js";
 

@@ -1,7 +1,7 @@
 import type { Clock } from "@pullqueue/core";
 import type { CompressionRegistry } from "./compression.js";
 import type { ConnectionAddress } from "./connection-address.js";
-import { isKombuError, isRecoverable, KombuError } from "./errors.js";
+import { isAway, isKombuError, isRecoverable, KombuError } from "./errors.js";
 import type { Exchange } from "./exchange.js";
 import type { Failover } from "./failover.js";
 import { DECLARED_MAX, RECONNECT_MS } from "./limits.js";
@@ -11,6 +11,8 @@ import type { SerializerRegistry } from "./serialization.js";
 import type { Tracing } from "./tracing.js";
 import type { Transport, TransportContext } from "./transport.js";
 import { linkSignals, Notifier } from "./waiting.js";
+
+const US_PER_MS = 1000;
 
 /** What a session is made of. */
 export interface SessionOptions {
@@ -29,6 +31,14 @@ export interface SessionOptions {
   readonly onLeft: (transport: Transport, cause: unknown) => void;
   /** Fires when the connection begins to close: what need not be finished ends then. */
   readonly closing: AbortSignal;
+}
+
+/** What keeps calls from their broker. */
+interface Trouble {
+  readonly error: unknown;
+  /** When the broker was first missed after it had answered for the last time. */
+  readonly sinceUs: number;
+  readonly lastUs: number;
 }
 
 /**
@@ -62,6 +72,7 @@ export class Session {
   #opened: Transport | undefined;
   /** By definition, so that equal entities are one, and those that only have a name in common are not. */
   readonly #declared = new Map<string, Promise<unknown>>();
+  #trouble: Trouble | undefined;
   #generation = 0;
   #consumerCount = 0;
   #closed = false;
@@ -75,7 +86,7 @@ export class Session {
     this.tracing = tracing;
     this.closing = closing;
     this.changed = new Notifier(clock);
-    this.#context = options.context;
+    this.#context = { ...options.context, report: (error) => this.#report(error) };
     this.#failover = failover;
     this.#onLeft = onLeft;
   }
@@ -151,9 +162,23 @@ export class Session {
     const cause = this.#left.get(transport);
     if (cause !== undefined && isKombuError(error, "closed") && !this.#closed) return movedOn(cause);
     const isOwn = signal?.aborted === true && error === signal.reason;
-    const isBroken = isKombuError(error, "unavailable") || isKombuError(error, "timeout");
+    const isBroken = isAway(error);
+    if (isBroken && !isOwn) this.#report(error);
     if (this.size > 1 && isBroken && !isOwn) this.leave(transport, error);
     return error;
+  }
+
+  /** A call on the transport went well, so that nothing stands in the way. */
+  answered(): void {
+    this.#trouble = undefined;
+  }
+
+  /** What a publish that began at `sinceUs` gets when its time is up: where it went, and what stood in its way, as far as anybody was told. */
+  lateError(timeoutMs: number, sinceUs: number): KombuError {
+    const trouble = this.#trouble === undefined || this.#trouble.lastUs < sinceUs ? undefined : this.#trouble;
+    const where = this.#failover.current.uri({});
+    const text = `${where} did not confirm the message within ${timeoutMs} ms (timeoutMs)${trouble === undefined ? "" : awaySince(trouble)}, so that it is unclear whether it was stored; publish again with the same idempotencyKey`;
+    return new KombuError("timeout", text, { cause: trouble?.error });
   }
 
   /** Gives a transport up: the next use opens the next place, or the one that was chosen. */
@@ -229,12 +254,19 @@ export class Session {
     return this.size > 1 || this.#failover.current.retry !== undefined;
   }
 
+  /** Remembers why a call is tried again, for those who will not wait for what comes of it. */
+  #report(error: unknown): void {
+    const lastUs = this.clock.nowUs();
+    this.#trouble = { error, sinceUs: this.#trouble?.sinceUs ?? lastUs, lastUs };
+  }
+
   async #openOnce(): Promise<Transport> {
     try {
       this.#opened = await this.#open();
       return this.#opened;
     } catch (error) {
       this.#transport = undefined; // So that the next use tries again.
+      if (isAway(error)) this.#report(error);
       if (isRecoverable(error)) this.#failover.next();
       throw error;
     }
@@ -278,6 +310,11 @@ export function closedError(
 ): KombuError {
   const owner = what === "channel" ? " (or its connection)" : "";
   return new KombuError("closed", `the ${what}${owner} is closed; make a new one`);
+}
+
+function awaySince({ error, sinceUs }: Trouble): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return `, and has been away since ${new Date(sinceUs / US_PER_MS).toISOString()} (${text})`;
 }
 
 function movedOn(cause: unknown): KombuError {

@@ -1,4 +1,4 @@
-import { type Channel, giveBackAll } from "./channel.js";
+import type { Channel } from "./channel.js";
 import {
   booleanCheck,
   type Check,
@@ -7,16 +7,19 @@ import {
   nameCheck,
   objectCheck,
   oneOfCheck,
+  signalCheck,
   stringCheck,
+  timeoutCheck,
 } from "./check.js";
 import { acceptCheck } from "./consumer-options.js";
 import { DeliveryQueue } from "./delivery-queue.js";
 import { KombuError } from "./errors.js";
 import { Exchange, type ExchangeOptions } from "./exchange.js";
+import { giveBackAll } from "./holding.js";
 import { DECLARE_PATIENCE_MS } from "./limits.js";
 import type { Message } from "./message.js";
 import { Producer, type Receipt } from "./producer.js";
-import { checkPublishOptions, type PublishOptions, signalCheck, timeoutCheck } from "./publish-options.js";
+import { checkPublishOptions, type PublishOptions } from "./publish-options.js";
 import { Queue, type QueueOptions } from "./queue.js";
 import { type Schema, schemaCheck } from "./schema.js";
 import { closedError } from "./session.js";

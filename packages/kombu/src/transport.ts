@@ -287,6 +287,8 @@ export interface TransportContext {
   readonly openStandby?: ((tickets: LeaseTickets) => LeaseStandby) | undefined;
   /** How a broker is waited for that is away. Default: the transport's own way, for up to a minute. */
   readonly reconnect?: ReconnectSettings | undefined;
+  /** Told why a call is tried again by the transport itself. For the error that its caller gets who stops waiting. */
+  readonly report?: ((error: unknown) => void) | undefined;
 }
 
 /** How a transport waits for its broker. */

@@ -105,7 +105,7 @@ export async function orAbort<T>(promise: Promise<T>, signal: AbortSignal | unde
   }
 }
 
-/** Waits for the promise, which must not reject, but no longer than `ms`; the work itself goes on. */
+/** Waits for the promise, but no longer than `ms`; the work itself goes on. */
 export async function forAtMost(clock: Clock, ms: number, promise: Promise<void>): Promise<void> {
   let cancel = () => {};
   const late = new Promise<void>((resolve) => {

@@ -1,4 +1,4 @@
-import { isKombuError } from "./errors.js";
+import { isAway } from "./errors.js";
 import { RECONNECT_MS } from "./limits.js";
 import { waitAfter } from "./retry.js";
 import type { Session } from "./session.js";
@@ -23,7 +23,8 @@ export async function whileAway<T>(
     try {
       return await receive(Math.max(0, (untilUs - clock.nowUs()) / US_PER_MS));
     } catch (error) {
-      if (!isKombuError(error, "unavailable")) throw error;
+      const isOwn = signal.aborted && error === signal.reason; // Its caller's time may be up.
+      if (isOwn || !isAway(error)) throw error;
       const pauseMs = waitAfter(error, attempt, policy, { random, attemptsPerRound });
       if (pauseMs === 0) continue; // Even when time is up, there are places that may have a message now.
       const nowUs = clock.nowUs();

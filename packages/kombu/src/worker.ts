@@ -77,9 +77,9 @@ export class Worker<Q extends Queue = Queue, T = PayloadOf<Q>> extends ConsumerM
     return [new Consumer<T>(channel, this.#options.queues, options) as Consumer];
   }
 
-  override onError(error: unknown, message?: Message): unknown {
+  override onError(error: unknown, message?: Message, againInMs?: number): unknown {
     const { onError } = this.#options;
-    return onError === undefined ? super.onError(error, message) : onError(error, message);
+    return (onError ?? super.onError.bind(this))(error, message, againInMs);
   }
 
   protected override async work(consumers: readonly Consumer[], signals: WorkSignals): Promise<void> {
@@ -87,7 +87,7 @@ export class Worker<Q extends Queue = Queue, T = PayloadOf<Q>> extends ConsumerM
     const options: RunOptions = {
       ...pick<WorkOptions>(this.#options, WORK_CHECKS),
       ...{ signal: signals.stopping, interruptSignal: signals.interrupting },
-      onError: (error, message) => void this.onError(error, message),
+      onError: (...failure) => void this.onError(...failure),
     };
     await Promise.all(consumers.map((consumer) => consumer.run(handler, options)));
   }

@@ -1,6 +1,6 @@
 import { QueueError } from "@pullqueue/core";
-import { Queue } from "@pullqueue/kombu";
-import { describe, expect, test } from "vitest";
+import { type Message, Queue } from "@pullqueue/kombu";
+import { describe, expect, test, vi } from "vitest";
 import { LEASE_MS, settled, storeWith } from "./support.js";
 
 const KEY = { project: "p", queue: "q" };
@@ -176,5 +176,33 @@ describe("ConsumerRun", () => {
     // A task cannot be hidden for longer than the longest lease.
     await expect(consumer.run(() => {}, { backoff: { ...backoff, maxMs: 1e10 } })).rejects.toThrow(/backoff/);
     await consumer.run(() => {}, { backoff, signal: AbortSignal.abort() });
+  });
+
+  test("a failure that nobody asked for is a warning: which message of which queue, and when it comes again; each text once", async () => {
+    const { connect, advance } = storeWith();
+    await using connection = connect();
+    const warnings: unknown[][] = [];
+    const warn = vi.spyOn(process, "emitWarning").mockImplementation((...call) => {
+      warnings.push(call);
+    });
+    const producer = connection.producer({ routingKey: "q" });
+    for (const text of ["one", "one", "two"]) await producer.publish(text);
+    const stop = new AbortController();
+    const handler = (message: Message) => Promise.reject(new Error(String(message.payload)));
+    const backoff = { initialMs: 500, maxMs: 500, factor: 1, jitter: 0 };
+    const running = connection.consumer(new Queue("q")).run(handler, { signal: stop.signal, backoff });
+    await advance(3_000);
+    stop.abort();
+    await running;
+    warn.mockRestore();
+    expect(warnings.map(([text]) => text)).toEqual([
+      expect.stringMatching(
+        /^the handler failed on message q\/.* of queue "q": one; it comes again in 500 ms$/,
+      ),
+      expect.stringMatching(
+        /^the handler failed on message q\/.* of queue "q": two; it comes again in 500 ms$/,
+      ),
+    ]);
+    expect(warnings[0]?.[1]).toMatchObject({ detail: expect.stringContaining("consumer-run.test.ts") });
   });
 });

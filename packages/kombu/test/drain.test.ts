@@ -125,4 +125,41 @@ describe("drainEvents", () => {
     for (let n = 0; n < 15; n++) await connection.drainEvents();
     expect([handled, releases]).toEqual([15, []]);
   });
+
+  test("a receive that the transport gave up is tried again, as when the broker cannot be reached", async () => {
+    let fails = 0;
+    const { connect, advance } = storeWith((real) => ({
+      async lease(...call) {
+        // What an HTTP call gets from a server that is frozen.
+        if (fails++ < 2) throw new QueueError("timeout", "the server did not answer");
+        return real.lease(...call);
+      },
+    }));
+    await using connection = connect();
+    await connection.producer({ routingKey: "q" }).publish("hi");
+    const messages = connection.consumer(new Queue("q")).messages();
+    const next = messages.next();
+    next.catch(() => {});
+    await advance(5_000, 500);
+    expect((await next).value?.payload).toBe("hi");
+    await messages.return();
+  });
+
+  test("close() is bounded altogether, whatever the store holds up", async () => {
+    const never = () => new Promise<never>(() => {});
+    const { clock, connect } = storeWith(() => ({ extend: never }), { closeStore: never });
+    const connection = connect();
+    await connection.simpleQueue("q").put("hi");
+    await connection.simpleQueue("q").get();
+    let isClosed = false;
+    const closing = connection.close().then(() => {
+      isClosed = true;
+    });
+    await settled();
+    clock.advance(4_999);
+    await settled();
+    expect(isClosed).toBe(false);
+    clock.advance(1);
+    await closing;
+  });
 });

@@ -10,7 +10,11 @@ export const LEASE_MS = 60_000;
 /** A real store, some of whose calls are made to fail or are watched, and connections to it on a clock that is turned by hand. */
 export function storeWith(
   change: (store: Store) => Partial<Store> = () => ({}),
-  { clock = manualClock(), numTasks = undefined as number | undefined } = {},
+  {
+    clock = manualClock(),
+    numTasks = undefined as number | undefined,
+    closeStore = async (): Promise<void> => {},
+  } = {},
 ) {
   const store = openMemoryStore({ clock });
   const changed = change(store);
@@ -34,7 +38,7 @@ export function storeWith(
         transport: async (context) =>
           new VirtualTransport({
             ...{ store: proxy, name: "virtual", project: "p", lease, context },
-            closeStore: async () => {},
+            closeStore,
           }),
       },
       { clock },

@@ -1,6 +1,5 @@
-import { type Check, functionCheck, integerCheck, keyCheck } from "../check.js";
+import { type Check, functionCheck, integerCheck, keyCheck, signalCheck, timeoutCheck } from "../check.js";
 import { REPLIES_MAX } from "../limits.js";
-import { signalCheck, timeoutCheck } from "../publish-options.js";
 import type { PidboxReply } from "./layout.js";
 
 /** Which nodes are meant, if not all. */

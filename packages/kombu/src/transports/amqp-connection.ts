@@ -33,6 +33,7 @@ export class AmqpConnection {
   readonly #random: () => number;
   readonly #patienceMs: number;
   readonly #backoff: BackoffPolicy;
+  readonly #report: (error: unknown) => void;
   readonly #onOpen: (link: AmqpLink) => Promise<void>;
   readonly #stop = new AbortController();
   #connecting: Promise<AmqpLink> | undefined;
@@ -41,7 +42,7 @@ export class AmqpConnection {
   /** `onOpen` prepares a new link before anybody gets it: declares again what was declared. */
   constructor(
     dial: AmqpDialer,
-    { clock, random, reconnect }: TransportContext,
+    { clock, random, reconnect, report = () => {} }: TransportContext,
     onOpen: (link: AmqpLink) => Promise<void>,
   ) {
     this.#dial = dial;
@@ -49,6 +50,7 @@ export class AmqpConnection {
     this.#random = random;
     this.#patienceMs = Math.min(RECONNECT_MS, reconnect?.patienceMs ?? RECONNECT_MS);
     this.#backoff = reconnect?.backoff ?? AMQP_CONNECT_BACKOFF;
+    this.#report = report;
     this.#onOpen = onOpen;
     setMaxListeners(0, this.#stop.signal); // Each caller that waits listens; Node would suspect a leak at eleven.
   }
@@ -78,6 +80,7 @@ export class AmqpConnection {
         const pauseMs = backoffMs(attempt, this.#backoff, this.#random());
         const isLate = this.#clock.nowUs() + pauseMs * US_PER_MS > endUs;
         if (isLate || !isKombuError(error, "unavailable")) throw error;
+        this.#report(error);
         await this.#pause(pauseMs, signal);
       }
     }

@@ -19,10 +19,11 @@ export async function openAppEngineTransport(
   const credentials = given === undefined ? credentialsOf(settings) : undefined;
   const tokens = given ?? credentials;
   try {
-    const { clock, random, reconnect } = context;
+    const { clock, random, reconnect, report } = context;
     // A client that may not wait makes one attempt, however long that takes.
     const deadlineMs = reconnect === undefined ? undefined : Math.max(1, reconnect.patienceMs);
-    const calls = { clock, random, tokens, deadlineMs };
+    const onRetry = (error: unknown) => report?.(fromQueueError(error));
+    const calls = { clock, random, tokens, deadlineMs, onRetry };
     const store = openHttpStore({ endpoint, projectPrefix, pollingIntervalMs, ...calls });
     const closeStore = async () => {
       try {

@@ -104,6 +104,7 @@ export class RedisLink {
       // Only the end of the first attempt tells whether there is a server.
       const isFirst = this.#error === undefined;
       if (!isFirst && (leftMs <= 0 || !isKombuError(this.#error, "unavailable"))) throw this.#error;
+      if (!isFirst) this.#options.context.report?.(this.#error);
       const link = linkSignals(this.#stop.signal, signal);
       await this.#changed.wait(isFirst ? undefined : leftMs, link.signal).finally(() => link.end());
     }

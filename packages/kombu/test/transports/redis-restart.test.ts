@@ -101,7 +101,13 @@ describe.skipIf(isMissing("redis-server"))("the redis transport over restarts", 
     const connection = under.connect({}, real);
     const started = performance.now();
     const publish = connection.producer({ routingKey: "q" }).publish("hi", { timeoutMs: 300 });
-    await expect(publish).rejects.toMatchObject({ code: "timeout" });
+    await expect(publish).rejects.toMatchObject({
+      code: "timeout",
+      message: expect.stringMatching(
+        /^redis:\/\/127.0.0.1.* within 300 ms .* away since 20\d\d-.* \(Redis cannot be reached: .*ECONNREFUSED/,
+      ),
+      cause: { code: "unavailable" },
+    });
     await expect(new Queue("q").bind(await connection.channel()).get()).rejects.toMatchObject({
       code: "unavailable",
       message: expect.stringMatching(/Redis cannot be reached: .*ECONNREFUSED/),

@@ -89,7 +89,12 @@ describe("VirtualTransport", () => {
     const outcome = publishing.catch((error: unknown) => error);
     await new Promise(setImmediate);
     clock.advance(5_000);
-    expect(isKombuError(await outcome, "timeout")).toBe(true);
+    expect(await outcome).toMatchObject({
+      code: "timeout",
+      message: expect.stringMatching(
+        /did not confirm the message within 5000 ms \(timeoutMs\), so that it is unclear/,
+      ),
+    });
     await connection.close();
   });
 
