@@ -51,7 +51,7 @@ function opened(): Promise<Transport> {
 
 async function open(): Promise<Transport> {
   const target = tokens === undefined ? settings : tokens.into(settings);
-  transport = await openTransport(target, { clock, random: randomFraction });
+  transport = await openTransport(target, { clock, random: randomFraction, isSystemTime: true });
   say({ isReady: true });
   return transport;
 }

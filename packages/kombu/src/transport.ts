@@ -281,7 +281,7 @@ export interface TransportContext {
   readonly random: () => number;
   /** Told of what goes wrong where nobody waits for an answer: the error says what. Undefined: nobody listens. */
   readonly warn?: ((warning: KombuError) => void) | undefined;
-  /** Whether `clock` is the system's, so that another thread can have the same. Default false. */
+  /** Whether `clock` is the system's, so that another thread can have the same, and the broker may know better. Default false. */
   readonly isSystemTime?: boolean;
   /** Gives leases somebody who renews them while the event loop is blocked. Absent: nobody does. */
   readonly openStandby?: ((tickets: LeaseTickets) => LeaseStandby) | undefined;

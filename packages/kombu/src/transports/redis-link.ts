@@ -29,6 +29,8 @@ export interface RedisLinkOptions {
   readonly context: TransportContext;
   /** Brings back what the new sockets have to know before anybody uses them. */
   readonly onOpen: (sockets: RedisSockets) => Promise<void>;
+  /** Asks what has to be known anew now and then, at each health check. */
+  readonly onCheck: (sockets: RedisSockets) => Promise<void>;
   /** What the listener hears: channel, pattern where there is one, and payload. */
   readonly onMessage: (channel: Buffer, payload: unknown, pattern?: Buffer) => void;
   /** The sockets were lost. */
@@ -188,9 +190,9 @@ export class RedisLink {
     let cancel = () => {};
     const next = () => {
       cancel = this.#clock.timer(this.#options.settings.healthCheckIntervalMs, () => {
-        Promise.all([sockets.main.ping(), sockets.listener.ping()]).then(next, (error: unknown) =>
-          generation.drop(error),
-        );
+        const { onCheck } = this.#options;
+        const asked = [sockets.main.ping(), sockets.listener.ping(), onCheck(sockets)];
+        Promise.all(asked).then(next, (error: unknown) => generation.drop(error));
       });
     };
     next();

@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import type { Clock } from "@pullqueue/core";
 import { encodeEnvelope } from "../envelope.js";
 import { KombuError } from "../errors.js";
 import {
@@ -19,6 +18,7 @@ import type { RedisLink, RedisSockets } from "./redis-link.js";
 import { scoreOf } from "./redis-restorer.js";
 import { PUBLISH, runScript } from "./redis-scripts.js";
 import { newDeliveryTag } from "./redis-tags.js";
+import type { RedisTime } from "./redis-time.js";
 import type { RedisTopology } from "./redis-topology.js";
 
 /** What a publisher is made of. */
@@ -27,7 +27,7 @@ export interface RedisPublisherParts {
   readonly layout: RedisLayout;
   readonly topology: RedisTopology;
   readonly settings: RedisSettings;
-  readonly clock: Clock;
+  readonly time: RedisTime;
   readonly warn: TransportContext["warn"];
 }
 
@@ -122,16 +122,16 @@ export class RedisPublisher {
 
   /** What the script is told about one queue. */
   #copy({ queue, item, priority }: Copy, { delayMs = 0, idempotencyKey }: Route): readonly RedisArgument[] {
-    const { layout, clock } = this.#parts;
+    const { layout, time } = this.#parts;
     if (delayMs === 0) return [layout.place(priority), "", item];
-    const due = scoreOf(clock.nowUs() + delayMs * US_PER_MS);
+    const due = scoreOf(time.nowUs() + delayMs * US_PER_MS);
     return [0, due, delayedMember(hash(idempotencyKey, queue), layout.step(priority), item)];
   }
 
   #item(content: MessageContent, route: Route, queue: string): Uint8Array {
     if (!route.envelope) return content.body;
     const { exchange, routingKey, idempotencyKey } = route;
-    const deliveryTag = newDeliveryTag(this.#parts.clock.nowUs(), hash(idempotencyKey, queue));
+    const deliveryTag = newDeliveryTag(this.#parts.time.nowUs(), hash(idempotencyKey, queue));
     return encodeEnvelope(content, { exchange, routingKey, deliveryTag });
   }
 }

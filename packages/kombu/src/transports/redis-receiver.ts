@@ -18,6 +18,7 @@ import type { RedisLink, RedisSockets } from "./redis-link.js";
 import { type RedisRestorer, scoreOf } from "./redis-restorer.js";
 import { runScript, TAKE } from "./redis-scripts.js";
 import { publishedAtMs } from "./redis-tags.js";
+import type { RedisTime } from "./redis-time.js";
 import type { RedisTopology } from "./redis-topology.js";
 import type { RedisWaker } from "./redis-waker.js";
 import { expiryUs } from "./virtual-expiry.js";
@@ -44,6 +45,7 @@ export interface RedisReceiverParts {
   readonly waker: RedisWaker;
   readonly settings: RedisSettings;
   readonly clock: Clock;
+  readonly time: RedisTime;
   /** Moves an expired message to where dead letters go, and forgets it here. Never rejects. */
   readonly bury: (delivery: Delivery, target: DeadLetterTarget) => Promise<void>;
 }
@@ -191,21 +193,14 @@ export class RedisReceiver {
   }
 
   async #take(queues: readonly string[], max: number, sockets: RedisSockets): Promise<Taken> {
-    const { layout, restorer, clock, settings } = this.#parts;
+    const { layout, restorer, clock, time, settings } = this.#parts;
     const first = this.#round++ % queues.length;
     const inTurn = [...queues.slice(first), ...queues.slice(0, first)];
     const token = `${newIdempotencyKey()}.`;
     const leaseEndsAtUs = clock.nowUs() + settings.leaseMs * US_PER_MS;
     const keys = [layout.unacked, layout.unackedIndex, ...inTurn.flatMap((queue) => layout.group(queue))];
     const args = [
-      ...[
-        max,
-        REDIS_RECEIVE_BYTES,
-        token,
-        restorer.leaseScore,
-        scoreOf(clock.nowUs()),
-        restorer.expiredScore,
-      ],
+      ...[max, REDIS_RECEIVE_BYTES, token, restorer.leaseScore, scoreOf(time.nowUs()), restorer.expiredScore],
       ...[REDIS_SWEEP_ITEMS, layout.width, ...layout.steps, ...inTurn.map(writeString)],
     ];
     const fields = Array.from({ length: max }, (_, index) => `${token}${String(index + 1).padStart(4, "0")}`);
@@ -219,7 +214,7 @@ export class RedisReceiver {
       deliveries.push(this.#stored(queue, rest[at + 1] as Buffer, fields[at / 2]!, leaseEndsAtUs));
     }
     const ends = usOf(leaseScore) + settings.visibilityTimeoutMs * US_PER_MS;
-    return { isExpired: isExpired === 1, nextUs: Math.min(ends, usOf(dueScore)), deliveries };
+    return { isExpired: isExpired === 1, nextUs: time.toLocalUs(Math.min(ends, usOf(dueScore))), deliveries };
   }
 
   #stored(queue: string, bytes: Buffer, field: string, leaseEndsAtUs: number): Delivery {
@@ -264,7 +259,7 @@ export class RedisReceiver {
         ...traceOf(content.headers),
       },
       leaseEndsAtUs,
-      expiresAtUs: canExpire ? enqueuedAtMs * US_PER_MS + lifeUs : undefined,
+      expiresAtUs: canExpire ? this.#parts.time.toLocalUs(enqueuedAtMs * US_PER_MS + lifeUs) : undefined,
     };
     this.#sequence += 1;
     this.#held.set(delivery, { ...held, sequence: this.#sequence });

@@ -1,9 +1,9 @@
-import type { Clock } from "@pullqueue/core";
 import type { RedisSettings } from "../redis-options.js";
 import { deliveriesBefore, markRedelivered, priorityOf, type RedisItem, readRecord } from "./redis-item.js";
 import { bindingTakes, type RedisLayout } from "./redis-layout.js";
 import type { RedisSockets } from "./redis-link.js";
 import { RESTORE, runScript } from "./redis-scripts.js";
+import type { RedisTime } from "./redis-time.js";
 
 const US_PER_SECOND = 1_000_000;
 const MS_PER_SECOND = 1000;
@@ -17,23 +17,23 @@ export function scoreOf(us: number): string {
 export class RedisRestorer {
   readonly #layout: RedisLayout;
   readonly #settings: RedisSettings;
-  readonly #clock: Clock;
+  readonly #time: RedisTime;
 
-  constructor(layout: RedisLayout, settings: RedisSettings, clock: Clock) {
+  constructor(layout: RedisLayout, settings: RedisSettings, time: RedisTime) {
     this.#layout = layout;
     this.#settings = settings;
-    this.#clock = clock;
+    this.#time = time;
   }
 
   /** Scores up to this one are of leases that have ended. */
   get expiredScore(): string {
-    return scoreOf(this.#clock.nowUs() - this.#settings.visibilityTimeoutMs * MS_PER_SECOND);
+    return scoreOf(this.#time.nowUs() - this.#settings.visibilityTimeoutMs * MS_PER_SECOND);
   }
 
   /** The score of a lease that begins now: kombu adds the visibility timeout to it to learn when the lease ends. */
   get leaseScore(): string {
     const { leaseMs, visibilityTimeoutMs } = this.#settings;
-    return scoreOf(this.#clock.nowUs() + (leaseMs - visibilityTimeoutMs) * MS_PER_SECOND);
+    return scoreOf(this.#time.nowUs() + (leaseMs - visibilityTimeoutMs) * MS_PER_SECOND);
   }
 
   /**
@@ -80,7 +80,7 @@ export class RedisRestorer {
     const queues = record === undefined ? [] : await this.#queuesOf(main, record);
     if (record === undefined || queues.length === 0) {
       // Nobody knows where it belongs. It is not thrown away, and looked at again after another lease.
-      await main.call("ZADD", this.#layout.unackedIndex, "XX", scoreOf(this.#clock.nowUs()), field);
+      await main.call("ZADD", this.#layout.unackedIndex, "XX", scoreOf(this.#time.nowUs()), field);
       return;
     }
     const { item } = record;

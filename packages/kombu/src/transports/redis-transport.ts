@@ -34,6 +34,7 @@ import { delayedMember, RedisPublisher } from "./redis-publisher.js";
 import { type HeldItem, RedisReceiver } from "./redis-receiver.js";
 import { RedisRestorer, scoreOf } from "./redis-restorer.js";
 import { ACK, EXTEND, RESTORE, type RedisScript, runScript } from "./redis-scripts.js";
+import { RedisTime } from "./redis-time.js";
 import { RedisTopology } from "./redis-topology.js";
 import { RedisWaker } from "./redis-waker.js";
 
@@ -51,6 +52,7 @@ export class RedisTransport implements Transport {
   readonly topology: RedisTopology;
   readonly #settings: RedisSettings;
   readonly #clock: Clock;
+  readonly #time: RedisTime;
   readonly #link: RedisLink;
   readonly #layout: RedisLayout;
   readonly #fanout: RedisFanout;
@@ -64,15 +66,18 @@ export class RedisTransport implements Transport {
   constructor(settings: RedisSettings, context: TransportContext) {
     const { clock } = context;
     const layout = new RedisLayout(settings);
+    const time = new RedisTime(clock, context.isSystemTime === true);
     const waker = new RedisWaker(clock, this.#stop.signal);
     const fanout = new RedisFanout(layout, (queue) => waker.changed([Buffer.from(layout.group(queue)[0]!)]));
     const link = new RedisLink({
       ...{ settings, context },
       onOpen: async (sockets) => {
+        await time.ask(sockets.main);
         await fanout.resubscribe(sockets);
         await topology.redeclare(sockets);
         await this.#receiver.putBackUnanswered(sockets);
       },
+      onCheck: ({ main }) => time.ask(main),
       onMessage: (channel, payload) => {
         const name = channel.toString("utf8");
         if (name === INVALIDATIONS) waker.changed(payload as readonly Buffer[] | null);
@@ -80,15 +85,16 @@ export class RedisTransport implements Transport {
       },
       onLost: () => waker.changed(null),
     });
-    const nowScore = () => scoreOf(clock.nowUs());
+    const nowScore = () => scoreOf(time.nowUs());
     const topology = new RedisTopology({ link, layout, fanout, nowScore });
     const bury = async (delivery: Delivery, target: DeadLetterTarget) => {
       await this.#bury(delivery, "expired", target).catch((error: KombuError) => context.warn?.(error)); // It comes again when its lease has ended.
     };
-    const restorer = new RedisRestorer(layout, settings, clock);
+    const restorer = new RedisRestorer(layout, settings, time);
     this.topology = topology;
     this.#settings = settings;
     this.#clock = clock;
+    this.#time = time;
     this.#link = link;
     this.#layout = layout;
     this.#fanout = fanout;
@@ -102,9 +108,12 @@ export class RedisTransport implements Transport {
       waker,
       settings,
       clock,
+      time,
       bury,
     });
-    this.#publisher = new RedisPublisher({ link, layout, topology, settings, clock, warn: context.warn });
+    this.#publisher = new RedisPublisher({
+      ...{ link, layout, topology, settings, time, warn: context.warn },
+    });
     this.standby = context.openStandby?.({
       write: (lease) => {
         const { field } = this.#receiver.held(lease);
@@ -230,7 +239,7 @@ export class RedisTransport implements Transport {
   }
 
   #dueScore(delayMs: number): string {
-    return scoreOf(this.#clock.nowUs() + delayMs * US_PER_MS);
+    return scoreOf(this.#time.nowUs() + delayMs * US_PER_MS);
   }
 
   /** Several that go back to the front go newest first, so that in the end the oldest is the next. */

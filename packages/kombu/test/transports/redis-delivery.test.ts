@@ -1,11 +1,13 @@
-import { systemClock } from "@pullqueue/core";
+import { type Clock, randomFraction, systemClock } from "@pullqueue/core";
 import type { Delivery, MessageContent, Route, Transport } from "@pullqueue/kombu";
+import { openRedisTransport, redisSettings } from "@pullqueue/kombu/transports/redis";
 import { isMissing } from "@pullqueue/testing";
 import { describe, expect, it } from "vitest";
 import { useRedis } from "./redis-support.js";
 
 const LEASE_MS = 10_000;
 const VISIBILITY_MS = 60_000;
+const US_PER_HOUR = 3_600_000_000;
 
 const route = (queue: string, more: Partial<Route> = {}): Route => ({
   ...{ exchange: "", routingKey: queue, mandatory: false, envelope: true },
@@ -191,6 +193,35 @@ describe.skipIf(isMissing("redis-server"))("the redis transport", () => {
       for (const delivery of await look(transport, "q", 2)) await transport.reject(delivery, { to });
       expect(bodies(await look(transport, "dead", 2))).toEqual(["one", "two"]);
     });
+
+    it.each([1, -1])(
+      "a system's clock that is off by %i h takes nothing from others, and loses nothing to them",
+      async (hours) => {
+        const real = systemClock();
+        const wrong: Clock = { ...real, nowUs: () => real.nowUs() + hours * US_PER_HOUR };
+        const openWith = (clock: Clock) =>
+          openRedisTransport(
+            redisSettings({ host: "127.0.0.1", port: under.instance.port, visibilityTimeoutMs: LEASE_MS }),
+            { clock, random: randomFraction, isSystemTime: true },
+          );
+        await using right = await openWith(real);
+        await using other = await openWith(wrong);
+        await other.publish(content("a", { expiration: String(LEASE_MS) }), route("q"));
+        await other.publish(content("b"), route("later", { delayMs: LEASE_MS }));
+        for (const [holder, thief] of [
+          [right, other],
+          [other, right],
+        ] as const) {
+          const [held] = await look(holder);
+          expect(await look(thief)).toEqual([]);
+          await holder.extend(held!);
+          expect(await look(thief)).toEqual([]);
+          expect(await look(thief, "later")).toEqual([]);
+          await holder.release(held!);
+        }
+        expect(await right.receive({ queues: ["q"], max: 1, waitMs: LEASE_MS })).toHaveLength(1);
+      },
+    );
 
     it("release() of what nobody saw leaves it as it was", async () => {
       const transport = await under.open({ deliveryCount: true });
