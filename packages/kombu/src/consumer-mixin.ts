@@ -203,17 +203,20 @@ export abstract class ConsumerMixin implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    const { stopping } = this.#stop;
     const ignoreSignals = this.#handleSignals ? onStopSignals(this.#stop) : undefined;
     try {
-      while (!stopping.aborted) {
-        await this.#restartLimit.consume(1, { signal: stopping }).catch(() => {}); // Looked at by #round.
-        await this.#round().catch((error: unknown) => this.#recover(error));
-      }
+      await this.#rounds().finally(() => this.#producerConnection?.close());
     } finally {
-      await this.#producerConnection?.close();
       this.#stop.end();
       ignoreSignals?.();
+    }
+  }
+
+  async #rounds(): Promise<void> {
+    const { stopping } = this.#stop;
+    while (!stopping.aborted) {
+      await this.#restartLimit.consume(1, { signal: stopping }).catch(() => {}); // Looked at by #round.
+      await this.#round().catch((error: unknown) => this.#recover(error));
     }
   }
 

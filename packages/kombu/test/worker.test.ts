@@ -1,13 +1,17 @@
+import { getEventListeners } from "node:events";
 import { QueueError } from "@pullqueue/core";
 import {
+  type Consumer,
   type ConsumerFactory,
   ConsumerMixin,
   type ConsumerMixinOptions,
   isKombuError,
+  KombuError,
   type Message,
   Queue,
   type Schema,
   Worker,
+  type WorkSignals,
 } from "@pullqueue/kombu";
 import { describe, expect, test, vi } from "vitest";
 import { settled, storeWith } from "./support.js";
@@ -88,6 +92,54 @@ describe("ConsumerMixin", () => {
     const running = programOf(connection, []).run();
     await expect(running).rejects.toSatisfy((e) => isKombuError(e, "unauthenticated"));
     expect(calls()).toBe(1);
+  });
+
+  test("connectMaxRetries counts rounds that could not begin, not those that broke off", async () => {
+    const { connect, advance } = storeWith();
+    await using connection = connect();
+    const seen: unknown[] = [];
+    const program = programOf(connection, seen);
+    program.connectMaxRetries = 1;
+    vi.spyOn(program, "onIteration").mockImplementation(() => {
+      if (seen.length < 3) throw new KombuError("unavailable", "away");
+      seen.push("iteration");
+    });
+    const running = program.run();
+    await settled();
+    await advance(10_000);
+    expect(seen.slice(0, 4)).toEqual([...Array(3).fill(["unavailable", true]), "iteration"]);
+    await program.stop();
+    await running;
+  });
+
+  test("rounds leave no listeners behind, and neither does run() when its producer's connection fails to close", async () => {
+    const { connect, advance } = brokerAway(3);
+    await using connection = connect();
+    let interrupting: AbortSignal | undefined;
+    class Program extends ConsumerMixin {
+      getConsumers(consumer: ConsumerFactory) {
+        return [consumer(queue, { callbacks: [() => {}] })];
+      }
+      override onConnectionError() {}
+      protected override work(consumers: readonly Consumer[], signals: WorkSignals) {
+        interrupting = signals.interrupting;
+        return super.work(consumers, signals);
+      }
+    }
+    const listening = () => process.listenerCount("SIGTERM");
+    const before = listening();
+    const program = new Program(connection, { handleSignals: true });
+    const running = program.run();
+    expect(listening()).toBe(before + 1);
+    const failed = expect(running).rejects.toThrow("the socket is stuck");
+    await settled();
+    await advance(10_000);
+    // The one round that lives has its connection's, and what its consumer runs by.
+    expect(getEventListeners(interrupting!, "abort").length).toBeLessThanOrEqual(2);
+    vi.spyOn(program.producerConnection, "close").mockRejectedValue(new Error("the socket is stuck"));
+    await program.stop();
+    await failed;
+    expect(listening()).toBe(before);
   });
 
   test("stop() ends the pause between two rounds", async () => {
