@@ -205,4 +205,22 @@ describe("ConsumerRun", () => {
     ]);
     expect(warnings[0]?.[1]).toMatchObject({ detail: expect.stringContaining("consumer-run.test.ts") });
   });
+
+  test("a message that is being read when the run is stopped goes back unseen", async () => {
+    const { connect } = storeWith();
+    await using connection = connect();
+    const texts = connection.simpleQueue("q");
+    await texts.put("a");
+    const stop = new AbortController();
+    const validate = async (value: unknown) => {
+      stop.abort();
+      return { value };
+    };
+    const schema = { "~standard": { version: 1, vendor: "test", validate } } as const;
+    const payloads: unknown[] = [];
+    const consumer = connection.consumer(new Queue("q"), { schema });
+    await consumer.run((message) => payloads.push(message.payload), { signal: stop.signal });
+    expect(payloads).toEqual([]);
+    expect((await texts.get()).deliveryInfo.attempts).toBe(1);
+  });
 });

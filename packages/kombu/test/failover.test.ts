@@ -1,70 +1,15 @@
-import { openMemoryStore, QueueError } from "@pullqueue/core";
+import { QueueError } from "@pullqueue/core";
 import {
   Connection,
-  type CustomConnectionOptions,
   Exchange,
   isLeaseLost,
   KombuError,
   type Message,
   type PlaceTarget,
   Queue,
-  type TransportContext,
-  VirtualTransport,
 } from "@pullqueue/kombu";
 import { describe, expect, it, vi } from "vitest";
-
-const lease = {
-  ...{ leaseMs: 60_000, pollingIntervalMs: 1000 },
-  ...{ numTasks: undefined, holdMsMax: undefined, deadletterQueue: undefined },
-};
-
-/** A broker that can be taken away and brought back: calls on it fail meanwhile, also those that wait. */
-function broker() {
-  const store = openMemoryStore();
-  const away = () => new QueueError("unavailable", "the broker is away");
-  let gone = new AbortController();
-  let opened = 0;
-  const calls = new Proxy(store, {
-    get(target, name) {
-      const value: unknown = Reflect.get(target, name);
-      if (typeof value !== "function") return value;
-      return async (...given: unknown[]) => {
-        const { signal } = gone;
-        if (signal.aborted) throw away();
-        // A lease that waits must not take what comes after its caller was told that it failed.
-        if (name === "lease") given[2] = { signal: AbortSignal.any([signal, signalOf(given[2])]) };
-        const cut = new Promise((_, reject) => signal.addEventListener("abort", () => reject(away())));
-        return Promise.race([cut, Promise.resolve(value.apply(target, given))]);
-      };
-    },
-  });
-  const target: CustomConnectionOptions = {
-    transport: async function test(context: TransportContext) {
-      opened += 1;
-      if (gone.signal.aborted) throw new KombuError("unavailable", "the broker is away");
-      const closeStore = async () => {};
-      return new VirtualTransport({ store: calls, name: "test", project: "p", lease, context, closeStore });
-    },
-  };
-  return {
-    target,
-    store,
-    get opened() {
-      return opened;
-    },
-    leave: () => gone.abort(),
-    comeBack: () => {
-      gone = new AbortController();
-    },
-    size: async (queue: string) => (await store.peek({ project: "p", queue }, { limit: 100 })).tasks.length,
-  };
-}
-
-const signalOf = (options: unknown) =>
-  (options as { readonly signal?: AbortSignal } | undefined)?.signal ?? new AbortController().signal;
-
-const brokers = () => [broker(), broker(), broker()] as const;
-const targetsOf = (list: readonly { readonly target: PlaceTarget }[]) => list.map(({ target }) => target);
+import { broker, brokers, targetsOf } from "./leaving-brokers.js";
 
 describe("Connection with several places", () => {
   it("connect() tries every place once, in order, without waiting", async () => {
@@ -116,7 +61,9 @@ describe("Connection with several places", () => {
       },
     };
     await using connection = new Connection([refusing, second.target]);
-    await expect(connection.connect()).rejects.toMatchObject({ code: "unauthenticated" });
+    for (let times = 0; times < 2; times++) {
+      await expect(connection.connect()).rejects.toMatchObject({ code: "unauthenticated" });
+    }
     expect(second.opened).toBe(0);
   });
 
@@ -308,25 +255,6 @@ describe("Connection with several places", () => {
     expect(list.map(({ opened }) => opened)).toEqual([2, 1, 3]);
     const nowhere = () => new Connection(targets, { failoverStrategy: () => ["memory://"] });
     expect(nowhere).toThrow(/failoverStrategy/);
-  });
-
-  it("a consumer whose brokers are all away stops at once", async () => {
-    const [one, other] = brokers();
-    await using connection = new Connection([one.target, other.target]);
-    const stop = new AbortController();
-    const consumer = connection.consumer(new Queue("q"));
-    const away = vi.fn();
-    const running = consumer.run(() => {}, { signal: stop.signal, onError: away });
-    await vi.waitUntil(() => consumer.tags.size > 0);
-    one.leave();
-    other.leave();
-    await vi.waitUntil(() => !connection.connected);
-    const opened = one.opened + other.opened;
-    await vi.waitUntil(() => one.opened + other.opened > opened);
-    const stopped = performance.now();
-    stop.abort();
-    await running;
-    expect(performance.now() - stopped).toBeLessThan(1_000);
   });
 
   it("close() ends opening that is tried again", async () => {

@@ -1,4 +1,4 @@
-import { manualClock } from "@pullqueue/core";
+import { manualClock, systemClock } from "@pullqueue/core";
 import { isRecoverable, KombuError, type RetryOptions } from "@pullqueue/kombu";
 import { describe, expect, it } from "vitest";
 import { backoffOf, retrying } from "../src/retry.js";
@@ -39,6 +39,10 @@ describe("retrying()", () => {
     expect((await run(3, { ...options, intervalFactor: 2, intervalMaxMs: 60_000 })).waits).toEqual([
       ...[2000, 6000, 12_000],
     ]);
+  });
+
+  it("there is a wait after each round, however short the policy wants it", async () => {
+    expect((await run(4, { intervalStartMs: 0 }, 2)).waits).toEqual([0, 1, 0, 1]);
   });
 
   it("there is no wait inside a round", async () => {
@@ -85,7 +89,7 @@ describe("retrying()", () => {
   });
 
   it("what will not pass is thrown at once, unless retryErrors says otherwise", async () => {
-    const context = { clock: manualClock(), random: () => 0, isRetryable: isRecoverable };
+    const context = { clock: systemClock(), random: () => 0, isRetryable: isRecoverable };
     let attempts = 0;
     const work = async () => {
       attempts += 1;
