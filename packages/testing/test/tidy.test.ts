@@ -18,12 +18,13 @@ import {
 import { importCycles, importTable, roomsApart } from "../src/tidy/imports.js";
 import { kombuBehaviours, kombuFeatures } from "../src/tidy/kombu-rows.js";
 import { kebabCaseFiles, unitsInNames } from "../src/tidy/names.js";
-import { fileLengths, functionLengths } from "../src/tidy/sizes.js";
+import { architectureLength, fileLengths, functionLengths } from "../src/tidy/sizes.js";
 import { timeAndChance } from "../src/tidy/time-and-chance.js";
 import { type Rule, readWorkspace, report } from "../src/tidy/workspace.js";
 
 const RULES: Readonly<Record<string, Rule>> = {
   "files have at most 400 lines": fileLengths,
+  "ARCHITECTURE.md has at most 250 lines": architectureLength,
   "functions have at most 70 lines": (workspace) => functionLengths(workspace),
   "files are named in kebab-case": kebabCaseFiles,
   "durations and sizes carry their unit": unitsInNames,

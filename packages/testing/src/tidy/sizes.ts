@@ -12,6 +12,9 @@ import {
 /** Most lines of a file: what one person can hold in mind. */
 const FILE_LINES_MAX = 400;
 
+/** Most lines of ARCHITECTURE.md: what is read in one sitting. Detail has documents of its own. */
+const ARCHITECTURE_LINES_MAX = 250;
+
 /** Most lines of a function: what fits a screen. */
 const FUNCTION_LINES_MAX = 70;
 
@@ -23,10 +26,23 @@ const LONG_FUNCTIONS: Readonly<Record<string, string>> = {};
 
 /** No file has more than 400 lines. */
 export function fileLengths(workspace: Workspace): Violation[] {
-  return filesOf(workspace, isCode).flatMap(([path, text]) => {
+  return longerThan(FILE_LINES_MAX, filesOf(workspace, isCode), "split it by duty");
+}
+
+/** Nor has ARCHITECTURE.md more than 250. */
+export function architectureLength(workspace: Workspace): Violation[] {
+  const files = filesOf(workspace, (path) => path === "ARCHITECTURE.md");
+  return longerThan(ARCHITECTURE_LINES_MAX, files, "say it in fewer words, or in the document that owns it");
+}
+
+function longerThan(
+  max: number,
+  files: readonly (readonly [path: string, text: string])[],
+  advice: string,
+): Violation[] {
+  return files.flatMap(([path, text]) => {
     const lines = text.trimEnd().split("\n").length;
-    if (lines <= FILE_LINES_MAX) return [];
-    return [{ path, line: 1, message: `has ${lines} lines, at most ${FILE_LINES_MAX}: split it by duty` }];
+    return lines <= max ? [] : [{ path, line: 1, message: `has ${lines} lines, at most ${max}: ${advice}` }];
   });
 }
 
