@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { manualClock, systemClock } from "@pullqueue/core";
 import { isRecoverable, KombuError, type RetryOptions } from "@pullqueue/kombu";
 import { describe, expect, it } from "vitest";
@@ -43,6 +44,23 @@ describe("retrying()", () => {
 
   it("there is a wait after each round, however short the policy wants it", async () => {
     expect((await run(4, { intervalStartMs: 0 }, 2)).waits).toEqual([0, 1, 0, 1]);
+  });
+
+  it("leaves no timer and no listener behind", async () => {
+    const clock = manualClock();
+    let timers = 0;
+    const timer: typeof clock.timer = (...given) => {
+      timers += 1;
+      const cancel = clock.timer(...given);
+      return () => {
+        timers -= 1;
+        cancel();
+      };
+    };
+    const context = { clock: { ...clock, timer }, random: () => 0, isRetryable: isRecoverable };
+    const { signal } = new AbortController();
+    await retrying(async () => {}, { signal }, context);
+    expect([timers, getEventListeners(signal, "abort").length]).toEqual([0, 0]);
   });
 
   it("there is no wait inside a round", async () => {
