@@ -36,6 +36,11 @@ const placesCheck: Check = {
   holds: (v) => Array.isArray(v) && v.length > 0 && v.length <= ALTERNATES_MAX,
 };
 
+const orderCheck: Check = {
+  expected: "an iterator of the targets, or something to iterate over",
+  holds: (v) => typeof v === "object" && v !== null && (Symbol.iterator in v || "next" in v),
+};
+
 /**
  * The places that were asked for, checked; the alternates are the last. Throws `invalid_argument`. All are of one transport,
  * because a program relies on what its broker can do, which must not change when one fails.
@@ -116,7 +121,11 @@ export function orderOf(strategy: FailoverStrategy, random: () => number): Failo
   if (strategy === "round-robin") return roundRobin;
   if (strategy === "shuffle") return shuffler(random);
   return function* ordered(addresses) {
-    const order = strategy(addresses.map(({ target }) => target));
+    const order = checkValue(
+      "what failoverStrategy gives",
+      strategy(addresses.map(({ target }) => target)),
+      orderCheck,
+    );
     const targets = Symbol.iterator in order ? order : { [Symbol.iterator]: () => order };
     for (const chosen of targets) {
       const address = addresses.find(({ target }) => target === chosen);

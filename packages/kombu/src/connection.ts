@@ -2,7 +2,7 @@ import { setMaxListeners } from "node:events";
 import { inspect } from "node:util";
 import { type Clock, randomFraction, systemClock } from "@pullqueue/core";
 import { Channel } from "./channel.js";
-import { type Check, checkOptions, signalCheck, timeoutCheck } from "./check.js";
+import { type Check, checkOptions, checkValue, functionCheck, signalCheck, timeoutCheck } from "./check.js";
 import { CompressionRegistry } from "./compression.js";
 import type { ConnectionAddress, ConnectionInfo } from "./connection-address.js";
 import { addressesOf, areSamePlaces, copyOf, extrasOf, orderOf } from "./connection-target.js";
@@ -166,6 +166,7 @@ export class Connection implements AsyncDisposable {
    * and what the work throws.
    */
   ensure<T>(work: (signal: AbortSignal) => Promise<T>, options: RetryOptions = {}): Promise<T> {
+    checkValue("the work of ensure", work, functionCheck);
     return this.autoretry((_channel, signal) => work(signal), options);
   }
 
@@ -174,6 +175,7 @@ export class Connection implements AsyncDisposable {
     work: (channel: Channel, signal: AbortSignal) => Promise<T>,
     options: RetryOptions = {},
   ): Promise<T> {
+    checkValue("the work of ensure", work, functionCheck);
     checkRetryOptions("ensure", options);
     const channel = this.defaultChannel;
     return channel.retry((signal) => work(channel, signal), options);

@@ -53,6 +53,11 @@ const connectionCheck: Check = {
   holds: (v) => v instanceof Connection,
 };
 
+const consumersCheck: Check = {
+  expected: "an array of Consumers",
+  holds: (v) => Array.isArray(v) && v.every((one) => one instanceof Consumer),
+};
+
 /**
  * A program that consumes until it is stopped: kombu's ConsumerMixin and ConsumerProducerMixin. Extend it with `getConsumers`, whose
  * callbacks settle their messages; the other methods are hooks. `Worker` is the same for one handler.
@@ -241,7 +246,11 @@ export abstract class ConsumerMixin implements AsyncDisposable {
     const onDecodeError = (message: Message, error: unknown) => this.onDecodeError(message, error);
     const factory: ConsumerFactory = (queues, options) =>
       new Consumer(channel, queues, { onDecodeError, ...options });
-    const consumers = await this.getConsumers(factory, channel, connection);
+    const consumers = checkValue(
+      "what getConsumers gives",
+      await this.getConsumers(factory, channel, connection),
+      consumersCheck,
+    );
     for (const consumer of consumers) await consumer.consume({ signal: stopping });
     {
       await using _context = disposable(await this.extraContext(connection, channel));

@@ -1,6 +1,15 @@
 import { setMaxListeners } from "node:events";
 import type { Clock } from "@pullqueue/core";
-import { type Check, checkOptions, checkValue, integerCheck, signalCheck, timeoutCheck } from "./check.js";
+import {
+  booleanCheck,
+  type Check,
+  checkOptions,
+  checkValue,
+  functionCheck,
+  integerCheck,
+  signalCheck,
+  timeoutCheck,
+} from "./check.js";
 import { isKombuError, KombuError } from "./errors.js";
 import { POOL_LIMIT_MAX, POOL_TIMEOUT_MS, TIMEOUT_MS_MAX } from "./limits.js";
 import { closedError } from "./session.js";
@@ -64,6 +73,11 @@ const OPTION_CHECKS: Readonly<Record<keyof PoolOptions, Check>> = {
 const ACQUIRE_CHECKS: Readonly<Record<keyof AcquireOptions, Check>> = {
   timeoutMs: timeoutCheck,
   signal: signalCheck,
+};
+
+const RESIZE_CHECKS: Readonly<Record<keyof ResizeOptions, Check>> = {
+  force: booleanCheck,
+  reset: booleanCheck,
 };
 
 const US_PER_MS = 1000;
@@ -153,6 +167,7 @@ export class ResourcePool<T> implements AsyncDisposable {
    * `internal`), the resource is replaced.
    */
   async use<R>(work: (resource: T) => Promise<R> | R, options: AcquireOptions = {}): Promise<R> {
+    checkValue("the work of use", work, functionCheck);
     const held = await this.acquire(options);
     try {
       const result = await work(held.resource);
@@ -167,6 +182,7 @@ export class ResourcePool<T> implements AsyncDisposable {
   /** Another limit; 0 for none. Resolves when idle resources beyond it are closed. Errors: `precondition_failed`, `closed`. */
   async resize(limit: number, options: ResizeOptions = {}): Promise<void> {
     checkValue(`the limit of a pool of ${this.#kind.name}s`, limit, OPTION_CHECKS.limit);
+    checkOptions("resize", options, RESIZE_CHECKS);
     const { force = false, reset = false } = options;
     this.#stop.signal.throwIfAborted();
     const bound = boundOf(limit);

@@ -50,7 +50,7 @@ const POLICY_CHECKS: Readonly<Record<keyof RetryOptions, Check>> = {
   intervalStepMs: waitCheck,
   intervalMaxMs: waitCheck,
   intervalFactor: numberCheck(1, RETRY_FACTOR_MAX, "times"),
-  jitter: numberCheck(0, 1, "a wait"),
+  jitter: { expected: "a part of each wait, a number from 0 to 1", holds: numberCheck(0, 1, "").holds },
   timeoutMs: waitCheck,
   errback: functionCheck,
   retryErrors: functionCheck,

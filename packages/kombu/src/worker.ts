@@ -18,7 +18,7 @@ import {
 } from "./consumer-options.js";
 import type { MessageHandler } from "./consumer-run.js";
 import type { Message } from "./message.js";
-import type { Queue } from "./queue.js";
+import { Queue } from "./queue.js";
 
 /** Of `run`'s options those that a worker takes; it has signals of its own. */
 type WorkOptions = Omit<RunOptions, "signal" | "interruptSignal">;
@@ -45,7 +45,10 @@ const WORKER_CHECKS: Readonly<Record<keyof WorkerOptions, Check>> = {
   ...MIXIN_CHECKS,
   ...WORK_CHECKS,
   ...READING_CHECKS,
-  queues: { expected: "a Queue or an array of them", holds: (v) => typeof v === "object" && v !== null },
+  queues: {
+    expected: "a Queue or an array of them",
+    holds: (v) => [v].flat().length > 0 && [v].flat().every((one) => one instanceof Queue),
+  },
   handler: functionCheck,
   connectMaxRetries: integerCheck(0, Number.MAX_SAFE_INTEGER, "attempts"),
 };
