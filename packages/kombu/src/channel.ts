@@ -92,6 +92,11 @@ export class Channel implements EntityChannel, AsyncDisposable {
     return this.#session.generation;
   }
 
+  /** What keeps calls from its broker now, as far as anybody was told. */
+  get failure(): unknown {
+    return this.#session.failure;
+  }
+
   /** Told when a consumer of the connection starts or has room again. */
   get changed(): Notifier {
     return this.#session.changed;

@@ -232,7 +232,9 @@ export abstract class ConsumerMixin implements AsyncDisposable {
     const interrupt = () => connection.interrupt(interrupting.reason);
     interrupting.addEventListener("abort", interrupt);
     try {
-      const channel = await orAbort(connection.channel(), stopping);
+      // Each failure is told at once; the first use alone would wait for a minute without a word.
+      await connection.connect({ signal: stopping });
+      const channel = await connection.channel();
       await this.onConnectionRevived();
       await this.#consume(connection, channel);
     } finally {

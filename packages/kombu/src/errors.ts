@@ -72,6 +72,11 @@ export class KombuError extends Error {
   }
 }
 
+/** How a text goes on with what caused it; nothing where nobody knows. */
+export function becauseOf(cause: unknown): string {
+  return cause instanceof Error ? `: ${cause.message}` : "";
+}
+
 /** Whether a value is a KombuError, with this code if one is given. Works across two installed copies of the package. */
 export function isKombuError(value: unknown, code?: KombuErrorCode): value is KombuError {
   return (

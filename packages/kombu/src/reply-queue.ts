@@ -1,6 +1,6 @@
 import type { Channel } from "./channel.js";
 import { Consumer } from "./consumer.js";
-import { isKombuError, KombuError } from "./errors.js";
+import { becauseOf, isKombuError, KombuError } from "./errors.js";
 import { REPLIES_AHEAD, REPLIES_MAX } from "./limits.js";
 import type { Message } from "./message.js";
 import type { Queue } from "./queue.js";
@@ -66,11 +66,13 @@ export class ReplyQueue<T = unknown> {
   async request({ id, send, onReply, limit, timeoutMs, signal }: ReplyRequest<T>): Promise<boolean> {
     const { clock, closing } = this.#parts.channel;
     const link = linkSignals(this.#stop.signal, closing, signal);
-    const late = notSent(timeoutMs ?? 0);
+    let late: KombuError | undefined;
+    const end = (ms: number) => {
+      late = notSent(ms, this.#parts.channel.failure);
+      link.abort(late);
+    };
     const cancel =
-      timeoutMs === undefined
-        ? undefined
-        : clock.timer(timeoutMs, () => link.abort(late), { keepAlive: true });
+      timeoutMs === undefined ? undefined : clock.timer(timeoutMs, () => end(timeoutMs), { keepAlive: true });
     let isSent = false;
     try {
       link.signal.throwIfAborted();
@@ -82,7 +84,7 @@ export class ReplyQueue<T = unknown> {
       await orAbort(replied, link.signal);
       return true;
     } catch (error) {
-      if (isSent && error === late) return false;
+      if (isSent && late !== undefined && error === late) return false;
       throw error;
     } finally {
       this.#pending.delete(id);
@@ -163,9 +165,11 @@ export class ReplyQueue<T = unknown> {
   }
 }
 
-function notSent(timeoutMs: number): KombuError {
+function notSent(timeoutMs: number, cause: unknown): KombuError {
+  const why = becauseOf(cause) || "; is the broker there?";
   return new KombuError(
     "timeout",
-    `the request was not sent within ${timeoutMs} ms (timeoutMs), so that it is unclear whether somebody has it; is the broker there?`,
+    `the request was not sent within ${timeoutMs} ms (timeoutMs), so that it is unclear whether somebody has it${why}`,
+    { cause },
   );
 }

@@ -1,7 +1,7 @@
 import type { Clock } from "@pullqueue/core";
 import { type BackoffPolicy, backoffMs } from "./backoff.js";
 import { type Check, checkOptions, functionCheck, integerCheck, numberCheck } from "./check.js";
-import { isKombuError, KombuError } from "./errors.js";
+import { becauseOf, isKombuError, KombuError } from "./errors.js";
 import {
   RECONNECT_BACKOFF,
   RECONNECT_MS,
@@ -83,6 +83,8 @@ export interface RetryContext {
   readonly isRetryable: (error: unknown) => boolean;
   /** How many attempts there are before the first wait, and between waits: one for each URL. Default 1. */
   readonly attemptsPerRound?: number | undefined;
+  /** What is wrong while an attempt waits. Default: nobody knows. */
+  readonly failure?: () => unknown;
 }
 
 /**
@@ -92,12 +94,12 @@ export interface RetryContext {
 export async function retrying<T>(
   work: (signal: AbortSignal) => Promise<T>,
   options: RetryOptions,
-  { clock, random, isRetryable, attemptsPerRound = 1 }: RetryContext,
+  { clock, random, isRetryable, attemptsPerRound = 1, failure: waitsFor = () => undefined }: RetryContext,
 ): Promise<T> {
   const { timeoutMs = RECONNECT_MS, errback, retryErrors } = options;
   const untilUs = clock.nowUs() + timeoutMs * 1000;
   let failure: unknown;
-  const late = () => deadlinePassed(timeoutMs, failure);
+  const late = () => deadlinePassed(timeoutMs, waitsFor() ?? failure);
   const link = linkSignals(options.signal);
   const { signal } = link;
   const cancel = clock.timer(timeoutMs, () => link.abort(late()), { keepAlive: true });
@@ -140,6 +142,6 @@ export function waitAfter(
 }
 
 function deadlinePassed(timeoutMs: number, cause: unknown): KombuError {
-  const last = cause instanceof Error ? `; the last failure before: ${cause.message}` : "";
-  return new KombuError("timeout", `it was not done within ${timeoutMs} ms (timeoutMs)${last}`, { cause });
+  const text = `it was not done within ${timeoutMs} ms (timeoutMs)${becauseOf(cause)}`;
+  return new KombuError("timeout", text, { cause });
 }

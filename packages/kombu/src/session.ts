@@ -1,7 +1,7 @@
 import type { Clock } from "@pullqueue/core";
 import type { CompressionRegistry } from "./compression.js";
 import type { ConnectionAddress } from "./connection-address.js";
-import { isAway, isKombuError, isRecoverable, KombuError } from "./errors.js";
+import { becauseOf, isAway, isKombuError, isRecoverable, KombuError } from "./errors.js";
 import type { Exchange } from "./exchange.js";
 import type { Failover } from "./failover.js";
 import { DECLARED_MAX, RECONNECT_MS } from "./limits.js";
@@ -151,7 +151,9 @@ export class Session {
     const link = linkSignals(this.closing, options.signal);
     try {
       const all = { ...options, signal: link.signal };
-      return await retrying(work, all, { clock, random, attemptsPerRound, isRetryable: isRecoverable });
+      const failure = () => this.failure;
+      const context = { clock, random, attemptsPerRound, isRetryable: isRecoverable, failure };
+      return await retrying(work, all, context);
     } finally {
       link.end();
     }
@@ -166,6 +168,11 @@ export class Session {
     if (isBroken && !isOwn) this.#report(error);
     if (this.size > 1 && isBroken && !isOwn) this.leave(transport, error);
     return error;
+  }
+
+  /** What keeps calls from the broker now, as far as anybody was told. */
+  get failure(): unknown {
+    return this.#trouble?.error;
   }
 
   /** A call on the transport went well, so that nothing stands in the way. */
@@ -318,8 +325,6 @@ function awaySince({ error, sinceUs }: Trouble): string {
 }
 
 function movedOn(cause: unknown): KombuError {
-  const why = cause instanceof Error ? `: ${cause.message}` : "";
-  return new KombuError("unavailable", `the connection goes elsewhere, because its broker is away${why}`, {
-    cause,
-  });
+  const text = `the connection goes elsewhere, because its broker is away${becauseOf(cause)}`;
+  return new KombuError("unavailable", text, { cause });
 }

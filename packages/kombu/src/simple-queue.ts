@@ -13,7 +13,7 @@ import {
 } from "./check.js";
 import { acceptCheck } from "./consumer-options.js";
 import { DeliveryQueue } from "./delivery-queue.js";
-import { KombuError } from "./errors.js";
+import { becauseOf, KombuError } from "./errors.js";
 import { Exchange, type ExchangeOptions } from "./exchange.js";
 import { giveBackAll } from "./holding.js";
 import { DECLARE_PATIENCE_MS } from "./limits.js";
@@ -188,7 +188,7 @@ export class SimpleQueue<In = unknown, Out = In> implements AsyncDisposable {
     signal?.throwIfAborted();
     const declared = this.#declareOnce();
     const timeoutMs = waitMs === undefined ? undefined : waitMs + DECLARE_PATIENCE_MS;
-    const late = (ms: number) => noBroker(this.queue.name, ms);
+    const late = (ms: number) => noBroker(this.queue.name, ms, this.#channel.failure);
     await inTime(this.#channel.clock, { timeoutMs, signal, late }, (either) => orAbort(declared, either));
   }
 
@@ -210,11 +210,10 @@ export class SimpleQueue<In = unknown, Out = In> implements AsyncDisposable {
   }
 }
 
-function noBroker(name: string, ms: number): KombuError {
-  return new KombuError(
-    "unavailable",
-    `the broker did not answer within ${ms} ms, so queue ${JSON.stringify(name)} could not be declared; is it running, and is this its address?`,
-  );
+function noBroker(name: string, ms: number, cause: unknown): KombuError {
+  const text = `the broker did not answer within ${ms} ms, so queue ${JSON.stringify(name)} could not be declared`;
+  const why = becauseOf(cause) || "; is it running, and is this its address?";
+  return new KombuError("unavailable", `${text}${why}`, { cause });
 }
 
 /** The options that make a simple queue kombu's SimpleBuffer: transient, for one connection, acknowledged before it is handed over. */
