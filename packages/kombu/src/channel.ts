@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { Clock } from "@pullqueue/core";
 import type { CompressionRegistry } from "./compression.js";
 import type {
@@ -59,6 +60,7 @@ export class Channel implements EntityChannel, AsyncDisposable {
     this.#session = session;
     this.#onClosed = onClosed;
     this.#running = new Running(session.clock);
+    setMaxListeners(0, this.#stop.signal); // Each call that waits listens; Node would suspect a leak at eleven.
   }
 
   get clock(): Clock {

@@ -1,5 +1,5 @@
 import { QueueError } from "@pullqueue/core";
-import { Exchange, Queue } from "@pullqueue/kombu";
+import { Connection, Exchange, Queue } from "@pullqueue/kombu";
 import { describe, expect, test } from "vitest";
 import { DECLARED_MAX } from "../src/limits.js";
 import { LEASE_MS, storeWith } from "./support.js";
@@ -136,5 +136,19 @@ describe("Channel", () => {
     await expect(queue.get()).rejects.toMatchObject({ code: "unavailable" });
     isDown = false;
     expect((await queue.get())?.payload).toBe("hi");
+  });
+
+  test("any number of calls wait on one channel without a warning of leaks", async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => void warnings.push(warning);
+    process.on("warning", onWarning);
+    const connection = new Connection("memory://many-calls");
+    const waiting = Array.from({ length: 20 }, (_, n) => connection.rpc(`q${n}`).call(n));
+    const outcomes = Promise.allSettled(waiting);
+    await new Promise((resolve) => setImmediate(resolve)); // Warnings come in a turn of their own.
+    await connection.close();
+    await outcomes;
+    process.off("warning", onWarning);
+    expect(warnings).toEqual([]);
   });
 });
