@@ -24,6 +24,7 @@ const INSIDE = {
       "MessageOptions",
       "Notifier",
       "PidboxNodeParts",
+      "SettleLimit",
       "Tracing",
       "VirtualTopology",
     ],

@@ -1,6 +1,6 @@
 import { openHttpStore, openStore, type QueueStore, systemClock } from "@pullqueue/core";
 import { Connection } from "@pullqueue/kombu";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { type Child, startChild } from "../src/child.js";
 import { temporarySchema } from "../src/postgres-schema.js";
 import { type ProgramName, programPath } from "../src/program-path.js";
@@ -11,7 +11,7 @@ import { isMissing } from "../src/services.js";
 import { temporaryFolder } from "../src/temp.js";
 import { startFaultProxy } from "./support/fault-proxy.js";
 
-/** Programs that hold messages while their event loops stand still, beside others that wait for these. */
+/** Programs that hold messages while their event loops stand still, beside others that wait for these: side by side, because they wait. */
 
 /** Long enough for a thread to start on a busy machine. */
 const LEASE_MS = 5_000;
@@ -118,22 +118,25 @@ const PLACES = [
   ["redis", redisPlace, isMissing("redis-server")],
 ] as const;
 
-const children: Child[] = [];
+/** A program, and the lines that it has printed so far. It is killed where its test ends. */
+interface Program extends AsyncDisposable {
+  readonly child: Child;
+  readonly lines: readonly string[];
+}
 
-/** A program, and the lines that it has printed so far. */
-function start(name: ProgramName, ...parameters: readonly string[]): { child: Child; lines: string[] } {
+function start(name: ProgramName, ...parameters: readonly string[]): Program {
   const lines: string[] = [];
   const child = startChild(process.execPath, [programPath(name), ...parameters], {
     onLine: (line) => lines.push(line),
   });
-  children.push(child);
-  return { child, lines };
+  return {
+    ...{ child, lines },
+    async [Symbol.asyncDispose]() {
+      child.signal("SIGKILL");
+      await child.stop();
+    },
+  };
 }
-
-afterEach(async () => {
-  for (const child of children) child.signal("SIGKILL");
-  await Promise.all(children.splice(0).map((child) => child.stop()));
-});
 
 async function put(url: string, ...texts: readonly string[]): Promise<void> {
   await using connection = new Connection(url);
@@ -142,21 +145,26 @@ async function put(url: string, ...texts: readonly string[]): Promise<void> {
 }
 
 /** Starts a program that takes whatever it can get, and waits until it looks. */
-async function startRival(url: string): Promise<{ child: Child; lines: string[] }> {
+async function startRival(url: string): Promise<Program> {
   const rival = start("transport-worker", url, "work", "nowhere");
-  await rival.child.line(/^ready$/, READY_MS);
-  return rival;
+  try {
+    await rival.child.line(/^ready$/, READY_MS);
+    return rival;
+  } catch (error) {
+    await rival[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
-describe.each(PLACES)("%s", { timeout: 120_000 }, (_name, open, isLeftOut) => {
+describe.each(PLACES)("%s", { timeout: 120_000, concurrent: true }, (_name, open, isLeftOut) => {
   test.skipIf(isLeftOut)(
     "a handler that blocks the event loop for three leases runs once, and what waits behind it is kept too",
     async () => {
       await using place = await open();
       await put(place.url(), "one", "two", "three");
-      const holder = start("blocking-consumer", place.url(), "work", "3", String(BLOCK_MS));
+      await using holder = start("blocking-consumer", place.url(), "work", "3", String(BLOCK_MS));
       await holder.child.line(/^handling one$/, READY_MS);
-      const rival = await startRival(place.url());
+      await using rival = await startRival(place.url());
       expect(holder.lines, "the rival looked while the loop was blocked").toEqual(["handling one"]);
       // What it printed tells more than that it did not end.
       await vi.waitUntil(() => holder.lines.length >= 6, READY_MS).catch(() => {});
@@ -176,9 +184,9 @@ describe.each(PLACES)("%s", { timeout: 120_000 }, (_name, open, isLeftOut) => {
       await using place = await open();
       await put(place.url(), "one");
       const url = place.url("&leaseRenewal=loop");
-      const holder = start("blocking-consumer", url, "work", "1", String(BLOCK_MS));
+      await using holder = start("blocking-consumer", url, "work", "1", String(BLOCK_MS));
       await holder.child.line(/^handling one$/, READY_MS);
-      const rival = await startRival(place.url());
+      await using rival = await startRival(place.url());
       await rival.child.line(/^got one$/, READY_MS);
       expect(await holder.child.exited(READY_MS), holder.child.stderr()).toEqual(ENDED_WELL);
       expect(holder.lines).toEqual(["handling one", "refused lease_lost", "aborted lease_lost"]);
@@ -190,9 +198,9 @@ describe.each(PLACES)("%s", { timeout: 120_000 }, (_name, open, isLeftOut) => {
     async () => {
       await using place = await open();
       await put(place.url(), "one");
-      const holder = start("blocking-consumer", place.url(), "work", "1", String(FOR_EVER_MS));
+      await using holder = start("blocking-consumer", place.url(), "work", "1", String(FOR_EVER_MS));
       await holder.child.line(/^handling one$/, READY_MS);
-      const rival = await startRival(place.url());
+      await using rival = await startRival(place.url());
       // Half a lease after its end, so that a renewal of the thread must be what keeps it.
       await new Promise((resolve) => setTimeout(resolve, LEASE_MS * 1.5));
       expect(rival.lines).toEqual(["ready"]);
@@ -210,9 +218,9 @@ describe.skipIf(isMissing("rabbitmq-programs"))("amqp", { timeout: 240_000 }, ()
     await using instance = await startRabbitmqInstance();
     await put(instance.url, "one");
     const url = `${instance.url}?heartbeat=${LEASE_MS / 1000}`;
-    const holder = start("blocking-consumer", url, "work", "1", String(BLOCK_MS + LEASE_MS));
+    await using holder = start("blocking-consumer", url, "work", "1", String(BLOCK_MS + LEASE_MS));
     await holder.child.line(/^handling one$/, READY_MS);
-    const rival = await startRival(instance.url);
+    await using rival = await startRival(instance.url);
     await rival.child.line(/^got one$/, READY_MS);
     expect(await holder.child.exited(READY_MS), holder.child.stderr()).toEqual(ENDED_WELL);
     expect(holder.lines).toEqual(["handling one", "refused lease_lost", "aborted lease_lost"]);
