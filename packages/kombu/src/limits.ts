@@ -79,6 +79,9 @@ export const RENEW_THREAD_STARTS = 5;
 /** How long such a thread may take to close its handle on the broker, in milliseconds, before it is ended. */
 export const RENEW_THREAD_CLOSE_MS = 5_000;
 
+/** How long of that it may go on opening its handle, in milliseconds: a thread that ends while it reads a module leaves that file open for ever. */
+export const RENEW_THREAD_OPENING_MS = 2_000;
+
 /** Pauses between those starts. */
 export const RENEW_THREAD_BACKOFF: BackoffPolicy = { initialMs: 100, maxMs: 10_000, factor: 3, jitter: 0.5 };
 

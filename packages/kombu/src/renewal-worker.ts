@@ -2,7 +2,7 @@
 import { workerData } from "node:worker_threads";
 import { clockOfReading, randomFraction } from "@pullqueue/core";
 import { LeaseKeeper } from "./lease-keeper.js";
-import { RENEW_BLOCKED_LEASES, RENEW_STANDBY_SHARE } from "./limits.js";
+import { RENEW_BLOCKED_LEASES, RENEW_STANDBY_SHARE, RENEW_THREAD_OPENING_MS } from "./limits.js";
 import type {
   FromRenewalThread,
   KeptTicket,
@@ -12,6 +12,7 @@ import type {
 import { ToldTokens } from "./renewal-tokens.js";
 import type { LeaseTicket, Transport } from "./transport.js";
 import { openTransport } from "./transport-registry.js";
+import { forAtMost } from "./waiting.js";
 
 /** A lease of the event loop's, as it is known here. */
 class RemoteLease {
@@ -96,9 +97,14 @@ async function quiet(id: number): Promise<void> {
   say({ quiet: id });
 }
 
-/** What is only being opened ends with the thread. */
+/** What is only being opened ends with the thread, when it has read its modules. */
 async function close(): Promise<void> {
   for (const id of [...leases.keys()]) drop(id);
+  const settled = opening?.then(
+    () => {},
+    () => {},
+  );
+  if (settled !== undefined) await forAtMost(clock, RENEW_THREAD_OPENING_MS, settled);
   await transport?.close().catch(() => {});
   process.exit(); // Of the thread alone.
 }
