@@ -3,10 +3,10 @@ import { simulate } from "../src/simulation/run.js";
 import { MUTANTS, type Mutant } from "./support/mutants.js";
 
 /** In so many worlds at most a broken promise must show. */
-const SEEDS_MAX = 100;
+const SEEDS_MAX = 150;
 
 /** How long it may take, in milliseconds. */
-const SEARCH_MS = 120_000;
+const SEARCH_MS = 240_000;
 
 /** The first complaint about a mutant, if there is one. */
 async function firstComplaint({

@@ -100,7 +100,7 @@ const STORE_MUTANTS: readonly Mutant[] = [
         options,
       ),
   })),
-  inStore("hands a task out twice", /while it was held/, (store) => {
+  inStore("hands a task out twice", /while it was held|after it was deleted/, (store) => {
     const isTurn = everyNth(5);
     let last: readonly TaskWithPayload[] = [];
     return {
@@ -221,9 +221,13 @@ const LIFE_MUTANTS: readonly Mutant[] = [
       return store.redrive(queue, options);
     },
   })),
-  inStore("loses what it sends back", /nobody removed it|cannot be emptied|sleeps beside it/, (store) => ({
-    redrive: (queue, options) => store.purge(queue, options),
-  })),
+  inStore(
+    "loses what it sends back",
+    /nobody removed it|cannot be emptied|sleeps beside it|was answered not_found/,
+    (store) => ({
+      redrive: (queue, options) => store.purge(queue, options),
+    }),
+  ),
   inStore(
     "leaves dead letters where they are",
     /nobody removed it|after it was moved|not there|sleeps beside it/,
