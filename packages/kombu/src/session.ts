@@ -9,7 +9,7 @@ import type { Queue } from "./queue.js";
 import { backoffOf, type RetryOptions, type RetryPolicy, retrying } from "./retry.js";
 import type { SerializerRegistry } from "./serialization.js";
 import type { Tracing } from "./tracing.js";
-import type { Transport, TransportContext } from "./transport.js";
+import type { Support, Transport, TransportContext } from "./transport.js";
 import { linkSignals, Notifier } from "./waiting.js";
 
 const US_PER_MS = 1000;
@@ -184,7 +184,7 @@ export class Session {
   lateError(timeoutMs: number, sinceUs: number): KombuError {
     const trouble = this.#trouble === undefined || this.#trouble.lastUs < sinceUs ? undefined : this.#trouble;
     const where = this.#failover.current.uri({});
-    const text = `${where} did not confirm the message within ${timeoutMs} ms (timeoutMs)${trouble === undefined ? "" : awaySince(trouble)}, so that it is unclear whether it was stored; publish again with the same idempotencyKey`;
+    const text = `${where} did not confirm the message within ${timeoutMs} ms (timeoutMs)${trouble === undefined ? "" : awaySince(trouble)}, so that it is unclear whether it was stored; ${repeating(this.#opened?.manifest.idempotency)}`;
     return new KombuError("timeout", text, { cause: trouble?.error });
   }
 
@@ -327,4 +327,11 @@ function awaySince({ error, sinceUs }: Trouble): string {
 function movedOn(cause: unknown): KombuError {
   const text = `the connection goes elsewhere, because its broker is away${becauseOf(cause)}`;
   return new KombuError("unavailable", text, { cause });
+}
+
+/** What to do about a publish that may have been stored, where the broker is known. */
+function repeating(idempotency: Support | undefined): string {
+  if (idempotency === undefined) return "publish again when it can be reached";
+  if (idempotency !== "refused") return "publish again with the same idempotencyKey";
+  return "this broker keeps no idempotency keys, so that publishing again may store it twice";
 }

@@ -152,6 +152,18 @@ describe.skipIf(isMissing("rabbitmq-programs"))("amqp over a connection that bre
     });
   });
 
+  it("publish() that is late says that repeating it may store it twice, because the broker keeps no keys", async () => {
+    const queue = newQueue();
+    const connection = connect();
+    await put(connection, queue, 1);
+    proxy.freeze();
+    const publishing = connection.producer({ routingKey: queue.name }).publish(2, { timeoutMs: 50 });
+    await expect(publishing).rejects.toMatchObject({
+      ...{ code: "timeout", message: expect.stringContaining("publishing again may store it twice") },
+    });
+    proxy.cut();
+  });
+
   it("what goes with a connection is declared again on the next: exclusive queues, and bindings to them", async () => {
     const connection = connect();
     const exchange = new Exchange(`x${names++}`, "topic", { durable: false });
