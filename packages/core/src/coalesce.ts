@@ -1,7 +1,7 @@
 /** What a coalescer needs to know about its calls. */
 export interface CoalesceOptions<I, R> {
-  /** Sends one batch; resolves with a result for each item, in order. */
-  readonly send: (items: readonly I[]) => Promise<readonly R[]>;
+  /** Sends one batch; resolves with a result for each item, in order. The signal is aborted when nobody waits for it any more. */
+  readonly send: (items: readonly I[], signal: AbortSignal) => Promise<readonly R[]>;
   /** Batches under way at once. */
   readonly batchesInFlightMax: number;
   /** Items of one batch. */
@@ -17,6 +17,10 @@ export interface CoalesceOptions<I, R> {
 
 /** A call that waits for its batch, or travels in it. */
 interface Entry<I, R> {
+  /** Whether its caller has given up. */
+  isAbandoned: boolean;
+  /** Told when it is, while it travels. */
+  onAbandoned?: () => void;
   readonly items: readonly I[];
   readonly weight: number;
   readonly resolve: (results: readonly R[]) => void;
@@ -39,12 +43,16 @@ export class Coalescer<I, R> {
     this.#options = options;
   }
 
-  /** Joins a batch. After an abort only this call is rejected, with the reason; if its batch has left, it is still done. */
+  /**
+   * Joins a batch. After an abort only this call is rejected, with the reason; a batch that has left goes on for the others, and
+   * ends with the last: nothing is to be sent again for a caller who was told that it failed.
+   */
   add(items: readonly I[], signal?: AbortSignal): Promise<readonly R[]> {
     if (signal?.aborted === true) return Promise.reject(signal.reason);
     return new Promise((resolve, reject) => {
       const stopListening = () => signal?.removeEventListener("abort", abort);
       const entry: Entry<I, R> = {
+        isAbandoned: false,
         items,
         weight: this.#options.weigh(items),
         resolve: (results) => {
@@ -58,7 +66,9 @@ export class Coalescer<I, R> {
       };
       const abort = () => {
         this.#waiting.delete(entry);
+        entry.isAbandoned = true;
         reject(signal?.reason);
+        entry.onAbandoned?.();
         this.#tellIfIdle();
       };
       signal?.addEventListener("abort", abort, { once: true });
@@ -111,9 +121,8 @@ export class Coalescer<I, R> {
 
   async #send(batch: readonly Entry<I, R>[]): Promise<void> {
     try {
-      const results = await this.#options.send(
-        batch.length === 1 ? batch[0]!.items : batch.flatMap((entry) => entry.items),
-      );
+      const items = batch.length === 1 ? batch[0]!.items : batch.flatMap((entry) => entry.items);
+      const results = await this.#options.send(items, whileWanted(batch));
       let next = 0;
       for (const { items, resolve } of batch) {
         resolve(results.slice(next, next + items.length));
@@ -129,4 +138,15 @@ export class Coalescer<I, R> {
   #tellIfIdle(): void {
     if (this.#inFlight === 0 && this.#waiting.size === 0) this.#options.onIdle?.();
   }
+}
+
+/** Aborted when the last caller of the batch has given up. */
+function whileWanted<I, R>(batch: readonly Entry<I, R>[]): AbortSignal {
+  const unwanted = new AbortController();
+  const look = () => {
+    if (batch.every(({ isAbandoned }) => isAbandoned)) unwanted.abort();
+  };
+  for (const entry of batch) entry.onAbandoned = look;
+  look();
+  return unwanted.signal;
 }

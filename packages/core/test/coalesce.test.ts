@@ -95,6 +95,26 @@ describe("Coalescer", () => {
     expect(sent()).toEqual([[1, 2], [4]]);
   });
 
+  test("add() ends a batch when the last of its callers has given up, and not before", async () => {
+    const signals: AbortSignal[] = [];
+    const { coalescer } = underTest({
+      send: (_, signal) => {
+        signals.push(signal);
+        return new Promise((_resolve, reject) =>
+          signal.addEventListener("abort", () => reject(signal.reason)),
+        );
+      },
+    });
+    const callers = [new AbortController(), new AbortController()] as const;
+    const calls = callers.map(({ signal }) => expect(coalescer.add([1], signal)).rejects.toBe("enough"));
+    await turn();
+    callers[0].abort("enough");
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
+    callers[1].abort("enough");
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
+    await Promise.all(calls);
+  });
+
   test("add() rejects all calls of a batch that failed", async () => {
     const { coalescer, batches } = underTest();
     const calls = [coalescer.add([1]), coalescer.add([2])].map((call) => expect(call).rejects.toBe("broken"));

@@ -43,6 +43,9 @@ const leaseOne = async (store: HttpStore) => (await store.lease([QUEUE], LEASE))
 const fenceOf = ({ id, retryCount }: { id: string; retryCount: number }) => ({ id, retryCount });
 const tasksIn = async (store: HttpStore) => (await store.peek(QUEUE, { limit: 100 })).tasks.length;
 
+/** Longer than the pause before a first repetition. */
+const LONGER_THAN_A_PAUSE_MS = 500;
+
 /** Faults after which a call is repeated without waiting for long. */
 const FAULTS: readonly Fault[] = ["reset", "drop", "half", "garbage", "gateway"];
 
@@ -53,6 +56,15 @@ describe.each(FAULTS)("openHttpStore() when a request meets %s", (fault) => {
     const stored = await insertOne(all.store);
     expect(all.proxy.count("tasks.batchInsert")).toBe(3);
     expect((await all.direct.peek(QUEUE, { limit: 100 })).tasks).toEqual([stored]);
+  });
+
+  test("insert() is not repeated when its caller has given up", async () => {
+    const giveUp = new AbortController();
+    await using all = await setUp({ onRetry: () => giveUp.abort("enough") });
+    all.proxy.next("tasks.batchInsert", fault, fault);
+    await expect(all.store.insert(QUEUE, [task], { signal: giveUp.signal })).rejects.toBe("enough");
+    await new Promise((resolve) => setTimeout(resolve, LONGER_THAN_A_PAUSE_MS));
+    expect(all.proxy.count("tasks.batchInsert")).toBe(1);
   });
 
   test("extend() is repeated, and the lease stays the caller's", async () => {

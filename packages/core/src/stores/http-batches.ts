@@ -95,7 +95,7 @@ export class HttpBatches {
     const existing = this.#coalescers.get(name) as Coalescer<I, ItemResult<T>> | undefined;
     if (existing !== undefined) return existing;
     const coalescer = new Coalescer<I, ItemResult<T>>({
-      send: (items) => this.#sendBatch(method, queue, items),
+      send: (items, signal) => this.#sendBatch(method, queue, items, signal),
       batchesInFlightMax: CLIENT_BATCHES_IN_FLIGHT,
       itemsMax: this.#features.batchItemsMax,
       weightMax: this.#features.batchPayloadBytesMax,
@@ -112,6 +112,7 @@ export class HttpBatches {
     method: BatchMethod<I, T>,
     queue: QueueKey,
     items: readonly I[],
+    signal: AbortSignal,
   ): Promise<readonly ItemResult<T>[]> {
     const outcome = await this.#calls.outcome({
       route: method.route,
@@ -119,6 +120,7 @@ export class HttpBatches {
       body: { items: items.map((item) => method.write(item, queue)) },
       read: (json) => readResults(json, items.length, (task) => method.read(task, queue)),
       repeat: "harmless",
+      signal,
     });
     if (!outcome.ok) throw outcome.error;
     const { reconsider } = method;
