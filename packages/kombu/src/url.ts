@@ -129,11 +129,14 @@ function sanitized(url: string, mask: string): string {
   if (start < 2) return url;
   const authorityEnd = url.slice(start).search(/[/?#]/);
   const end = authorityEnd < 0 ? url.length : start + authorityEnd;
-  const inAuthority = url.slice(start, end).lastIndexOf("@");
-  // A password whose slash was not encoded reaches beyond the authority.
-  const isCut = inAuthority < 0 && !HOST_PATTERN.test(url.slice(start, end));
-  const at = isCut ? url.lastIndexOf("@") : start + inAuthority;
+  const authority = url.slice(start, end);
   const colon = url.indexOf(":", start);
-  if (at < start || colon < 0 || colon > at) return url;
+  // A password that was not encoded may reach beyond the authority: there, too, the last @ ends it.
+  const hasPassword = authority.slice(0, authority.lastIndexOf("@") + 1).includes(":");
+  const at =
+    hasPassword || !HOST_PATTERN.test(authority.slice(authority.lastIndexOf("@") + 1))
+      ? url.lastIndexOf("@")
+      : -1;
+  if (colon < 0 || colon > at) return url;
   return `${url.slice(0, colon + 1)}${mask}${url.slice(at)}`;
 }
