@@ -87,7 +87,7 @@ function readLock(name) {
 }
 
 /** npm as it was called, or the one on the PATH. */
-function npm(...parameters) {
+export function npm(...parameters) {
   const path = process.env.npm_execpath;
   return path?.endsWith(".js") ? [process.execPath, [path, ...parameters]] : ["npm", parameters];
 }

@@ -73,7 +73,8 @@ export async function runBenchmark(benchmark: Benchmark, options: BenchmarkOptio
   );
 }
 
-function describeMachine(): string {
+/** Cores, memory and Node, in half a line. */
+export function describeMachine(): string {
   const model = cpus()[0]?.model.trim() ?? "unknown processor";
   const memoryGib = Math.round(totalmem() / 2 ** 30);
   return `${availableParallelism()} cores (${model}), ${memoryGib} GiB, Node ${process.versions.node}`;

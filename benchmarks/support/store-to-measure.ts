@@ -11,7 +11,7 @@ export interface StoreToMeasure extends AsyncDisposable {
 }
 
 /** A PostgreSQL as somebody would set it up who has a few gigabytes of memory; everything else is as it comes. */
-const POSTGRES_SETTINGS = { shared_buffers: "1GB", max_wal_size: "4GB" };
+export const POSTGRES_SETTINGS = { shared_buffers: "1GB", max_wal_size: "4GB" };
 
 /** Makes what `--store` asks for: `postgres`, `sqlite`, or an address that is taken as it is. */
 export async function storeToMeasure(kind: string): Promise<StoreToMeasure> {

@@ -3,28 +3,42 @@ import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { runProgram } from "../src/run-program.js";
+import { type TemporaryFolder, temporaryFolder } from "../src/temp.js";
 
 /** The programs in benchmarks/, with so little to do that their figures mean nothing. Needs the build. */
 
 const FOLDER = fileURLToPath(new URL("../../../benchmarks/", import.meta.url));
 const TSX = createRequire(import.meta.url).resolve("tsx/cli");
 
-/** What makes each of them short. */
+/** What makes those that scale short. */
 const SHORT = { values: "2,3", seconds: "0.1" };
 
+/** How long a program may take, in milliseconds: it starts a dozen others. */
+const PROGRAM_MS = 180_000;
+
 const names = readdirSync(FOLDER).flatMap((file) => /^(.+)\.ts$/.exec(file)?.[1] ?? []);
+const scaling = names.filter((name) => name.startsWith("scaling-"));
+
+/** Runs questions, in so short a form, and writes into a folder. No program of Debian's is found: PATH is empty. */
+function ask(folder: TemporaryFolder, name: string, ...parameters: readonly string[]) {
+  const where = ["--write", "--docs", folder.file("docs"), "--results", folder.file("results")];
+  return runProgram(process.execPath, [TSX, `${FOLDER}support/run.ts`, name, ...parameters, ...where], {
+    timeoutMs: PROGRAM_MS,
+    environment: { PATH: "" },
+  });
+}
 
 describe("benchmarks", () => {
-  test.each(names)(
+  test.each(scaling)(
     "%s answers its question with a table and the same as JSON",
-    { timeout: 60_000 },
+    { timeout: PROGRAM_MS },
     async (name) => {
       const parameters = ["--store", "sqlite", "--values", SHORT.values, "--seconds", SHORT.seconds];
-      const { code, stdout, stderr } = await runProgram(process.execPath, [
-        TSX,
-        `${FOLDER}${name}.ts`,
-        ...parameters,
-      ]);
+      const { code, stdout, stderr } = await runProgram(
+        process.execPath,
+        [TSX, `${FOLDER}${name}.ts`, ...parameters],
+        { timeoutMs: PROGRAM_MS },
+      );
       expect(code, stderr).toBe(0);
       const [, question, json] =
         /^## (.+\?)\n[\s\S]*\n\| ---: [\s\S]*```json\n([\s\S]+)```\n$/.exec(stdout) ?? [];
@@ -38,6 +52,37 @@ describe("benchmarks", () => {
     },
   );
 
+  test("a question measures contenders in turn, names who is missing, and writes tables and a picture", {
+    timeout: PROGRAM_MS,
+  }, async () => {
+    using folder = temporaryFolder();
+    const only = ["--only", "pullqueue,JetStream,round trip"];
+    const parameters = ["--values", "2,3", "--rounds", "2", "--messages", "20", ...only];
+    const { code, stdout, stderr } = await ask(folder, "publish", ...parameters);
+    expect(code, stderr).toBe(0);
+    const turns = [...stderr.matchAll(/in flight (\d), round (\d) of 2, (.+)$/gm)].map((all) =>
+      all.slice(1).join(" "),
+    );
+    expect(turns.slice(0, 4)).toEqual(["2 1 pullqueue", "2 1 round trip", "2 2 round trip", "2 2 pullqueue"]);
+
+    const answer = JSON.parse(readFileSync(folder.file("results/publish.json"), "utf8"));
+    expect(answer).toMatchObject({ name: "publish", rounds: 2, values: [2, 3], parameter: "in flight" });
+    expect(answer.measured).toHaveLength(4);
+    for (const { rounds } of answer.measured) {
+      expect(rounds).toHaveLength(2);
+      for (const { publish_per_s } of rounds) expect(publish_per_s).toBeGreaterThan(0);
+    }
+    expect(Object.keys(answer.missing)).toEqual(["JetStream"]);
+
+    const page = readFileSync(folder.file("docs/performance.md"), "utf8");
+    expect(page).toMatch(/^\| 3 +\| +\d+ \(\d+–\d+\) \| +\d+ \(\d+–\d+\) \| +[\d.]+ × \|$/m);
+    expect(page).toMatch(/^- \*\*JetStream is missing\*\*: .+/m);
+    expect(page).toMatch(/^\| publish, 100 in flight, against RabbitMQ +\| +≥ 3 × \| +– \| +– \|$/m);
+    expect(page).toContain(answer.command);
+    expect(stdout).toContain(answer.question);
+    expectWellFormed(readFileSync(folder.file("docs/performance/publish.svg"), "utf8"));
+  });
+
   test("each benchmark is in the README", () => {
     const listed = [...readFileSync(`${FOLDER}README.md`, "utf8").matchAll(/^\| `([\w-]+)` /gm)].map(
       ([, name]) => name,
@@ -45,3 +90,17 @@ describe("benchmarks", () => {
     expect(listed.sort()).toEqual([...names].sort());
   });
 });
+
+/** Elements are closed in the order in which they were opened, and no figure went wrong. */
+function expectWellFormed(svg: string): void {
+  const open: string[] = [];
+  for (const [, closing, name, , isEmpty] of svg.matchAll(
+    /<(\/?)([a-z]+)((?: [a-zA-Z-]+="[^"<]*")*)(\/?)>/g,
+  )) {
+    if (closing === "/") expect(open.pop()).toBe(name);
+    else if (isEmpty !== "/") open.push(name!);
+  }
+  expect(open).toEqual([]);
+  expect(svg).toMatch(/^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg" [\s\S]+<polyline[\s\S]+<\/svg>\n$/);
+  expect(svg).not.toMatch(/NaN|Infinity|undefined/);
+}

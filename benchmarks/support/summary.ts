@@ -1,0 +1,87 @@
+import { type Figures, type Goal, OURS, type Question, type Value } from "./question.js";
+
+/** What was measured: all rounds of each contender at each value. */
+export interface Measured {
+  readonly value: Value;
+  readonly contender: string;
+  /** In the order of the rounds, so that those of one index were taken close to each other. */
+  readonly rounds: readonly Figures[];
+}
+
+/** The answer to a question, and all that one must know to believe it. */
+export interface Answer {
+  readonly name: string;
+  readonly question: string;
+  readonly command: string;
+  readonly date: string;
+  readonly machine: string;
+  readonly versions: readonly string[];
+  /** Load average of the last minute when it began, and cores that others used meanwhile. */
+  readonly loadBefore: number;
+  readonly coresOfOthers: number;
+  readonly rounds: number;
+  readonly parameter: string;
+  readonly values: readonly Value[];
+  readonly measured: readonly Measured[];
+  /** Contenders that were not measured, with the reason. */
+  readonly missing: Readonly<Record<string, string>>;
+}
+
+/** The middle of some figures, and how far they lie apart. */
+export interface Spread {
+  readonly median: number;
+  readonly least: number;
+  readonly most: number;
+}
+
+/** Of at least one figure. */
+export function spreadOf(figures: readonly number[]): Spread {
+  const sorted = figures.toSorted((a, b) => a - b);
+  const middle = (sorted.length - 1) / 2;
+  const median = (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle)]!) / 2;
+  return { median, least: sorted[0]!, most: sorted.at(-1)! };
+}
+
+/** Figures of one metric, one for each round; undefined where there are none. */
+export function figuresOf(
+  { measured }: Answer,
+  metric: string,
+  value: Value,
+  contender: string,
+): readonly number[] | undefined {
+  const found = measured.find((one) => one.value === value && one.contender === contender);
+  const figures = found?.rounds.flatMap((round) => round[metric] ?? []);
+  return figures === undefined || figures.length === 0 ? undefined : figures;
+}
+
+/** Round by round one divided by the other, because what disturbs a machine disturbs neighbours alike. */
+export function ratioOf(
+  ours: readonly number[] | undefined,
+  theirs: readonly number[] | undefined,
+): Spread | undefined {
+  if (ours === undefined || theirs === undefined) return undefined;
+  const ratios = ours.slice(0, theirs.length).map((figure, round) => figure / theirs[round]!);
+  return spreadOf(ratios);
+}
+
+/** A goal's figure, and whether it is met; undefined where its figures were not measured. */
+export interface Judgement {
+  readonly figure: Spread;
+  readonly met: boolean;
+}
+
+/** Holds an answer against a goal. */
+export function judge(answer: Answer, goal: Goal): Judgement | undefined {
+  const ours = figuresOf(answer, goal.metric, goal.value, OURS);
+  const isRatio = goal.to !== undefined || goal.toValue !== undefined;
+  const other = figuresOf(answer, goal.metric, goal.toValue ?? goal.value, goal.to ?? OURS);
+  const figure = isRatio ? ratioOf(ours, other) : ours && spreadOf(ours);
+  if (figure === undefined) return undefined;
+  const { least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINITY } = goal;
+  return { figure, met: figure.median >= least && figure.median <= most };
+}
+
+/** All contenders of a question that were measured, in its order. */
+export function contendersOf({ contenders }: Question, { measured }: Answer): readonly string[] {
+  return contenders.map(({ name }) => name).filter((name) => measured.some((one) => one.contender === name));
+}
