@@ -180,6 +180,9 @@ export const CLIENT_BACKOFF_MS_MAX = 500;
 /** How long an aborted lease may still be answered, in milliseconds, so that its tasks can be given back; then it is cut. */
 export const CLIENT_ABORT_GRACE_MS = 1_000;
 
+/** How long a closing client waits for requests that are under way, in milliseconds: their callers have gone. */
+export const CLIENT_CLOSE_MS = 1_000;
+
 /** Pause before an aborted lease that has not reached its server yet is cancelled again, in milliseconds. */
 export const CLIENT_CANCEL_PAUSE_MS = 20;
 

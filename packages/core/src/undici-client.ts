@@ -4,6 +4,7 @@ import { type Endpoint, parseEndpoint } from "./endpoint.js";
 import { QueueError } from "./errors.js";
 import type { HttpClient, HttpRequest, HttpResponse } from "./http-client.js";
 import {
+  CLIENT_CLOSE_MS,
   CLIENT_CONNECT_TIMEOUT_MS,
   CLIENT_CONNECTIONS,
   CLIENT_WAITING_CONNECTIONS,
@@ -69,8 +70,19 @@ class UndiciClient implements HttpClient {
   }
 
   close(): Promise<void> {
-    this.#closing ??= Promise.all([this.#calls.close(), this.#waits.close()]).then(() => undefined);
+    this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  /** Requests that are under way are those that nobody waits for any more. */
+  async #close(): Promise<void> {
+    const pools = [this.#calls, this.#waits];
+    let cancel = () => {};
+    const late = new Promise<void>((resolve) => {
+      cancel = this.#clock.timer(CLIENT_CLOSE_MS, resolve, { keepAlive: true });
+    });
+    await Promise.race([late, Promise.all(pools.map((pool) => pool.close()))]).finally(cancel);
+    await Promise.all(pools.map((pool) => pool.destroy()));
   }
 }
 

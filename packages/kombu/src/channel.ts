@@ -16,7 +16,7 @@ import type { Exchange } from "./exchange.js";
 import { exchangeBinder } from "./exchange-binder.js";
 import { giveBackAll, Holding, lostWithBroker } from "./holding.js";
 import { LeaseKeeper } from "./lease-keeper.js";
-import { CLOSE_MS, REPLY_QUEUE_REMOVE_MS } from "./limits.js";
+import { REPLY_QUEUE_REMOVE_MS } from "./limits.js";
 import { Message, type MessageOptions } from "./message.js";
 import type { MessageContent } from "./message-content.js";
 import type { Queue } from "./queue.js";
@@ -34,7 +34,7 @@ import type {
   Transport,
   TransportManifest,
 } from "./transport.js";
-import { forAtMost, inTime, linkSignals, type Notifier, orAbort, Running } from "./waiting.js";
+import { inTime, linkSignals, type Notifier, orAbort, Running } from "./waiting.js";
 import { whileAway } from "./while-away.js";
 
 const US_PER_MS = 1000;
@@ -294,7 +294,7 @@ export class Channel implements EntityChannel, AsyncDisposable {
 
   /**
    * Stops receiving, tells handlers to stop (`message.signal`), waits for running publishes and acknowledgements, and gives
-   * back what is held, for `CLOSE_MS` at most. Waiting calls end with `closed`. Idempotent; calls at the same time share one promise.
+   * back what is held, for five seconds at most, or two in which the broker is silent. Waiting calls end with `closed`. Idempotent; calls at the same time share one promise.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -309,7 +309,7 @@ export class Channel implements EntityChannel, AsyncDisposable {
     const reason = closedError("channel");
     this.#stop.abort(reason);
     this.interrupt(reason);
-    await forAtMost(this.clock, CLOSE_MS, this.#giveBack());
+    await this.#session.closeWhileAnswered(this.#giveBack());
     this.#onClosed(this);
   }
 
@@ -330,7 +330,8 @@ export class Channel implements EntityChannel, AsyncDisposable {
 
   /** Every call on the transport passes here: refused when closed, counted while it runs. */
   #call<T>(signal: AbortSignal | undefined, work: (transport: Transport) => Promise<T>): Promise<T> {
-    return this.#through(() => this.#session.transport(signal), signal, work);
+    const call = (transport: Transport) => orAbort(work(transport), signal);
+    return this.#through(() => this.#session.transport(signal), signal, call);
   }
 
   /** The same where the caller tries again itself: opening is not. */

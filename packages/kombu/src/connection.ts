@@ -12,7 +12,6 @@ import { drainOne } from "./drain.js";
 import { KombuError } from "./errors.js";
 import type { EventSource } from "./event-source.js";
 import { Failover } from "./failover.js";
-import { CLOSE_MS } from "./limits.js";
 import type { ConnectionExtras, ConnectionTarget, FailoverStrategy, PlaceTarget } from "./options.js";
 import { Mailbox, type MailboxOptions } from "./pidbox/mailbox.js";
 import { Producer, type ProducerOptions } from "./producer.js";
@@ -26,7 +25,7 @@ import { SimpleQueue, type SimpleQueueOptions, simpleBufferOptions } from "./sim
 import { openTracing } from "./tracing.js";
 import type { TransportManifest } from "./transport.js";
 import type { UriOptions } from "./transport-uri.js";
-import { forAtMost, linkSignals } from "./waiting.js";
+import { linkSignals } from "./waiting.js";
 import { processWarnings } from "./warnings.js";
 
 /** How long `drainEvents` waits. */
@@ -312,9 +311,9 @@ export class Connection implements AsyncDisposable {
     const sources = () => this.#sourcesFrom(turn);
     if (timeoutMs === undefined && sources().length === 0) throw nothingToDrain();
     const link = linkSignals(this.#stop.signal, signal);
-    const { changed } = this.#session;
+    const session = this.#session;
     try {
-      await drainOne({ clock: this.#clock, sources, changed, timeoutMs, signal: link.signal });
+      await drainOne({ session, sources, timeoutMs, signal: link.signal });
     } finally {
       link.end();
     }
@@ -326,8 +325,8 @@ export class Connection implements AsyncDisposable {
   }
 
   /**
-   * Stops receiving, waits for running publishes and acknowledgements, gives back what is held, and closes the transport; a broker
-   * that is away is waited for `CLOSE_MS` at most (5 s). Waiting calls end with `closed`. Idempotent; calls at the same time share one promise.
+   * Stops receiving, waits for running publishes and acknowledgements, gives back what is held, and closes the transport: for five seconds at
+   * most, or two in which the broker is silent, which `onWarning` is then told. Waiting calls end with `closed`. Idempotent; calls at the same time share one promise.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -357,11 +356,6 @@ export class Connection implements AsyncDisposable {
 
   async #close(): Promise<void> {
     this.#stop.abort(closedError("connection"));
-    // Together as long as the channels alone: what a broker that is away still holds up then ends by itself.
-    await forAtMost(this.#clock, CLOSE_MS, this.#end());
-  }
-
-  async #end(): Promise<void> {
     await Promise.all([...this.#channels].map((channel) => channel.close()));
     await this.#session.close();
   }

@@ -1,3 +1,4 @@
+import { answered } from "./answering.js";
 import type { Channel } from "./channel.js";
 import { isLeaseLost } from "./errors.js";
 import { giveBackAll, type Holding, type Settlement } from "./holding.js";
@@ -128,16 +129,22 @@ export class DeliveryQueue {
     this.#tellChange();
   }
 
-  /** The oldest waiting message, acknowledged if its queue wants that; undefined when none is waiting. */
-  async take(): Promise<Holding | undefined> {
+  /**
+   * The oldest waiting message, acknowledged if its queue wants that; undefined when none is waiting. Whoever stops waiting for that
+   * leaves the message to the next who asks.
+   */
+  async take(signal?: AbortSignal): Promise<Holding | undefined> {
     for (let holding = this.#waiting.shift(); holding !== undefined; holding = this.#waiting.shift()) {
-      if (!holding.isOpen) continue; // Lost while it waited.
+      if (holding.state === "acknowledged") return handOut(holding); // When whoever had asked for it was gone.
+      const isLeft = holding.left !== undefined;
+      if (!holding.isOpen && !isLeft) continue; // Lost while it waited.
       const { expiresAtUs = Number.POSITIVE_INFINITY, info } = holding.delivery;
-      const isExpired = expiresAtUs <= this.#channel.clock.nowUs();
+      const isExpired = !isLeft && expiresAtUs <= this.#channel.clock.nowUs();
       if (!isExpired && !this.#owner.noAck(info.queue)) return handOut(holding);
       const isOurs = await this.#finish(
         holding,
         isExpired ? { kind: "rejected", reason: "expired" } : { kind: "acknowledged" },
+        signal,
       );
       if (isOurs && !isExpired) return handOut(holding);
     }
@@ -149,14 +156,22 @@ export class DeliveryQueue {
     const untilUs = this.#channel.clock.nowUs() + waitMs * US_PER_MS;
     for (let hasLooked = false; ; hasLooked = true) {
       signal?.throwIfAborted();
-      const holding = await this.take();
+      const holding = await this.take(signal);
       if (holding !== undefined) return holding;
       const leftMs = (untilUs - this.#channel.clock.nowUs()) / US_PER_MS;
       if (hasLooked && leftMs <= 0) return undefined;
       const stepMs = Math.min(Math.max(0, leftMs), RECEIVE_MS_MAX);
-      if (this.canReceive) await this.fill({ waitMs: stepMs, signal });
+      if (this.canReceive) await this.#fillFor(leftMs, stepMs, signal);
       else await this.#waitForRoom(stepMs, signal);
     }
+  }
+
+  /** Receives for somebody who waits that long, and no longer than that. */
+  #fillFor(leftMs: number, stepMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const channel = this.#channel;
+    const waitMs = leftMs > stepMs ? undefined : stepMs;
+    const asking = { clock: channel.clock, waitMs, signal, failure: () => channel.failure };
+    return answered(asking, (either) => this.fill({ waitMs: stepMs, signal: either }));
   }
 
   /** Gives back the messages that nobody has asked for, or those of one queue. */
@@ -182,9 +197,9 @@ export class DeliveryQueue {
   }
 
   /** Settles before anybody sees the message; false when it was not ours any more. */
-  async #finish(holding: Holding, settlement: Settlement): Promise<boolean> {
+  async #finish(holding: Holding, settlement: Settlement, signal: AbortSignal | undefined): Promise<boolean> {
     try {
-      await holding.settle(settlement);
+      await holding.settle(settlement, { signal });
       return true;
     } catch (error) {
       if (isLeaseLost(error)) return false;

@@ -1,16 +1,16 @@
 import type { Clock } from "@pullqueue/core";
+import { answered } from "./answering.js";
 import { KombuError } from "./errors.js";
 import type { EventSource } from "./event-source.js";
 import { RECEIVE_MS_MAX } from "./limits.js";
+import type { Session } from "./session.js";
 import { linkSignals, type Notifier } from "./waiting.js";
 
 /** What is drained, and for how long. */
 export interface DrainRequest {
-  readonly clock: Clock;
+  readonly session: Session;
   /** Consumers that are started now, the one whose turn it is first. */
   readonly sources: () => readonly EventSource[];
-  /** Told when another consumer starts or has room. */
-  readonly changed: Notifier;
   /** In milliseconds; 0 looks once. Undefined: without end. */
   readonly timeoutMs: number | undefined;
   readonly signal: AbortSignal;
@@ -19,7 +19,9 @@ export interface DrainRequest {
 const US_PER_MS = 1000;
 
 /** Dispatches one event of one of the sources. Errors: `timeout`, the signal's reason, and what handling the event throws. */
-export async function drainOne({ clock, sources, changed, timeoutMs, signal }: DrainRequest): Promise<void> {
+export async function drainOne({ session, sources, timeoutMs, signal }: DrainRequest): Promise<void> {
+  const { clock, changed } = session;
+  const failure = () => session.failure;
   const untilUs = clock.nowUs() + (timeoutMs ?? Number.POSITIVE_INFINITY) * US_PER_MS;
   for (let hasLooked = false; ; hasLooked = true) {
     signal.throwIfAborted();
@@ -35,8 +37,11 @@ export async function drainOne({ clock, sources, changed, timeoutMs, signal }: D
       sources().some((source) => source.hasEvent || (source.canReceive && !ready.includes(source)));
     // Who receives ends by itself when time is up: only the broker's own answer tells whether there is none or it is away.
     const untilNewsUs = ready.length === 0 ? clock.nowUs() + waitMs * US_PER_MS : Number.POSITIVE_INFINITY;
-    await fillAny(ready, { waitMs, signal }, (stop) =>
-      untilNews(isNews, { clock, changed, untilUs: untilNewsUs, stop }),
+    const asking = { clock, waitMs: leftMs > RECEIVE_MS_MAX ? undefined : waitMs, signal, failure };
+    await answered(asking, (either = signal) =>
+      fillAny(ready, { waitMs, signal: either }, (stop) =>
+        untilNews(isNews, { clock, changed, untilUs: untilNewsUs, stop }),
+      ),
     );
   }
 }

@@ -104,10 +104,17 @@ export const RECEIVE_MS_MAX = 60_000;
 export const DECLARED_MAX = 10_000;
 
 /**
- * How long beyond its own wait `SimpleQueue.get` waits for its queue to be declared, in milliseconds: enough for a name, TLS, a token and
- * a second try. With one second a busy machine called a broker away that only had not answered yet.
+ * How long beyond its caller's wait a broker may take to say that there is no message, in milliseconds, before receiving is told to end; and how
+ * long that may take, before it is left. Together a second: who gives a deadline plans with it.
  */
-export const DECLARE_PATIENCE_MS = 3_000;
+export const ANSWER_LATE_MS = 500;
+export const LEAVE_MS = 500;
+
+/**
+ * The least time that it has to answer, in milliseconds, however short the wait: enough for a name, TLS, and a token. With less a busy machine
+ * calls a broker away that only has not answered yet.
+ */
+export const ANSWER_MS_MIN = 1_500;
 
 /** How long a pool's user waits for a resource, and a closing pool for its users, in milliseconds: longer than a broker's restart takes. */
 export const POOL_TIMEOUT_MS = 30_000;
@@ -225,6 +232,12 @@ export const HEARTBEAT_MS_MAX = 65_535_000;
  * needs less, and with one that is away the messages return when their leases end.
  */
 export const CLOSE_MS = 5_000;
+
+/** The same for a broker that has not answered anything meanwhile: whoever closes wants to go. */
+export const CLOSE_SILENT_MS = 2_000;
+
+/** How long closing waits for an opening that was told to end, in milliseconds; what then becomes of it is closed as well. */
+export const CLOSE_OPENING_MS = 500;
 
 /** Highest port. */
 export const PORT_MAX = 65_535;

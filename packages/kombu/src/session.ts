@@ -4,13 +4,13 @@ import type { ConnectionAddress } from "./connection-address.js";
 import { becauseOf, isAway, isKombuError, isRecoverable, KombuError } from "./errors.js";
 import type { Exchange } from "./exchange.js";
 import type { Failover } from "./failover.js";
-import { DECLARED_MAX, RECONNECT_MS } from "./limits.js";
+import { CLOSE_MS, CLOSE_OPENING_MS, CLOSE_SILENT_MS, DECLARED_MAX, RECONNECT_MS } from "./limits.js";
 import type { Queue } from "./queue.js";
 import { backoffOf, type RetryOptions, type RetryPolicy, retrying } from "./retry.js";
 import type { SerializerRegistry } from "./serialization.js";
 import type { Tracing } from "./tracing.js";
 import type { Support, Transport, TransportContext } from "./transport.js";
-import { linkSignals, Notifier } from "./waiting.js";
+import { forAtMost, linkSignals, Notifier } from "./waiting.js";
 
 const US_PER_MS = 1000;
 
@@ -73,6 +73,9 @@ export class Session {
   /** By definition, so that equal entities are one, and those that only have a name in common are not. */
   readonly #declared = new Map<string, Promise<unknown>>();
   #trouble: Trouble | undefined;
+  /** When a call on the transport last went well. */
+  #answeredUs = 0;
+  #isSilenceTold = false;
   #generation = 0;
   #consumerCount = 0;
   #closed = false;
@@ -86,7 +89,7 @@ export class Session {
     this.tracing = tracing;
     this.closing = closing;
     this.changed = new Notifier(clock);
-    this.#context = { ...options.context, report: (error) => this.#report(error) };
+    this.#context = { ...options.context, closing, report: (error) => this.#report(error) };
     this.#failover = failover;
     this.#onLeft = onLeft;
   }
@@ -178,6 +181,27 @@ export class Session {
   /** A call on the transport went well, so that nothing stands in the way. */
   answered(): void {
     this.#trouble = undefined;
+    this.#answeredUs = this.clock.nowUs();
+  }
+
+  /**
+   * Waits for work of closing: `CLOSE_MS` at most, and no longer than the broker answers. That this was not long enough is told as a
+   * warning, and the work goes on by itself.
+   */
+  async closeWhileAnswered(work: Promise<void>): Promise<void> {
+    const startUs = this.clock.nowUs();
+    let isDone = false;
+    const done = work.finally(() => {
+      isDone = true;
+    });
+    while (!isDone) {
+      const silentUs = Math.max(startUs, this.#answeredUs) + CLOSE_SILENT_MS * US_PER_MS;
+      const endUs = Math.min(startUs + CLOSE_MS * US_PER_MS, silentUs);
+      const leftMs = (endUs - this.clock.nowUs()) / US_PER_MS;
+      if (leftMs <= 0) return this.#tellSilence();
+      await forAtMost(this.clock, leftMs, done);
+    }
+    await done;
   }
 
   /** What a publish that began at `sinceUs` gets when its time is up: where it went, and what stood in its way, as far as anybody was told. */
@@ -248,9 +272,20 @@ export class Session {
     this.#declared.clear();
   }
 
-  /** Closes the transport. What uses it must have ended before. */
+  /**
+   * Closes the transport. What uses it must have ended before. It is waited for as long as a silent broker is, if that was not waited for
+   * already; what is not done by then ends by itself.
+   */
   async close(): Promise<void> {
     this.#closed = true;
+    const ending = this.#end();
+    if (this.#isSilenceTold) return void ending.catch(() => {}); // Nobody is left who could be told.
+    // An opening has been told to end, but not every client can.
+    const patienceMs = this.#opened === undefined ? CLOSE_OPENING_MS : CLOSE_SILENT_MS;
+    await forAtMost(this.clock, patienceMs, ending);
+  }
+
+  async #end(): Promise<void> {
     const transport = await this.#transport?.catch(() => undefined); // Never opened: nothing to close.
     await transport?.close();
     await Promise.all(this.#leaving);
@@ -259,6 +294,15 @@ export class Session {
   /** Whether opening means that the broker was reached: where there is another, and where it is said how to try again. */
   get #isEager(): boolean {
     return this.size > 1 || this.#failover.current.retry !== undefined;
+  }
+
+  /** Once, because a channel and its connection meet the same silence. */
+  #tellSilence(): void {
+    if (this.#isSilenceTold) return;
+    this.#isSilenceTold = true;
+    const cause = this.failure;
+    const text = `${this.#failover.current.uri({})} did not answer while the connection was being closed${becauseOf(cause)}: it is unclear what became of calls that were under way, and messages that were held come back when the broker notices, or their leases end`;
+    this.#context.warn?.(new KombuError("unavailable", text, { cause }));
   }
 
   /** Remembers why a call is tried again, for those who will not wait for what comes of it. */

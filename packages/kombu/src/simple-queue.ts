@@ -1,3 +1,4 @@
+import { answerMs } from "./answering.js";
 import type { Channel } from "./channel.js";
 import {
   booleanCheck,
@@ -16,7 +17,6 @@ import { DeliveryQueue } from "./delivery-queue.js";
 import { becauseOf, KombuError } from "./errors.js";
 import { Exchange, type ExchangeOptions } from "./exchange.js";
 import { giveBackAll } from "./holding.js";
-import { DECLARE_PATIENCE_MS } from "./limits.js";
 import type { Message } from "./message.js";
 import { Producer, type Receipt } from "./producer.js";
 import { checkPublishOptions, type PublishOptions } from "./publish-options.js";
@@ -24,6 +24,8 @@ import { Queue, type QueueOptions } from "./queue.js";
 import { type Schema, schemaCheck } from "./schema.js";
 import { closedError } from "./session.js";
 import { inTime, linkSignals, orAbort } from "./waiting.js";
+
+const US_PER_MS = 1000;
 
 /** How a simple queue is made and used. */
 export interface SimpleQueueOptions<In = unknown, Out = In> {
@@ -138,10 +140,14 @@ export class SimpleQueue<In = unknown, Out = In> implements AsyncDisposable {
     checkOptions("get", options, GET_CHECKS);
     const { block = true, timeoutMs, signal } = options;
     const waitMs = block ? timeoutMs : 0;
+    const { clock } = this.#channel;
+    const startUs = clock.nowUs();
     await this.#ready(signal, waitMs);
+    const tookMs = (clock.nowUs() - startUs) / US_PER_MS;
+    const leftMs = waitMs === undefined ? undefined : Math.max(0, waitMs - tookMs);
     const link = linkSignals(this.#stop.signal, signal);
     try {
-      const holding = await this.#received.next({ waitMs, signal: link.signal });
+      const holding = await this.#received.next({ waitMs: leftMs, signal: link.signal });
       if (holding === undefined) throw emptyError(this.queue.name, waitMs ?? 0);
       const reading = { accept: this.#accept, noAck: this.#noAck, schema: this.#schema };
       const message = await this.#channel.message<Out>(holding, reading);
@@ -187,7 +193,7 @@ export class SimpleQueue<In = unknown, Out = In> implements AsyncDisposable {
     this.#stop.signal.throwIfAborted();
     signal?.throwIfAborted();
     const declared = this.#declareOnce();
-    const timeoutMs = waitMs === undefined ? undefined : waitMs + DECLARE_PATIENCE_MS;
+    const timeoutMs = waitMs === undefined ? undefined : answerMs(waitMs);
     const late = (ms: number) => noBroker(this.queue.name, ms, this.#channel.failure);
     await inTime(this.#channel.clock, { timeoutMs, signal, late }, (either) => orAbort(declared, either));
   }

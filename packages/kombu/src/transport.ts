@@ -283,6 +283,8 @@ export interface TransportContext {
   readonly warn?: ((warning: KombuError) => void) | undefined;
   /** Whether `clock` is the system's, so that another thread can have the same, and the broker may know better. Default false. */
   readonly isSystemTime?: boolean;
+  /** Fires when the connection begins to close: an attempt to reach the broker then ends. */
+  readonly closing?: AbortSignal | undefined;
   /** Gives leases somebody who renews them while the event loop is blocked. Absent: nobody does. */
   readonly openStandby?: ((tickets: LeaseTickets) => LeaseStandby) | undefined;
   /** How a broker is waited for that is away. Default: the transport's own way, for up to a minute. */

@@ -120,6 +120,8 @@ export interface ClientAddress {
 /** How the socket is opened. `timeout` bounds the handshake, in milliseconds. */
 export interface ClientSocketOptions extends TlsOptions {
   readonly noDelay: boolean;
+  /** Destroys a socket without TLS. */
+  readonly signal: AbortSignal;
   readonly clientProperties: Readonly<Record<string, unknown>>;
 }
 

@@ -90,8 +90,11 @@ export class AmqpConnection {
   async close(): Promise<void> {
     this.#stop.abort(closedError("connection"));
     await this.#link?.close();
-    const late = await this.#connecting?.catch(() => undefined); // It did not come to be.
-    await late?.close();
+    // What could not be stopped any more comes to its own end.
+    this.#connecting?.then(
+      (late) => late.close(),
+      () => {},
+    );
   }
 
   async #connect(signal: AbortSignal | undefined): Promise<AmqpLink> {

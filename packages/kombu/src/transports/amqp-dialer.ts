@@ -4,6 +4,7 @@ import { AMQP_FRAME_BYTES_MAX } from "../limits.js";
 import type { AmqpSettings } from "../options.js";
 import { passwordNow } from "../password.js";
 import type { TransportContext } from "../transport.js";
+import { linkSignals, orAbort } from "../waiting.js";
 import { type ClientAddress, type ClientSocketOptions, loadClientLibrary } from "./amqp-client.js";
 import type { AmqpDialer } from "./amqp-connection.js";
 import { fromConnectError } from "./amqp-errors.js";
@@ -20,10 +21,16 @@ export async function amqpDialer(settings: AmqpSettings, { clock }: TransportCon
     const password = await passwordNow(settings.password, { clock, timeoutMs, where, signal });
     // Read each time, because certificates are renewed in place.
     const socket = { ...socketOptions(settings), ...(settings.ssl ? await tlsOptions(settings) : {}) };
+    // Followed until the connection is open: how that ends is its own affair.
+    const opening = linkSignals(signal);
+    const options = { ...socket, signal: opening.signal };
     try {
-      return new AmqpLink(await library.connect(addressOf(settings, password), socket), clock);
+      const connecting = library.connect(addressOf(settings, password), options);
+      return new AmqpLink(await orAbort(connecting, signal), clock);
     } catch (error) {
       throw fromConnectError(error, where);
+    } finally {
+      opening.end();
     }
   };
 }
@@ -42,7 +49,7 @@ function addressOf(settings: AmqpSettings, password: string): ClientAddress {
   };
 }
 
-function socketOptions({ connectTimeoutMs }: AmqpSettings): ClientSocketOptions {
+function socketOptions({ connectTimeoutMs }: AmqpSettings): Omit<ClientSocketOptions, "signal"> {
   return {
     timeout: connectTimeoutMs,
     noDelay: true,

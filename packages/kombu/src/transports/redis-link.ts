@@ -87,7 +87,7 @@ export class RedisLink {
   async start(): Promise<void> {
     this.#running ??= this.#run(await loadRedisClient());
     try {
-      await this.sockets({ patienceMs: 0 });
+      await this.sockets({ patienceMs: 0, signal: this.#options.context.closing });
     } catch (error) {
       if (isKombuError(error, "unavailable")) return;
       await this.close();
