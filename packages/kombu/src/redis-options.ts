@@ -95,7 +95,10 @@ export interface RedisOptions extends RedisFixedOptions, RenewalOptions, Connect
   /** How long connecting may take, in milliseconds: kombu's name for `socketConnectTimeoutMs`. */
   readonly connectTimeoutMs?: number;
   readonly connect_timeout?: number;
-  /** How long connecting and one command may take, in milliseconds. Default 5000 and 30,000. */
+  /**
+   * How long connecting may take, and the answer to one command, in milliseconds; the connection is made anew then. Default 5000 both. Nothing that is
+   * sent waits in the server; only messages of tens of megabytes over a slow network take that long.
+   */
   readonly socketConnectTimeoutMs?: number;
   readonly socket_connect_timeout?: number;
   readonly socketTimeoutMs?: number;
@@ -180,7 +183,7 @@ export const redisDefaults = Object.freeze({
   fanoutPatterns: true,
   deliveryCount: false,
   socketConnectTimeoutMs: 5_000,
-  socketTimeoutMs: 30_000,
+  socketTimeoutMs: 5_000,
   healthCheckIntervalMs: 25_000,
 } as const);
 

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { fromQueueError, isKombuError, KombuError } from "../errors.js";
 import type { RedisSettings, RedisTls } from "../redis-options.js";
 import { GuardedConnector, guardedSentinels, type RedisConnectorClass } from "./redis-connector.js";
+import { limitAnswers, type RedisSender } from "./redis-patience.js";
 
 /** The foreign client, by what is used of it, and the door through which its errors come in. */
 
@@ -9,7 +10,7 @@ import { GuardedConnector, guardedSentinels, type RedisConnectorClass } from "./
 export type RedisArgument = string | Uint8Array | number;
 
 /** What we use of an ioredis client. */
-export interface RedisClient {
+export interface RedisClient extends RedisSender {
   call(command: string, ...args: readonly RedisArgument[]): Promise<unknown>;
   callBuffer(command: string, ...args: readonly RedisArgument[]): Promise<unknown>;
   subscribe(...channels: readonly RedisArgument[]): Promise<unknown>;
@@ -40,7 +41,9 @@ export async function loadRedisClient(): Promise<RedisClientFactory> {
   const Sentinels = guardedSentinels(module.SentinelConnector as unknown as RedisConnectorClass);
   return (settings, password) => {
     const Connector = settings.sentinels.length > 0 ? Sentinels : GuardedConnector;
-    return new Client({ ...clientOptions(settings), password, Connector });
+    const client = new Client({ ...clientOptions(settings), password, Connector });
+    limitAnswers(client, settings.socketTimeoutMs);
+    return client;
   };
 }
 
@@ -66,7 +69,7 @@ function clientOptions(settings: RedisSettings): Readonly<Record<string, unknown
       ? { sentinelTLS: secured.tls, enableTLSForSentinelMode: true }
       : {}),
     ...{ username, db: database, connectionName: settings.clientName },
-    ...{ connectTimeout: settings.socketConnectTimeoutMs, commandTimeout: settings.socketTimeoutMs },
+    ...{ connectTimeout: settings.socketConnectTimeoutMs },
     // Changes of keys are told in the older protocol only, where one connection may listen for another.
     ...{ protocol: 2, lazyConnect: true, enableOfflineQueue: false, autoResubscribe: false },
     ...{ autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0, retryStrategy: never },

@@ -63,6 +63,9 @@ interface Taken extends Look {
   readonly isExpired: boolean;
 }
 
+/** What taking answers that comes when nobody waits for it any more: a server that hung works through what it finds in its sockets. */
+const TOO_LATE = -1;
+
 const US_PER_MS = 1000;
 const US_PER_SECOND = 1_000_000;
 
@@ -192,8 +195,14 @@ export class RedisReceiver {
     });
   }
 
-  async #take(queues: readonly string[], max: number, sockets: RedisSockets): Promise<Taken> {
+  async #take(
+    queues: readonly string[],
+    max: number,
+    sockets: RedisSockets,
+    isLimited = true,
+  ): Promise<Taken> {
     const { layout, restorer, clock, time, settings } = this.#parts;
+    const latestUs = isLimited ? time.inUs(settings.socketTimeoutMs) : undefined;
     const first = this.#round++ % queues.length;
     const inTurn = [...queues.slice(first), ...queues.slice(0, first)];
     const token = `${newIdempotencyKey()}.`;
@@ -202,12 +211,17 @@ export class RedisReceiver {
     const args = [
       ...[max, REDIS_RECEIVE_BYTES, token, restorer.leaseScore, scoreOf(time.nowUs()), restorer.expiredScore],
       ...[REDIS_SWEEP_ITEMS, layout.width, ...layout.steps, ...inTurn.map(writeString)],
+      latestUs === undefined ? "" : scoreOf(latestUs),
     ];
     const fields = Array.from({ length: max }, (_, index) => `${token}${String(index + 1).padStart(4, "0")}`);
     this.#unanswered.add(fields);
     const answer = (await runScript(sockets.main, TAKE, keys, args)) as readonly (number | Buffer)[];
     this.#unanswered.delete(fields);
     const [isExpired, leaseScore, dueScore, ...rest] = answer;
+    if (isExpired === TOO_LATE) {
+      await time.ask(sockets.main); // We are here to hear it, so that the server's clock was set.
+      return this.#take(queues, max, sockets, false);
+    }
     const deliveries: Delivery[] = [];
     for (let at = 0; at < rest.length; at += 2) {
       const queue = inTurn[rest[at] as number]!;

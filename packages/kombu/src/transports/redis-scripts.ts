@@ -124,8 +124,9 @@ end
 /**
  * Takes messages and records them as held. KEYS: hash and index of what is held, then a group for each queue, in turn. ARGV:
  * most messages, most bytes, what their fields begin with, their score, now and the score of expired leases (s), most delayed
- * ones to move, width of a group; the step of each list; the name of each queue as JSON.
- * Returns: whether leases have expired, the score of the next lease to expire and the time of the next delayed message (or
+ * ones to move, width of a group; the step of each list; the name of each queue as JSON; when nobody
+ * waits for the answer any more, so that nothing is taken (s by the server's clock), or empty.
+ * Returns: -1 alone when it is too late; otherwise whether leases have expired, the score of the next lease to expire and the time of the next delayed message (or
  * empty), then queue number (from 0) and item of each message.
  */
 export const TAKE = script(`${TOUCH}${RECORD}
@@ -134,6 +135,11 @@ local max, bytesMax, token, score = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3
 local now, expired, movesMax, width = ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8])
 local steps = width - 2
 local queues = (#KEYS - 2) / width
+local latest = ARGV[#ARGV]
+if latest ~= '' then
+  local time = redis.call('TIME')
+  if time[1] + time[2] / 1000000 > tonumber(latest) then return {-1} end
+end
 local nextDue = ''
 for queue = 0, queues - 1 do
   local group = 3 + queue * width

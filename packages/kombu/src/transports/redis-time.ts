@@ -2,6 +2,7 @@ import { type Clock, readClock } from "@pullqueue/core";
 import type { RedisClient } from "./redis-client.js";
 
 const US_PER_SECOND = 1_000_000;
+const US_PER_MS = 1000;
 const NS_PER_US = 1000n;
 
 /** An answer within this time is near enough, in microseconds; and how often a nearer one is hoped for. */
@@ -28,6 +29,11 @@ export class RedisTime {
     if (this.#known === undefined) return this.#clock.nowUs();
     const { serverUs, monotonicNs } = this.#known;
     return serverUs + Number((readClock(this.#clock).monotonicNs - monotonicNs) / NS_PER_US);
+  }
+
+  /** A moment so many milliseconds from now; undefined where nobody knows the server's time. */
+  inUs(ms: number): number | undefined {
+    return this.#known === undefined ? undefined : this.nowUs() + ms * US_PER_MS;
   }
 
   /** A time of the server by the connection's clock. */
