@@ -30,6 +30,7 @@ const FILL_INFLIGHT = 1000;
 interface Running extends AsyncDisposable {
   /** Resolves when it says that it is ready. */
   ready(): Promise<void>;
+  readonly pid: number;
   signal(signal: NodeJS.Signals): void;
   /** Its figures; rejects with what it wrote to standard error. */
   figures(): Promise<Figures>;
@@ -47,6 +48,7 @@ export function start({ path, url, flags = {} }: Program, more: Flags): Running 
   });
   return {
     ready: async () => void (await child.line(/^ready$/, READY_MS)),
+    pid: child.pid,
     signal: child.signal,
     figures: async () => {
       const { code, signal } = await child.exited(RUN_MS);

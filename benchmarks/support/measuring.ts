@@ -5,7 +5,7 @@ import { describeMachine } from "./benchmark.js";
 import { othersMeter } from "./cpu-time.js";
 import { MissingError, type Places, programPath } from "./places.js";
 import type { Contender, Figures, Question, Value } from "./question.js";
-import type { Answer, Measured } from "./summary.js";
+import type { Answer } from "./summary.js";
 
 /** What the command line says of a run. */
 export interface RunOptions {
@@ -27,36 +27,35 @@ export interface RunOptions {
 const QUICK_SHARE = 8;
 const QUICK_MIN = 200;
 
-/** Measures round by round, every contender once in each, the order rotated, so that none is always the first or behind the same. */
+/**
+ * Measures round by round, in each every contender once at each value. The order of contenders is rotated, so that none is always the first or
+ * behind the same; those of one round and value are neighbours in time, and may be divided by each other.
+ */
 export async function answer(question: Question, places: Places, options: RunOptions): Promise<Answer> {
-  const { rounds, say } = options;
+  const { rounds, payloadBytes, say } = options;
   const values = valuesOf(question, options);
   const missing: Record<string, string> = {};
   const contenders = await present(question, places, options, missing);
   const loadBefore = loadavg()[0]!;
   const others = othersMeter();
-  const measured: Measured[] = [];
-  for (const value of values) {
-    const found = new Map<Contender, Figures[]>(contenders.map((contender) => [contender, []]));
-    for (let round = 0; round < rounds; round++) {
+  const measured = values.flatMap((value) =>
+    contenders.map(({ name: contender }) => ({ value, contender, rounds: [] as Figures[] })),
+  );
+  for (let round = 0; round < rounds; round++) {
+    for (const value of values) {
       for (const contender of rotated(contenders, round)) {
-        if (contender.name in missing) continue;
-        say(
-          `${question.name}: ${question.parameter} ${value}, round ${round + 1} of ${rounds}, ${contender.name}`,
-        );
-        const figures = await measure(contender).catch((error: unknown) => {
-          missing[contender.name] = `it failed at ${value}: ${firstLine(error)}`;
-          say(`${question.name}: ${contender.name} failed: ${String(error)}`);
-        });
-        if (figures !== undefined) found.get(contender)!.push(figures);
+        const { name } = contender;
+        if (name in missing) continue;
+        say(`${question.name}: ${question.parameter} ${value}, round ${round + 1} of ${rounds}, ${name}`);
+        try {
+          const messages = messagesOf(question, value, options);
+          const figures = await contender.measure({ value, messages, payloadBytes, places });
+          measured.find((one) => one.value === value && one.contender === name)!.rounds.push(figures);
+        } catch (error) {
+          missing[name] = `it failed at ${value}: ${inShort(error)}`;
+          say(`${question.name}: ${name} failed: ${String(error)}`);
+        }
       }
-    }
-    for (const [{ name: contender }, all] of found)
-      if (all.length > 0) measured.push({ value, contender, rounds: all });
-
-    function measure(contender: Contender): Promise<Figures> {
-      const messages = messagesOf(question, value, options);
-      return contender.measure({ value, messages, payloadBytes: options.payloadBytes, places });
     }
   }
   return {
@@ -65,13 +64,13 @@ export async function answer(question: Question, places: Places, options: RunOpt
     command: options.command,
     date: new Date().toISOString().slice(0, 10),
     machine: describeMachine(),
-    versions: contenders.flatMap(versionsOf).filter((version, index, all) => all.indexOf(version) === index),
+    versions: [...new Set([ourVersion(), ...contenders.flatMap(versionsOf)])],
     loadBefore,
     coresOfOthers: others.busyCores(),
     rounds,
     parameter: question.parameter,
     values,
-    measured,
+    measured: measured.filter((one) => one.rounds.length > 0),
     missing,
   };
 }
@@ -84,7 +83,10 @@ function valuesOf({ values, quickValues }: Question, { values: asked, quick }: R
 function messagesOf(question: Question, value: Value, { messages, quick }: RunOptions): number {
   if (messages !== undefined) return messages;
   const whole = question.messages(value);
-  return quick ? Math.max(Math.min(whole, QUICK_MIN), Math.round(whole / QUICK_SHARE)) : whole;
+  if (!quick) return whole;
+  return (
+    question.quickMessages?.(value) ?? Math.max(Math.min(whole, QUICK_MIN), Math.round(whole / QUICK_SHARE))
+  );
 }
 
 function rotated<T>(all: readonly T[], by: number): readonly T[] {
@@ -107,7 +109,7 @@ async function present(
       for (const place of contender.places) await places.named(place);
       found.push(contender);
     } catch (error) {
-      missing[contender.name] = firstLine(error);
+      missing[contender.name] = inShort(error);
       say(
         `${name}: ${contender.name} is missing: ${error instanceof MissingError ? error.message : String(error)}`,
       );
@@ -125,6 +127,15 @@ function needPython(module: string): void {
   const { status } = spawnSync("/usr/bin/python3", ["-c", `import kombu, ${module}`], { stdio: "ignore" });
   if (status !== 0)
     throw new MissingError("Python's kombu is not there: apt-get install python3-kombu python3-redis");
+}
+
+/** The commit, because figures are older than the text around them. */
+function ourVersion(): string {
+  const { stdout } = spawnSync("git", ["rev-parse", "--short", "HEAD"], {
+    cwd: programPath(""),
+    encoding: "utf8",
+  });
+  return stdout ? `pullqueue at ${stdout.trim()}` : "pullqueue";
 }
 
 /** Of packages, of Python's kombu, and of the programs behind a contender's places. */
@@ -156,6 +167,9 @@ function firstOf(command: string, parameters: readonly string[]): string {
   return spawnSync(command, parameters, { encoding: "utf8" }).stdout.trim().split("\n")[0]!;
 }
 
-function firstLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split("\n")[0]!;
+/** The first line of a message, and the first that names an error in what a program wrote. */
+function inShort(error: unknown): string {
+  const [first = "", ...more] = (error instanceof Error ? error.message : String(error)).split("\n");
+  const why = more.find((line) => /\w*Error\b/.test(line));
+  return why === undefined ? first : `${first}: ${why.trim()}`;
 }

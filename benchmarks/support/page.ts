@@ -8,7 +8,7 @@ import { circumstances, GOAL_HEAD, goalRow, markdownTable, metricTable } from ".
 const FILE = "performance.md";
 
 /** What is written here belongs to the benchmarks; what stands between two sections to people. */
-const begin = (name: string) => `<!-- ${name}: written by npm run bench -- ${name} --write -->`;
+const begin = (name: string) => `<!-- ${name}: written by the benchmarks -->`;
 const end = (name: string) => `<!-- ${name}: end -->`;
 
 /** Writes the sections of the answered questions, their rows of the goal table, and a picture for each. */

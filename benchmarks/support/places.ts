@@ -80,7 +80,7 @@ const STARTS = {
 const READY_MS = 30_000;
 
 /** A program of the benchmarks, as a process of its own. */
-export function startProgram(path: string, ...parameters: readonly string[]): Child {
+function startProgram(path: string, ...parameters: readonly string[]): Child {
   return startChild(process.execPath, [programPath(path), ...parameters]);
 }
 

@@ -47,6 +47,8 @@ export interface Goal {
   readonly metric: string;
   /** Where the parameter stands. */
   readonly value: Value;
+  /** Where it stands in a quick run, which cannot wait for the other. Default: the same. */
+  readonly quickValue?: Value;
   /** Ours is divided by this contender's; undefined: ours by itself. */
   readonly to?: string;
   /** Ours is divided by its own figure at this value. */
@@ -75,6 +77,8 @@ export interface Question {
   readonly contenders: readonly Contender[];
   /** How many messages a measurement takes. */
   messages(value: Value): number;
+  /** The same for a quick run. Default: an eighth. */
+  quickMessages?(value: Value): number;
   readonly goals: readonly Goal[];
 }
 

@@ -1,7 +1,7 @@
 import { type Figures, type Goal, OURS, type Question, type Value } from "./question.js";
 
 /** What was measured: all rounds of each contender at each value. */
-export interface Measured {
+interface Measured {
   readonly value: Value;
   readonly contender: string;
   /** In the order of the rounds, so that those of one index were taken close to each other. */
@@ -54,31 +54,34 @@ export function figuresOf(
   return figures === undefined || figures.length === 0 ? undefined : figures;
 }
 
-/** Round by round one divided by the other, because what disturbs a machine disturbs neighbours alike. */
+/** Round by round one divided by the other, because what disturbs a machine disturbs neighbours alike; undefined where that is no figure. */
 export function ratioOf(
   ours: readonly number[] | undefined,
   theirs: readonly number[] | undefined,
 ): Spread | undefined {
   if (ours === undefined || theirs === undefined) return undefined;
   const ratios = ours.slice(0, theirs.length).map((figure, round) => figure / theirs[round]!);
-  return spreadOf(ratios);
+  return ratios.every(Number.isFinite) ? spreadOf(ratios) : undefined;
 }
 
-/** A goal's figure, and whether it is met; undefined where its figures were not measured. */
+/** A goal's figure, where it was taken, and whether it is met. */
 export interface Judgement {
+  readonly value: Value;
   readonly figure: Spread;
   readonly met: boolean;
 }
 
-/** Holds an answer against a goal. */
+/** Holds an answer against a goal; undefined where its figures were not measured. */
 export function judge(answer: Answer, goal: Goal): Judgement | undefined {
-  const ours = figuresOf(answer, goal.metric, goal.value, OURS);
+  const { metric, value: wanted, quickValue = wanted } = goal;
+  const value = figuresOf(answer, metric, wanted, OURS) === undefined ? quickValue : wanted;
+  const ours = figuresOf(answer, metric, value, OURS);
   const isRatio = goal.to !== undefined || goal.toValue !== undefined;
-  const other = figuresOf(answer, goal.metric, goal.toValue ?? goal.value, goal.to ?? OURS);
+  const other = figuresOf(answer, metric, goal.toValue ?? value, goal.to ?? OURS);
   const figure = isRatio ? ratioOf(ours, other) : ours && spreadOf(ours);
   if (figure === undefined) return undefined;
   const { least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINITY } = goal;
-  return { figure, met: figure.median >= least && figure.median <= most };
+  return { value, figure, met: figure.median >= least && figure.median <= most };
 }
 
 /** All contenders of a question that were measured, in its order. */

@@ -41,11 +41,12 @@ export const GOAL_HEAD = ["what", "goal", "measured", "met"];
 export function goalRow(goal: Goal, answer: Answer | undefined): readonly string[] {
   const judgement = answer && judge(answer, goal);
   if (judgement === undefined) return [goal.what, wanted(goal), "–", "–"];
-  const { figure, met } = judgement;
+  const { value, figure, met } = judgement;
+  const where = value === goal.value ? "" : `, at ${value} alone`;
   return [
     goal.what,
     wanted(goal),
-    `${withSpread(figure, figure.median < 100 ? 2 : 0)} ${goal.unit}`,
+    `${withSpread(figure, figure.median < 100 ? 2 : 0)} ${goal.unit}${where}`,
     met ? "yes" : "no",
   ];
 }

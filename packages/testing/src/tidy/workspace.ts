@@ -21,7 +21,7 @@ export type Rule = (workspace: Workspace) => readonly Violation[];
 /** Larger files are data, and nobody's prose: rules do not read them, in bytes. The lock file is about 150 kB. */
 const FILE_BYTES_MAX = 1024 * 1024;
 
-const TEXT_FILE = /\.(?:ts|js|mjs|cjs|json|md|yaml|yml|sh|py)$|(?:^|\/)(?:LICENSE|\.[a-z]+(?:\/run)?)$/;
+const TEXT_FILE = /\.(?:ts|js|mjs|cjs|json|md|yaml|yml|sh|py|svg)$|(?:^|\/)(?:LICENSE|\.[a-z]+(?:\/run)?)$/;
 
 /** The folder of the repository. */
 export const REPOSITORY_ROOT = new URL("../../../../", import.meta.url);
