@@ -30,7 +30,7 @@ export const question: Question = {
   name: "idle",
   question: "What do consumers cost that wait for nothing?",
   text: [
-    "Consumers of one program, each on an empty queue of its own, each with a waiting lease of its own at the server. Processor time is the kernel's, of the two",
+    "Consumers of one program, each on an empty queue of its own, each with a waiting lease of its own at the server, 200 on each connection. Processor time is the kernel's, of the two",
     "processes whole.",
   ].join("\n"),
   parameter: "consumers",

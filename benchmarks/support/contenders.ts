@@ -1,4 +1,4 @@
-import { startChild } from "@pullqueue/testing";
+import { type Child, startChild } from "@pullqueue/testing";
 import { programPath } from "./places.js";
 import type { Figures } from "./question.js";
 
@@ -36,6 +36,14 @@ interface Running extends AsyncDisposable {
   figures(): Promise<Figures>;
 }
 
+/** Those that run, for who must end early. */
+const running = new Set<Child>();
+
+/** Ends all that run. */
+export async function stopContenders(): Promise<void> {
+  await Promise.all([...running].map((child) => child.stop()));
+}
+
 /** Starts a contender's program. */
 export function start({ path, url, flags = {} }: Program, more: Flags): Running {
   const all = Object.entries({ url, ...flags, ...more });
@@ -46,6 +54,7 @@ export function start({ path, url, flags = {} }: Program, more: Flags): Running 
       last = line;
     },
   });
+  running.add(child);
   return {
     ready: async () => void (await child.line(/^ready$/, READY_MS)),
     pid: child.pid,
@@ -55,14 +64,17 @@ export function start({ path, url, flags = {} }: Program, more: Flags): Running 
       if (code === 0 && last.startsWith("{")) return JSON.parse(last) as Figures;
       throw new Error(`${path} ended with ${code ?? signal}\n${child.stderr()}`);
     },
-    [Symbol.asyncDispose]: child[Symbol.asyncDispose],
+    [Symbol.asyncDispose]: async () => {
+      await child.stop();
+      running.delete(child);
+    },
   };
 }
 
 /** Runs one to its end. */
 export async function run(program: Program, flags: Flags): Promise<Figures> {
-  await using running = start(program, flags);
-  return await running.figures();
+  await using contender = start(program, flags);
+  return await contender.figures();
 }
 
 /** Publishes so many, each confirmed: `publish_per_s`. */

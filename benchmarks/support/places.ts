@@ -18,14 +18,34 @@ export class MissingError extends Error {}
 /** Starts what is asked for at its first use and keeps it for the run; disposing ends all of it. */
 export class Places implements AsyncDisposable {
   readonly #started = new Map<string, Promise<Place>>();
+  readonly #ofQuestions = new Set<string>();
+  #isOver = false;
 
   /** Rejects with a `MissingError` where this machine has no such program. */
   named(name: PlaceName): Promise<Place> {
-    return this.own(name, () => STARTS[name](this));
+    return this.#once(name, () => STARTS[name](this));
   }
 
-  /** One that a question makes for itself, kept under a name. */
+  /** One that a question makes for itself, kept under a name until that question is answered. */
   own(name: string, start: () => Promise<Place>): Promise<Place> {
+    this.#ofQuestions.add(name);
+    return this.#once(name, start);
+  }
+
+  /** Ends what a question made for itself: what stands idle beside the next one would disturb it. */
+  async endOwn(): Promise<void> {
+    await this.#end([...this.#ofQuestions]);
+    this.#ofQuestions.clear();
+  }
+
+  /** Ends all, those first that were started last: a server goes before its database. Nothing can be started any more. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true;
+    await this.#end([...this.#started.keys()].reverse());
+  }
+
+  async #once(name: string, start: () => Promise<Place>): Promise<Place> {
+    if (this.#isOver) throw new Error("the benchmarks are being stopped");
     const known = this.#started.get(name);
     if (known !== undefined) return known;
     const starting = start();
@@ -33,12 +53,10 @@ export class Places implements AsyncDisposable {
     return starting;
   }
 
-  /** Ends all, those first that were started last: a server goes before its database. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    const all = [...this.#started.values()].reverse();
-    this.#started.clear();
-    for (const starting of all) {
-      const place = await starting.catch(() => undefined); // It was missing, and whoever asked was told.
+  async #end(names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      const place = await this.#started.get(name)?.catch(() => undefined); // It was missing, and whoever asked was told.
+      this.#started.delete(name);
       await place?.[Symbol.asyncDispose]();
     }
   }

@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { stopContenders } from "./contenders.js";
 import { answer, type RunOptions } from "./measuring.js";
 import { goalTable, section, writePage } from "./page.js";
 import { Places } from "./places.js";
@@ -52,18 +53,29 @@ function optionsFor(name: string): RunOptions {
 }
 
 const places = new Places();
-/** Ctrl-C reaches the brokers too; they are waited for, and their folders removed. */
-const interrupted = (signal: NodeJS.Signals) => {
+/** Ctrl-C reaches all that was started, SIGTERM does not; both wait until it has ended, and its folders are removed. */
+let stopping: Promise<void> | undefined;
+const interrupted = async (signal: NodeJS.Signals) => {
   process.stderr.write(`${signal}: stopping what was started\n`);
-  void places[Symbol.asyncDispose]().finally(() => process.exit(130));
+  try {
+    await Promise.all([stopContenders(), places[Symbol.asyncDispose]()]);
+  } finally {
+    process.exit(signal === "SIGINT" ? 130 : 143);
+  }
 };
-process.once("SIGINT", interrupted).once("SIGTERM", interrupted);
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => {
+    stopping ??= interrupted(signal);
+  });
+}
 
 const answers = new Map<string, Answer>();
 mkdirSync(values.results, { recursive: true });
 try {
   for (const question of questions) {
     const found = await answer(question, places, optionsFor(question.name));
+    await stopping; // The process ends with it; what was measured of this question is half of it.
+    await places.endOwn();
     answers.set(question.name, found);
     writeFileSync(join(values.results, `${question.name}.json`), `${JSON.stringify(found, undefined, 2)}\n`);
     process.stdout.write(`${section(question, found, false)}\n\n`);
