@@ -297,8 +297,8 @@ export const POSTGRES_AWAIT_MS = 30_000;
 /** How long a process goes on listening when nobody waits any more, in milliseconds: consumers come again soon. */
 export const POSTGRES_LISTEN_LINGER_MS = 60_000;
 
-/** Longest pause before a lost connection that listens is tried again, in milliseconds; the first is a tenth of a second. */
-export const POSTGRES_LISTEN_PAUSE_MS_MAX = 5_000;
+/** Longest pause before a lost connection that listens is tried again, in milliseconds; the first is a tenth of a second. Consumers go on within two. */
+export const POSTGRES_LISTEN_PAUSE_MS_MAX = 1_000;
 
 assertOrder("one payload must fit into a lease answer", PAYLOAD_BYTES_MAX, LEASE_PAYLOAD_BYTES_DEFAULT);
 assertOrder(

@@ -1,7 +1,7 @@
 import { QueueError } from "../errors.js";
 
-/** How soon trying again makes sense, in milliseconds: a restart takes seconds, a failover a few more. */
-const RETRY_AFTER_MS = 1000;
+/** How soon trying again makes sense, in milliseconds: a restart takes seconds, but a network is back at once. */
+const RETRY_AFTER_MS = 500;
 
 const AGAIN = "try again, and look at the database if it lasts";
 
@@ -68,7 +68,7 @@ export function translatePostgresError(error: unknown): QueueError {
   if (sentence !== undefined) return unavailable(sentence, error);
   if (isConnectionLost(error)) {
     return unavailable(
-      `the database does not answer; check that it runs and that its address is right, or ${AGAIN}`,
+      `the database does not answer; check that it runs and that its host and port are right, or ${AGAIN}`,
       error,
     );
   }

@@ -2,7 +2,7 @@ import { isMissing } from "@pullqueue/testing";
 import { type TemporarySchema, temporarySchema } from "@pullqueue/testing/postgres-schema";
 import pg from "pg";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { systemClock } from "../../src/clock.js";
+import { manualClock, systemClock } from "../../src/clock.js";
 import { DatabaseClock } from "../../src/stores/postgres-clock.js";
 import { PostgresConnections } from "../../src/stores/postgres-connections.js";
 import { PostgresListener } from "../../src/stores/postgres-listener.js";
@@ -76,4 +76,24 @@ describe.skipIf(isMissing("postgres"))("PostgresListener", () => {
     expect(heard).toEqual([undefined]);
     await listener.close();
   });
+});
+
+test("a listener whose database is away tries again at least once a second, so that consumers go on within two", async () => {
+  const clock = manualClock();
+  let tries = 0;
+  const connections = {
+    borrow: async () => {
+      tries += 1;
+      throw new Error("connection terminated");
+    },
+  } as unknown as PostgresConnections;
+  const listener = new PostgresListener(connections, clock, () => {});
+  await listener.start();
+  for (let second = 0; second < 10; second++) {
+    const before = tries;
+    clock.advance(1_000);
+    await new Promise(setImmediate);
+    if (second > 0) expect(tries).toBeGreaterThan(before);
+  }
+  await listener.close();
 });
