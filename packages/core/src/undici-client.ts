@@ -14,6 +14,9 @@ import {
 /** OpenSSL's and Node's words for certificates that do not pass. Trying again does not help. */
 const UNTRUSTED = /CERT|UNABLE_TO_VERIFY|HOSTNAME_MISMATCH/;
 
+/** What undici says of an answer that does not begin as one of HTTP. Trying again does not help either. */
+const NO_HTTP = /Expected HTTP\//;
+
 /** What can be chosen about a client over sockets. */
 export interface UndiciClientOptions {
   /** Where the server is: `http://127.0.0.1:8085`, perhaps with a path that stands before every other. */
@@ -202,6 +205,13 @@ class Exchange implements Dispatcher.DispatchHandler {
       return new QueueError(
         "invalid_argument",
         `${this.#origin} has a certificate that this machine does not trust (${code}); if it is yours, name its issuer's file in NODE_EXTRA_CA_CERTS`,
+        { cause: error, location: "endpoint" },
+      );
+    }
+    if (error.name === "HTTPParserError" && NO_HTTP.test(error.message)) {
+      return new QueueError(
+        "invalid_argument",
+        `what answers at ${this.#origin} does not speak HTTP; is this the right port?`,
         { cause: error, location: "endpoint" },
       );
     }

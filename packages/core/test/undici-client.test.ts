@@ -82,12 +82,12 @@ describe("undiciClient()", () => {
     await client.close();
   });
 
-  test("send() rejects with unavailable when the server does not speak HTTP", async () => {
+  test("send() rejects with invalid_argument when what answers does not speak HTTP", async () => {
     const server = createServer((socket) => void socket.end("220 smtp ready\r\n")).listen(0, "127.0.0.1");
     await once(server, "listening");
     const { port } = server.address() as { port: number };
     const client = undiciClient({ endpoint: `http://127.0.0.1:${port}` });
-    await expect(client.send(GET)).rejects.toMatchObject({ code: "unavailable" });
+    await expect(client.send(GET)).rejects.toMatchObject({ code: "invalid_argument" });
     await client.close();
     server.close();
   });

@@ -76,8 +76,11 @@ import {
 export interface HttpStore extends QueueStore, QueueAdmin {
   /** What the server can do; until it has been asked (`ready`, or any call), what every server can. */
   readonly supports: StoreManifest;
-  /** Asks the server what it can do, unless that is known. Rejects with `unavailable` when it cannot be reached. */
-  ready(options?: CallOptions): Promise<StoreManifest>;
+  /**
+   * Asks the server what it can do, unless that is known. Rejects with `unavailable` when it cannot be reached within `patienceMs`: 0 tries once.
+   * Default: the store's deadline.
+   */
+  ready(options?: CallOptions & { readonly patienceMs?: number }): Promise<StoreManifest>;
 }
 
 /**
@@ -126,8 +129,9 @@ class HttpStoreOverCalls implements HttpStore {
     return this.#server?.dialect.manifest ?? PLAIN_MANIFEST;
   }
 
-  ready(options?: CallOptions): Promise<StoreManifest> {
-    return this.#lifecycle.run(options, async (signal) => (await this.#reach([], signal)).dialect.manifest);
+  ready(options?: CallOptions & { readonly patienceMs?: number }): Promise<StoreManifest> {
+    const reach = (signal: AbortSignal | undefined) => this.#reach([], signal, options?.patienceMs);
+    return this.#lifecycle.run(options, async (signal) => (await reach(signal)).dialect.manifest);
   }
 
   insert(

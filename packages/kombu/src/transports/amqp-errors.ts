@@ -70,8 +70,20 @@ export function fromConnectError(error: unknown, where: string): KombuError {
     const why = `the certificate of the broker at ${where} is not trusted (${text}); name its authority in caFile`;
     return new KombuError("unauthenticated", why, { cause: error });
   }
-  return unavailable(`the broker at ${where} cannot be reached: ${text}`, error);
+  // Another protocol's first letters, read as a frame.
+  if (/^Frame size \d+ exceeds/.test(text)) {
+    const why = `what answers at ${where} does not speak AMQP (${text}); is this the right port?`;
+    return new KombuError("invalid_argument", why, { cause: error });
+  }
+  const hint = HINTS.find(([pattern]) => pattern.test(text))?.[1] ?? "";
+  return unavailable(`the broker at ${where} cannot be reached: ${text}${hint}`, error);
 }
+
+/** What may be the matter with a connection that was not opened, where amqplib's words do not say it. */
+const HINTS: readonly (readonly [RegExp, string])[] = [
+  [/connect ETIMEDOUT/, "; it is away or hangs, or what answers there does not speak AMQP"],
+  [/closed abruptly during opening/, "; is this AMQP's port, and does it expect TLS (amqps)?"],
+];
 
 /** Amqplib gives a reply code as a number; a socket's error has a text there. */
 function replyCodeOf(error: unknown): number | undefined {

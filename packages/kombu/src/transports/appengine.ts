@@ -32,7 +32,7 @@ export async function openAppEngineTransport(
         await credentials?.close();
       }
     };
-    const reach = (signal: AbortSignal | undefined) => store.ready({ signal });
+    const reach = (signal: AbortSignal | undefined) => store.ready({ signal, patienceMs: 0 });
     const options = { store, name: "appengine", project, context, lease: settings };
     return new VirtualTransport({ ...options, reach, closeStore });
   } catch (error) {

@@ -110,6 +110,25 @@ const CODES: readonly (readonly [RegExp, KombuError["code"]])[] = [
 /** Node's codes for certificates that prove nothing. */
 const CERTIFICATE_CODES = /CERT|UNABLE_TO_(?:GET_ISSUER|VERIFY)|HOSTNAME_MISMATCH/;
 
+/** What kept a connection from being opened, as one of our errors: where nobody speaks Redis's protocol, trying again would not help. */
+export function fromOpeningError(error: unknown, settings: RedisSettings): unknown {
+  const text = error instanceof Error ? error.message : "";
+  // The first letter of another protocol's answer.
+  if (/^Unknown RESP type/.test(text)) {
+    const why = `what answers at ${placeOf(settings)} does not speak Redis's protocol; is this the right port?`;
+    return new KombuError("invalid_argument", why, { cause: error });
+  }
+  if (text !== "Connection is closed.") return fromRedisError(error);
+  const why = `Redis cannot be reached: ${placeOf(settings)} closed the connection before it was ready; is this Redis's port, and does it expect TLS (rediss)?`;
+  return new KombuError("unavailable", why, { cause: error });
+}
+
+function placeOf({ server, socketPath, sentinels }: RedisSettings): string {
+  if (socketPath !== undefined) return socketPath;
+  const places = sentinels.length > 0 ? sentinels : [server];
+  return places.map(({ host, port }) => `${host}:${port}`).join(", ");
+}
+
 /** A foreign error as one of ours. What is no answer of the server means that it cannot be reached. */
 export function fromRedisError(error: unknown, signal?: AbortSignal): unknown {
   if (isKombuError(error) || (signal?.aborted === true && error === signal.reason)) return error;

@@ -7,6 +7,7 @@ import type { RedisSettings } from "../redis-options.js";
 import type { TransportContext } from "../transport.js";
 import { linkSignals, Notifier, pause } from "../waiting.js";
 import {
+  fromOpeningError,
   fromRedisError,
   loadRedisClient,
   type RedisClient,
@@ -168,7 +169,7 @@ export class RedisLink {
       } catch (error) {
         failures += 1;
         generation?.drop(error);
-        this.#error = fromRedisError(error);
+        this.#error = fromOpeningError(error, this.#options.settings);
       }
       this.#current = undefined;
       this.#options.onLost();
