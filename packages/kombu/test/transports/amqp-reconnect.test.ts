@@ -71,8 +71,9 @@ describe.skipIf(isMissing("rabbitmq-programs"))("amqp over a connection that bre
       await until(() => consumer.seen.includes(round));
       proxy.cut();
     }
+    // The last cut may have taken an acknowledgement with it, so that its message comes once more.
+    await until(async () => (await past.simpleQueue(queue).qsize()) === 0);
     await consumer.end();
-    expect(await past.simpleQueue(queue).qsize()).toBe(0);
   });
 
   it("message.signal fires with lease_lost when the connection breaks, the late ack() is refused, and the message comes again", async () => {
