@@ -73,8 +73,11 @@ export const RENEW_STANDBY_SHARE = 2 / 3;
 /** How many leases long a thread renews for an event loop that says nothing: one that is blocked for longer will never go on. */
 export const RENEW_BLOCKED_LEASES = 10;
 
-/** How often a thread for renewals may fail to start before the event loop is left alone with them. */
+/** How often in a row a thread for renewals may fail to start, or die young, before the event loop is left alone with them. */
 export const RENEW_THREAD_STARTS = 5;
+
+/** How long such a thread must have had its broker, in milliseconds, so that its death is the first again: as long as the longest pause. */
+export const RENEW_THREAD_STEADY_MS = 10_000;
 
 /** How long such a thread may take to close its handle on the broker, in milliseconds, before it is ended. */
 export const RENEW_THREAD_CLOSE_MS = 5_000;

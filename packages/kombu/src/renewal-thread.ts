@@ -2,7 +2,12 @@ import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "
 import { type Clock, readClock } from "@pullqueue/core";
 import { backoffMs } from "./backoff.js";
 import { KombuError } from "./errors.js";
-import { RENEW_THREAD_BACKOFF, RENEW_THREAD_CLOSE_MS, RENEW_THREAD_STARTS } from "./limits.js";
+import {
+  RENEW_THREAD_BACKOFF,
+  RENEW_THREAD_CLOSE_MS,
+  RENEW_THREAD_STARTS,
+  RENEW_THREAD_STEADY_MS,
+} from "./limits.js";
 import type {
   FromRenewalThread,
   KeptTicket,
@@ -31,6 +36,8 @@ interface Line {
   readonly exited: Promise<void>;
 }
 
+const US_PER_MS = 1000;
+
 /** Sources have no built file beside them; theirs is where the build puts it. */
 const ENTRY = new URL(
   import.meta.url.endsWith(".ts") ? "../dist/renewal-worker.js" : "./renewal-worker.js",
@@ -40,7 +47,8 @@ const ENTRY = new URL(
 /**
  * Renews leases in a worker thread, with a handle of its own on the broker. The event loop goes on renewing as if there were none, and
  * tells the thread: that renews only what the loop has not when two thirds of a lease are over. So nothing is lost while a handler
- * blocks the loop, and nothing changes while it does not; a thread that dies is missed by nobody, and started again.
+ * blocks the loop, and nothing changes while it does not; a thread that dies is missed by nobody, and started again, ever later and not for
+ * ever when it dies young.
  *
  *     none ──first lease──> starting ──> ready ──close──> none
  *                              ^───── dies ──┘
@@ -54,6 +62,8 @@ export class RenewalThread implements LeaseStandby {
   #isTelling = false;
   #token: string | undefined;
   #line: Line | undefined;
+  /** Since when the thread has had its broker. Undefined: not yet. */
+  #readySinceUs: number | undefined;
   #failures = 0;
   #nextId = 1;
   #cancelRestart: (() => void) | undefined;
@@ -179,10 +189,10 @@ export class RenewalThread implements LeaseStandby {
       why = error;
     });
     const exited = new Promise<void>((resolve) => {
-      worker.once("exit", () => {
+      worker.once("exit", (code) => {
         port.close();
         resolve();
-        this.#ended(why);
+        this.#ended(why ?? new Error(`it ended with code ${code}`));
       });
     });
     worker.unref();
@@ -196,8 +206,13 @@ export class RenewalThread implements LeaseStandby {
   #ended(why: unknown): void {
     this.#line = undefined;
     if (this.#closing !== undefined) return;
-    this.#failures += 1;
     const { clock, random, warn } = this.#options;
+    const wasReady = this.#readySinceUs !== undefined;
+    const livedMs = (clock.nowUs() - (this.#readySinceUs ?? clock.nowUs())) / US_PER_MS;
+    this.#readySinceUs = undefined;
+    // One that was ready and died at once has failed like one that did not start: it would be started for ever.
+    if (livedMs >= RENEW_THREAD_STEADY_MS) this.#failures = 0;
+    this.#failures += 1;
     const restart = () => {
       this.#cancelRestart = undefined;
       if (this.#kept.size > 0) this.#start();
@@ -206,13 +221,13 @@ export class RenewalThread implements LeaseStandby {
     if (this.#failures < RENEW_THREAD_STARTS) {
       this.#cancelRestart = clock.timer(backoffMs(this.#failures, RENEW_THREAD_BACKOFF, random()), restart);
     } else {
-      const text = `the thread that renews leases does not start: ${String(why)}; handlers that block the event loop lose their messages. Mend that, or say leaseRenewal: "loop"`;
+      const text = `the thread that renews leases ${wasReady ? "dies whenever it has started" : "does not start"}: ${String(why)}; handlers that block the event loop lose their messages. Mend that, or say leaseRenewal: "loop"`;
       warn?.(new KombuError("internal", text, { cause: why }));
     }
   }
 
   #hear({ isReady, renewed, quiet }: FromRenewalThread): void {
-    if (isReady === true) this.#failures = 0;
+    if (isReady === true) this.#readySinceUs = this.#options.clock.nowUs();
     if (quiet !== undefined) this.#quieted.get(quiet)?.();
     const kept = renewed === undefined ? undefined : this.#kept.get(renewed.id);
     if (renewed === undefined || kept === undefined) return;

@@ -1,8 +1,10 @@
 import { once } from "node:events";
+import { readdirSync, readlinkSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
 import { openStore, systemClock } from "@pullqueue/core";
 import { Connection, type KombuError, type Message } from "@pullqueue/kombu";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { startChild } from "../src/child.js";
 import { programPath } from "../src/program-path.js";
 import { runProgram } from "../src/run-program.js";
@@ -26,7 +28,20 @@ async function fileWithMessage() {
     const { tasks } = await store.peek({ project: "default", queue: "work" }, { limit: 1 });
     return tasks[0];
   };
-  return { url, task, [Symbol.dispose]: () => folder[Symbol.dispose]() };
+  /** How many handles this process has on it. */
+  const openTimes = () => openFiles().filter((open) => open === path).length;
+  return { url, task, openTimes, [Symbol.dispose]: () => folder[Symbol.dispose]() };
+}
+
+/** What this process has open, where the system tells. */
+function openFiles(): readonly string[] {
+  return readdirSync("/proc/self/fd").flatMap((number) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${number}`)];
+    } catch {
+      return []; // Closed meanwhile.
+    }
+  });
 }
 
 /** Nothing runs in this thread meanwhile. */
@@ -101,6 +116,35 @@ describe("the thread that renews leases", PATIENCE, () => {
     }
     expect(warnings.map(({ code }) => code)).toEqual(["internal"]);
     expect(warnings[0]?.message).toMatch(/leaseRenewal: "loop"/);
+  });
+
+  test("is not started for ever when it dies whenever it is ready", async () => {
+    using file = await fileWithMessage();
+    let onWarning: (warning: KombuError) => void = () => {};
+    const warned = new Promise<KombuError>((resolve) => {
+      onWarning = resolve;
+    });
+    let [starts, readyMs] = [0, 0];
+    const kill = async (worker: Worker) => {
+      starts += 1;
+      const startMs = performance.now();
+      // Only our own end hears when it is ready. The first has opened the file by then; later ones take over its handle, but are as fast.
+      if (starts === 1) await vi.waitUntil(() => file.openTimes() > 1, { timeout: READY_MS, interval: 20 });
+      if (starts === 1) readyMs = performance.now() - startMs;
+      await setTimeout(starts === 1 ? 2 * readyMs : 3 * readyMs);
+      await worker.terminate();
+    };
+    process.on("worker", kill);
+    try {
+      await using connection = new Connection(file.url(60_000), { onWarning });
+      const message = await take(connection);
+      expect((await warned).message).toMatch(/^the thread that renews leases .* it ended with code 1; .*/);
+      expect(starts).toBe(5);
+      expect(message.signal.aborted).toBe(false);
+      await message.ack();
+    } finally {
+      process.off("worker", kill);
+    }
   });
 
   test("does not keep a process alive that holds a message and has nothing to do", async () => {
