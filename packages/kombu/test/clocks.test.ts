@@ -16,6 +16,12 @@ describe("LamportClock", () => {
     }
   });
 
+  it("adjust() believes no number so great that ours would lose its last digit beyond it", () => {
+    const most = 2 ** 52 - 1;
+    expect(new LamportClock().adjust(most)).toBe(most + 1);
+    expect(new LamportClock().adjust(most + 1)).toBe(1);
+  });
+
   it("sortHeap() gives the latest event, and of several the one with the lowest process id", () => {
     const clock = new LamportClock();
     const [a, b, c] = [[5, "b:1"] as const, [5, "a:1", "more"] as const, [4, "0:1"] as const];

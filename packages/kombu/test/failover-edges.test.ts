@@ -73,6 +73,18 @@ describe("failover at its edges", () => {
     expect(closed).toBe(1);
   });
 
+  it("a connection with one place that was switched to another stays there though that fails", async () => {
+    const [one, other] = brokers();
+    await using connection = new Connection([one.target]);
+    await connection.connect();
+    await connection.switch(other.target);
+    other.leave();
+    await expect(connection.connect()).rejects.toMatchObject({ code: "unavailable" });
+    other.comeBack();
+    await connection.connect();
+    expect([one.opened, other.opened]).toEqual([1, 2]);
+  });
+
   it("a transport that does not reach its broker is closed", async () => {
     const [one, other] = brokers();
     let closed = 0;

@@ -1,6 +1,9 @@
 import { manualClock, openMemoryStore, QueueError } from "@pullqueue/core";
-import { Connection, isLeaseLost, VirtualTransport } from "@pullqueue/kombu";
+import { Connection, isLeaseLost, isTimeout, VirtualTransport } from "@pullqueue/kombu";
 import { describe, expect, test } from "vitest";
+import { LeaseKeeper } from "../src/lease-keeper.js";
+import type { Lease } from "../src/transport.js";
+import { settled } from "./support.js";
 
 const LEASE_MS = 60_000;
 const LEASE = {
@@ -144,5 +147,52 @@ describe("LeaseKeeper", () => {
     // Renewed at half of the first lease; the tries after that do not fall on the end of the second by themselves.
     await advance(LEASE_MS - 3_000, 700);
     expect(isLeaseLost(signal.reason)).toBe(true);
+  });
+});
+
+/** A keeper by itself, of one lease of a minute that began now, and what becomes of it. */
+function keeping({ holdMsMax }: { readonly holdMsMax?: number } = {}) {
+  const clock = manualClock();
+  const delivery = { deliveryTag: "t", leaseEndsAtUs: clock.nowUs() + LEASE_MS * 1000 } as Lease;
+  const told: unknown[] = [];
+  const renewedAtMs: number[] = [];
+  const startUs = clock.nowUs();
+  const tell = (error: unknown) => void told.push(error);
+  const holder = { delivery, interrupt: tell, lose: tell };
+  const extend = async () => {
+    renewedAtMs.push((clock.nowUs() - startUs) / 1000);
+    Object.assign(delivery, { leaseEndsAtUs: clock.nowUs() + LEASE_MS * 1000 });
+  };
+  const keeper = new LeaseKeeper({ clock, extend, holdMsMax });
+  const advance = async (ms: number) => {
+    clock.advance(ms);
+    await settled();
+  };
+  return { keeper, holder, clock, told, renewedAtMs, advance };
+}
+
+describe("LeaseKeeper: how long", () => {
+  test("holdMsMax ends renewing when it is over, not when the next renewal would be due", async () => {
+    const { keeper, holder, told, renewedAtMs, advance } = keeping({ holdMsMax: 45_000 });
+    keeper.keep(holder);
+    await advance(30_000);
+    await advance(14_999);
+    expect([renewedAtMs, told]).toEqual([[30_000], []]);
+    await advance(1);
+    expect(told).toSatisfy(([error]) => isTimeout(error));
+    await advance(LEASE_MS * 2);
+    expect([renewedAtMs.length, told.length]).toEqual([1, 1]);
+  });
+
+  test("terms say how long the lease is and until when it is kept, whatever is left of both", async () => {
+    const { keeper, holder, clock, told, renewedAtMs, advance } = keeping();
+    await advance(LEASE_MS / 2);
+    keeper.keep(holder, { lengthUs: LEASE_MS * 1000, untilUs: clock.nowUs() + 10_000_000 });
+    await advance(0);
+    expect([renewedAtMs, told]).toEqual([[LEASE_MS / 2], []]);
+    await advance(9_999);
+    expect(told).toEqual([]);
+    await advance(1);
+    expect(told).toSatisfy(([error]) => isTimeout(error));
   });
 });

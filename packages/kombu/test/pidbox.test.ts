@@ -1,6 +1,8 @@
+import { QueueError } from "@pullqueue/core";
 import { Connection, KombuError, type PidboxNodeOptions } from "@pullqueue/kombu";
 import { describe, expect, it, vi } from "vitest";
 import { readRequest } from "../src/pidbox/read-request.js";
+import { storeWith } from "./support.js";
 
 /** A node that listens, its mailbox, and what it was told of. */
 async function nodeWith(
@@ -92,6 +94,23 @@ describe("Mailbox", () => {
     declareOnce.mockRejectedValueOnce(new KombuError("permission_denied", "not yet"));
     await expect(mailbox.multiCall("ping")).rejects.toMatchObject({ code: "permission_denied" });
     expect(await mailbox.multiCall("ping", {}, { timeoutMs: 1_000 })).toEqual([]);
+  });
+
+  it("cast() to a node that is not there makes no queue that would keep the request for ever", async () => {
+    const { store, connect } = storeWith();
+    await using connection = connect();
+    const mailbox = connection.mailbox("m");
+    await mailbox.cast(["nobody"], "ping");
+    expect((await store.listQueues("p")).queues).toEqual([]);
+  });
+
+  it("cast() fails where it cannot be known whether the node is there", async () => {
+    const { connect } = storeWith(() => ({
+      getQueue: () => Promise.reject(new QueueError("permission_denied", "writers only")),
+    }));
+    await using connection = connect();
+    const cast = connection.mailbox("m").cast(["node"], "ping");
+    await expect(cast).rejects.toMatchObject({ code: "permission_denied" });
   });
 
   it("a request that could not be sent in time is a timeout, and no call without replies", async () => {

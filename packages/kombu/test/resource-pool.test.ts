@@ -114,6 +114,46 @@ describe("ResourcePool.acquire()", () => {
     expect((await next).resource).toBe(7);
   });
 
+  test("acquire() that ends while its resource is being made keeps that one, and makes no second", async () => {
+    const makings = [deferred<number>(), deferred<number>()];
+    let made = 0;
+    const { pool, closed, counts } = poolOf({ limit: 2 }, { create: () => makings[made++]!.promise });
+    const stop = new AbortController();
+    const given = pool.acquire({ signal: stop.signal });
+    stop.abort("enough");
+    await expect(given).rejects.toBe("enough");
+    makings[0]!.resolve(7);
+    await settled();
+    expect([closed, counts()]).toEqual([[], { size: 1, inUse: 0, waiting: 0 }]);
+    expect([(await pool.acquire({ timeoutMs: 0 })).resource, made]).toEqual([7, 1]);
+  });
+
+  test("a resource that is ready after its user has gone and a reset has come is closed", async () => {
+    const making = deferred<number>();
+    const { pool, closed, counts } = poolOf({ limit: 1 }, { create: () => making.promise });
+    const stop = new AbortController();
+    const given = pool.acquire({ signal: stop.signal });
+    stop.abort("enough");
+    await expect(given).rejects.toBe("enough");
+    await pool.resize(1, { reset: true });
+    making.resolve(7);
+    await settled();
+    expect([closed, counts()]).toEqual([[7], { size: 0, inUse: 0, waiting: 0 }]);
+  });
+
+  test("a resource that cannot be made after its user has gone leaves its slot to who waits", async () => {
+    const making = deferred<number>();
+    const creates = [() => making.promise, () => 8];
+    const { pool, clock, counts } = poolOf({ limit: 1 }, { create: () => creates.shift()!() });
+    const late = expect(pool.acquire({ timeoutMs: 10 })).rejects.toMatchObject({ code: "timeout" });
+    clock.advance(10);
+    await late;
+    const next = pool.acquire();
+    making.reject(new Error("unreachable"));
+    expect((await next).resource).toBe(8);
+    expect(counts()).toEqual({ size: 1, inUse: 1, waiting: 0 });
+  });
+
   test("acquire() gives the slot back when a resource cannot be made or prepared", async () => {
     const failing = poolOf({ limit: 1 }, { create: () => Promise.reject(new Error("unreachable")) });
     await expect(failing.pool.acquire()).rejects.toThrow("unreachable");

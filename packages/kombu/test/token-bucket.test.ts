@@ -15,6 +15,15 @@ describe("TokenBucket", () => {
     expect([bucket.canConsume(4), bucket.canConsume(3), bucket.expectedTimeMs(0)]).toEqual([false, true, 0]);
   });
 
+  test("expectedTimeMs() is rounded up, so that whoever waits for it waits once", () => {
+    const clock = manualClock();
+    const bucket = new TokenBucket(3, 1, clock);
+    bucket.canConsume();
+    expect(bucket.expectedTimeMs()).toBe(334);
+    clock.advance(334);
+    expect(bucket.canConsume()).toBe(true);
+  });
+
   test("consume() waits until there are enough, or until its signal fires", async () => {
     const clock = manualClock();
     const bucket = new TokenBucket(1, 1, clock);

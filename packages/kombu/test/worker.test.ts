@@ -142,6 +142,47 @@ describe("ConsumerMixin", () => {
     expect(listening()).toBe(before);
   });
 
+  test("work that ends with the reason of the stop has ended in time: nobody is told that it was abandoned", async () => {
+    const { connect } = storeWith();
+    await using connection = connect();
+    const errors: unknown[] = [];
+    let isWorking = false;
+    class Program extends ConsumerMixin {
+      getConsumers(consumer: ConsumerFactory) {
+        return [consumer(queue, { callbacks: [() => {}] })];
+      }
+      override onError(error: unknown) {
+        errors.push(error);
+      }
+      protected override work(_consumers: readonly Consumer[], { stopping }: WorkSignals) {
+        isWorking = true;
+        return new Promise<void>((_, reject) => {
+          stopping.addEventListener("abort", () => reject(stopping.reason));
+        });
+      }
+    }
+    const program = new Program(connection);
+    const running = program.run();
+    await vi.waitUntil(() => isWorking);
+    await program.stop();
+    await running;
+    expect(errors).toEqual([]);
+  });
+
+  test("work that fails without a reason ends run() as any other failure does", async () => {
+    const { connect } = storeWith();
+    await using connection = connect();
+    class Program extends ConsumerMixin {
+      getConsumers(consumer: ConsumerFactory) {
+        return [consumer(queue, { callbacks: [() => {}] })];
+      }
+      protected override work() {
+        return Promise.reject();
+      }
+    }
+    await expect(new Program(connection).run()).rejects.toBeUndefined();
+  });
+
   test("stop() ends the pause between two rounds", async () => {
     const { connect } = brokerAway(100);
     await using connection = connect();

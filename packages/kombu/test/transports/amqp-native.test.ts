@@ -69,6 +69,12 @@ describe.skipIf(isMissing("rabbitmq-programs"))("amqp", async () => {
     await serving;
   });
 
+  it("call() to a queue that is not there fails at once, not when its time is up", async () => {
+    const rpc = connect().rpc(name(), { timeoutMs: 600_000 });
+    await expect(rpc.call(1)).rejects.toMatchObject({ code: "unroutable" });
+    await rpc.close();
+  });
+
   it("bindTo() lets one exchange feed another, and unbindFrom() ends that", async () => {
     const connection = connect();
     const [source, target] = [new Exchange(name(), "topic"), new Exchange(name(), "fanout")];

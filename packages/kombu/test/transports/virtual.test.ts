@@ -59,6 +59,48 @@ describe("VirtualTransport", () => {
     for (const queue of ["one", "two", "three"]) expect(await sizeOf(store, queue)).toBe(1);
   });
 
+  test.each([
+    ["no queue took it", ["one", "two"], ["unavailable"]],
+    ["one queue will never take it", ["one", "two"], ["unavailable", "permission_denied"]],
+  ] as const)("publish() is not tried again where %s", async (_why, failing, codes) => {
+    const asked: string[] = [];
+    const { connect } = storeWith((real) => ({
+      async insert(queue, tasks, options) {
+        asked.push(queue.queue);
+        const index = (failing as readonly string[]).indexOf(queue.queue);
+        if (index >= 0) throw new QueueError(codes[index] ?? codes[0], "away");
+        return real.insert(queue, tasks, options);
+      },
+    }));
+    await using connection = connect();
+    const names = codes.length > 1 ? ["one", "two", "three"] : ["one", "two"];
+    const exchange = await declareFanout(connection, ...names);
+    const failure = connection.producer({ exchange }).publish("hi");
+    await expect(failure).rejects.toMatchObject({ code: "unavailable", queues: failing });
+    expect(asked).toEqual(names);
+  });
+
+  test("publish() tries a queue that stays away three times in all, and then names it", async () => {
+    let calls = 0;
+    const { clock, connect } = storeWith((real) => ({
+      async insert(queue, tasks, options) {
+        if (queue.queue === "one") return real.insert(queue, tasks, options);
+        calls += 1;
+        throw new QueueError("unavailable", "away");
+      },
+    }));
+    await using connection = connect();
+    const exchange = await declareFanout(connection, "one", "two");
+    let failure: unknown;
+    const publishing = connection.producer({ exchange }).publish("hi");
+    void publishing.catch((error: unknown) => (failure = error));
+    await vi.waitFor(() => {
+      clock.advance(1_000);
+      expect(failure).toMatchObject({ code: "unavailable", queues: ["two"] });
+    });
+    expect(calls).toBe(3);
+  });
+
   test("publish() gives each queue's copy a key and a delivery tag of its own", async () => {
     const inserted: { key: string | undefined; tag: string }[] = [];
     const { connect } = storeWith((real) => ({
