@@ -11,7 +11,8 @@ import { KombuError } from "../errors.js";
 import { REDIS_PATIENCE_MS } from "../limits.js";
 import { topicMatches } from "../routing.js";
 import type { DeadLetterTarget, Topology } from "../transport.js";
-import { checkExchange, checkQueue, isGiven } from "./declaration-rules.js";
+import { checkQueue } from "./declaration-rules.js";
+import { checkUnused, DeclaredExchanges } from "./declared-exchanges.js";
 import type { RedisFanout } from "./redis-fanout.js";
 import type { RedisLayout, StoredBinding } from "./redis-layout.js";
 import type { RedisLink, RedisSockets } from "./redis-link.js";
@@ -32,7 +33,7 @@ export interface RedisTopologyParts {
  */
 export class RedisTopology implements Topology {
   readonly #parts: RedisTopologyParts;
-  readonly #exchanges = new Map<string, ExchangeDefinition>();
+  readonly #exchanges = new DeclaredExchanges();
   readonly #queues = new Map<string, QueueDefinition>();
   /** Members of sets that were added here, by the sets' names. */
   readonly #members = new Map<string, Set<string>>();
@@ -43,7 +44,7 @@ export class RedisTopology implements Topology {
 
   /** `not_found` for an exchange that was not declared here. */
   typeOf(exchange: string): ExchangeType {
-    return this.#exchange(exchange).type;
+    return this.#exchanges.get(exchange).type;
   }
 
   /** The queues that get a message, in the order of their names. */
@@ -79,11 +80,7 @@ export class RedisTopology implements Topology {
   }
 
   async declareExchange(exchange: ExchangeDefinition, passive: boolean): Promise<void> {
-    const { name } = exchange;
-    if (isGiven(name)) return;
-    if (passive) return void this.#exchange(name);
-    checkExchange(exchange, this.#exchanges.get(name));
-    this.#exchanges.set(name, exchange);
+    this.#exchanges.declare(exchange, passive);
   }
 
   async declareQueue(queue: QueueDefinition, passive: boolean, signal?: AbortSignal): Promise<QueueState> {
@@ -100,7 +97,7 @@ export class RedisTopology implements Topology {
   async bind(binding: BindingDefinition): Promise<void> {
     const { exchange, queue, routingKey } = binding;
     if (exchange === "") return;
-    const { type } = this.#exchange(exchange);
+    const { type } = this.#exchanges.get(exchange);
     const { layout, fanout } = this.#parts;
     const member = layout.member(routingKey, queue, type === "topic");
     await this.#call(async (sockets) => {
@@ -126,13 +123,7 @@ export class RedisTopology implements Topology {
   async deleteExchange(name: string, options: { readonly ifUnused?: boolean } = {}): Promise<void> {
     const { layout, fanout } = this.#parts;
     await this.#call(async (sockets) => {
-      const [bound] = options.ifUnused === true ? await this.#bindings(name, sockets.main) : [];
-      if (bound !== undefined) {
-        throw new KombuError(
-          "precondition_failed",
-          `exchange ${JSON.stringify(name)} is in use: queue ${JSON.stringify(bound.queue)} is bound to it; unbind it first`,
-        );
-      }
+      if (options.ifUnused === true) checkUnused(name, await this.#bindings(name, sockets.main));
       this.#members.delete(layout.bindings(name));
       await fanout.deleteExchange(name, sockets);
       await sockets.main.call("DEL", layout.bindings(name));
@@ -147,7 +138,7 @@ export class RedisTopology implements Topology {
       const removed = await this.#purge(name, sockets);
       this.#queues.delete(name);
       await fanout.unbind(name, undefined, undefined, sockets);
-      for (const exchange of this.#exchanges.keys()) {
+      for (const exchange of this.#exchanges.names()) {
         const key = layout.bindings(exchange);
         const members = (await sockets.main.call("SMEMBERS", key)) as readonly string[];
         const own = members.filter((member) => layout.readMember(member)?.queue === name);
@@ -212,15 +203,6 @@ export class RedisTopology implements Topology {
     const { layout } = this.#parts;
     const members = (await main.call("SMEMBERS", layout.bindings(exchange))) as readonly string[];
     return members.map((member) => layout.readMember(member)).filter((binding) => binding !== undefined);
-  }
-
-  #exchange(name: string): ExchangeDefinition {
-    const exchange = this.#exchanges.get(name);
-    if (exchange !== undefined) return exchange;
-    throw new KombuError(
-      "not_found",
-      `there is no exchange ${JSON.stringify(name)} in this connection; declare it first (the types of exchanges live in the process that declares them)`,
-    );
   }
 
   #number(queue: string, argument: string): number | undefined {

@@ -17,14 +17,15 @@ import type {
 import { isKombuError, KombuError } from "../errors.js";
 import { BindingTable } from "../routing.js";
 import type { DeadLetterTarget, Topology } from "../transport.js";
-import { checkExchange, checkQueue, isGiven } from "./declaration-rules.js";
+import { checkQueue } from "./declaration-rules.js";
+import { checkUnused, DeclaredExchanges } from "./declared-exchanges.js";
 import { atDoor } from "./virtual-door.js";
 
 /** Exchanges and bindings of one process, and queues of a store. */
 export class VirtualTopology implements Topology {
   readonly #store: QueueStore & QueueAdmin;
   readonly #project: string;
-  readonly #exchanges = new Map<string, ExchangeDefinition>();
+  readonly #exchanges = new DeclaredExchanges();
   readonly #queues = new Map<string, QueueDefinition>();
   readonly #bindings = new BindingTable();
 
@@ -36,7 +37,7 @@ export class VirtualTopology implements Topology {
   /** The queues that a message goes to. `not_found` for an exchange that was not declared here. */
   lookup(exchange: string, routingKey: string): readonly string[] {
     if (exchange === "") return [routingKey];
-    const { type } = this.#exchange(exchange);
+    const { type } = this.#exchanges.get(exchange);
     return this.#bindings.lookup(exchange, type, routingKey);
   }
 
@@ -70,11 +71,7 @@ export class VirtualTopology implements Topology {
   }
 
   async declareExchange(exchange: ExchangeDefinition, passive: boolean): Promise<void> {
-    const { name } = exchange;
-    if (isGiven(name)) return;
-    if (passive) return void this.#exchange(name);
-    checkExchange(exchange, this.#exchanges.get(name));
-    this.#exchanges.set(name, exchange);
+    this.#exchanges.declare(exchange, passive);
   }
 
   async declareQueue(queue: QueueDefinition, passive: boolean, signal?: AbortSignal): Promise<QueueState> {
@@ -89,7 +86,7 @@ export class VirtualTopology implements Topology {
 
   async bind(binding: BindingDefinition): Promise<void> {
     if (binding.exchange === "") return;
-    this.#exchange(binding.exchange);
+    this.#exchanges.get(binding.exchange);
     this.#bindings.add(binding);
   }
 
@@ -98,13 +95,7 @@ export class VirtualTopology implements Topology {
   }
 
   async deleteExchange(name: string, options: { readonly ifUnused?: boolean } = {}): Promise<void> {
-    const bound = this.#bindings.bindings(name);
-    if (options.ifUnused === true && bound.length > 0) {
-      throw new KombuError(
-        "precondition_failed",
-        `exchange ${JSON.stringify(name)} is in use: queue ${JSON.stringify(bound[0]!.queue)} is bound to it; unbind it first`,
-      );
-    }
+    if (options.ifUnused === true) checkUnused(name, this.#bindings.bindings(name));
     this.#exchanges.delete(name);
     this.#bindings.removeExchange(name);
   }
@@ -128,15 +119,6 @@ export class VirtualTopology implements Topology {
   async count(queue: string, signal?: AbortSignal): Promise<number> {
     const { messageCount } = await this.#state(queue, signal);
     return messageCount ?? 0;
-  }
-
-  #exchange(name: string): ExchangeDefinition {
-    const exchange = this.#exchanges.get(name);
-    if (exchange !== undefined) return exchange;
-    throw new KombuError(
-      "not_found",
-      `there is no exchange ${JSON.stringify(name)} in this connection; declare it first (exchanges live in the process that declares them)`,
-    );
   }
 
   async #state(name: string, signal: AbortSignal | undefined): Promise<QueueState> {
