@@ -5,7 +5,7 @@ import type { GivenUp } from "./dead-letter-policy.js";
 import type { DeliveryQueue } from "./delivery-queue.js";
 import { isAway, KombuError } from "./errors.js";
 import { giveBackAll, type Holding } from "./holding.js";
-import { RECEIVE_MS_MAX, RECONNECT_BACKOFF, REQUEUE_BACKOFF } from "./limits.js";
+import { ACKNOWLEDGING_MAX, RECEIVE_MS_MAX, RECONNECT_BACKOFF, REQUEUE_BACKOFF } from "./limits.js";
 import type { Message } from "./message.js";
 import type { DeathReason } from "./transport.js";
 import { pause, Running } from "./waiting.js";
@@ -61,6 +61,8 @@ export class ConsumerRun<T = unknown> {
   readonly #inHand = new Set<Holding>();
   readonly #warn = failureWarnings();
   #active = 0;
+  /** Acknowledgements on their way for handlers that have ended. */
+  #acknowledging = 0;
   /** How often in a row messages could not be acknowledged before their handlers. */
   #refusals = 0;
 
@@ -109,7 +111,8 @@ export class ConsumerRun<T = unknown> {
       try {
         this.#startHandlers();
         const room = received.room ?? this.#concurrency - this.#active - received.waiting;
-        if (room <= 0 || !received.canReceive) await received.changed.wait(undefined, signal);
+        if (room <= 0 || !received.canReceive || !received.isThirsty)
+          await received.changed.wait(undefined, signal);
         else await received.fill({ max: room, waitMs: RECEIVE_MS_MAX, signal });
         failures = 0;
       } catch (error) {
@@ -164,6 +167,19 @@ export class ConsumerRun<T = unknown> {
     await holding.left; // The handler has begun to settle it; who knows what comes of it.
     const againInMs = failure === undefined ? undefined : this.#pauseAfter(holding, failure);
     if (failure !== undefined && !failure.isTold) this.#report(failure.error, message, againInMs);
+    const settled = this.#settle(holding, message, failure, againInMs);
+    // The next handler does not wait for this one's acknowledgement, so that many travel together; but for as many as that it does.
+    if (failure !== undefined || this.#acknowledging >= ACKNOWLEDGING_MAX) return settled;
+    this.#acknowledging += 1;
+    void this.#running.during(() => settled).finally(() => (this.#acknowledging -= 1));
+  }
+
+  async #settle(
+    holding: Holding,
+    message: Message<T>,
+    failure: Failure | undefined,
+    againInMs: number | undefined,
+  ): Promise<void> {
     try {
       if (failure !== undefined) await this.#settleFailed(holding, message, failure, againInMs);
       else if (holding.isOpen && this.#context.settles) await holding.settle({ kind: "acknowledged" });

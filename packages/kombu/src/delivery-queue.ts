@@ -78,6 +78,11 @@ export class DeliveryQueue {
     return Math.max(0, this.prefetchCount - this.#held.size - this.#requested);
   }
 
+  /** Whether receiving is worth a call now: not for each bit of room while messages wait, for then a call would bring one at a time. */
+  get isThirsty(): boolean {
+    return this.#waiting.length === 0 || (this.room ?? 1) * 2 >= this.prefetchCount;
+  }
+
   get canReceive(): boolean {
     return this.room !== 0 && this.#owner.queueNames().length > 0;
   }

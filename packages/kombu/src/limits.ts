@@ -103,6 +103,9 @@ export const TIMEOUT_MS_MAX = 2_147_483_647;
 /** How long one receive waits at most when its caller waits without end, in milliseconds. It is begun again after that. */
 export const RECEIVE_MS_MAX = 60_000;
 
+/** Handlers that `run` has done and whose acknowledgements are on their way, before the next handler waits for one of them. */
+export const ACKNOWLEDGING_MAX = 100;
+
 /** Most definitions that a connection remembers to have declared; the oldest is declared again. */
 export const DECLARED_MAX = 10_000;
 

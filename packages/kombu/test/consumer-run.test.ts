@@ -54,6 +54,54 @@ describe("ConsumerRun", () => {
     expect(calls).toBeLessThan(10);
   });
 
+  test("handlers do not wait for acknowledgements on their way, up to a hundred of them, and the run's end waits for all", async () => {
+    let release = () => {};
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const { connect, store } = storeWith((real) => ({
+      async delete(...call) {
+        await held;
+        return real.delete(...call);
+      },
+    }));
+    await using connection = connect();
+    const producer = connection.producer({ routingKey: "q" });
+    for (let number = 0; number < 150; number++) await producer.publish(number);
+    const stop = new AbortController();
+    let calls = 0;
+    const consumer = connection.consumer(new Queue("q"), { prefetchCount: 150 });
+    const running = consumer.run(() => calls++, { signal: stop.signal });
+    await expect.poll(() => calls).toBe(101);
+    await settled();
+    expect(calls).toBe(101);
+    stop.abort();
+    release();
+    await running;
+    expect((await store.getQueue(KEY, { stats: true })).stats?.totalTasks).toBe(150 - calls);
+  });
+
+  test("messages that are handled one by one are not received one by one", async () => {
+    let leases = 0;
+    const { connect } = storeWith((real) => ({
+      async lease(...call) {
+        leases += 1;
+        return real.lease(...call);
+      },
+    }));
+    await using connection = connect();
+    const producer = connection.producer({ routingKey: "q" });
+    for (let number = 0; number < 100; number++) await producer.publish(number);
+    const stop = new AbortController();
+    let calls = 0;
+    const consumer = connection.consumer(new Queue("q"), { prefetchCount: 20 });
+    const handler = async () => {
+      await new Promise(setImmediate);
+      calls += 1;
+      if (calls === 100) stop.abort();
+    };
+    await consumer.run(handler, { signal: stop.signal });
+    expect(leases).toBeLessThanOrEqual(12);
+  });
+
   test("a message whose last handler never came to an end is rejected without another one", async () => {
     const errors: unknown[] = [];
     const { connect, clock, store } = storeWith();
