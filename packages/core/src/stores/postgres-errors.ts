@@ -1,7 +1,7 @@
 import { QueueError } from "../errors.js";
 
-/** How soon trying again makes sense, in milliseconds: a restart takes seconds, but a network is back at once. */
-const RETRY_AFTER_MS = 500;
+/** How soon trying again makes sense, in milliseconds: a restart takes seconds, a failover a few more. */
+const RETRY_AFTER_MS = 1000;
 
 const AGAIN = "try again, and look at the database if it lasts";
 
