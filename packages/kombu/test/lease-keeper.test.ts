@@ -150,7 +150,7 @@ describe("LeaseKeeper", () => {
   });
 });
 
-/** A keeper by itself, of one lease of a minute that began now, and what becomes of it. */
+/** A keeper by itself, with a standby that writes down what it hears, of one lease of a minute that began now, and what becomes of it. */
 function keeping({ holdMsMax }: { readonly holdMsMax?: number } = {}) {
   const clock = manualClock();
   const delivery = { deliveryTag: "t", leaseEndsAtUs: clock.nowUs() + LEASE_MS * 1000 } as Lease;
@@ -163,12 +163,20 @@ function keeping({ holdMsMax }: { readonly holdMsMax?: number } = {}) {
     renewedAtMs.push((clock.nowUs() - startUs) / 1000);
     Object.assign(delivery, { leaseEndsAtUs: clock.nowUs() + LEASE_MS * 1000 });
   };
-  const keeper = new LeaseKeeper({ clock, extend, holdMsMax });
+  const heard: string[] = [];
+  const standby = {
+    keep: () => void heard.push("keep"),
+    drop: () => void heard.push("drop"),
+    refresh: () => {},
+    quiet: async () => {},
+    close: async () => {},
+  };
+  const keeper = new LeaseKeeper({ clock, extend, standby, holdMsMax });
   const advance = async (ms: number) => {
     clock.advance(ms);
     await settled();
   };
-  return { keeper, holder, clock, told, renewedAtMs, advance };
+  return { keeper, holder, clock, told, renewedAtMs, heard, advance };
 }
 
 describe("LeaseKeeper: how long", () => {
@@ -194,5 +202,25 @@ describe("LeaseKeeper: how long", () => {
     expect(told).toEqual([]);
     await advance(1);
     expect(told).toSatisfy(([error]) => isTimeout(error));
+  });
+
+  test("the standby hears of each lease that is kept, of each renewal, and once that it is dropped", async () => {
+    const { keeper, holder, renewedAtMs, heard, advance } = keeping();
+    keeper.keep(holder);
+    await advance(LEASE_MS / 2);
+    expect(heard).toEqual(["keep", "keep"]);
+    keeper.drop(holder);
+    keeper.drop(holder);
+    await advance(LEASE_MS * 2);
+    expect([heard, renewedAtMs.length]).toEqual([["keep", "keep", "drop"], 1]);
+  });
+
+  test("a lease that never ends needs no renewal, and nobody hears of it", async () => {
+    const { keeper, holder, renewedAtMs, heard, advance } = keeping();
+    Object.assign(holder.delivery, { leaseEndsAtUs: undefined });
+    keeper.keep(holder);
+    await advance(LEASE_MS * 2);
+    keeper.drop(holder);
+    expect([renewedAtMs, heard]).toEqual([[], []]);
   });
 });

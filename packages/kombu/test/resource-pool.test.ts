@@ -1,7 +1,7 @@
 import { getEventListeners } from "node:events";
 import { manualClock } from "@pullqueue/core";
 import { isClosed, KombuError, type PoolOptions, type ResourceKind, ResourcePool } from "@pullqueue/kombu";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { settled } from "./support.js";
 
 /** A pool of numbers, in the order in which they were made, and which of them were closed. */
@@ -40,7 +40,9 @@ describe("ResourcePool.acquire()", () => {
     expect([one.resource, two.resource]).toEqual([0, 1]);
     const refusal = await pool.acquire({ timeoutMs: 0 }).catch((error: unknown) => error);
     expect(refusal).toMatchObject(exhausted);
-    expect(String(refusal)).toMatch(/all 2 numbers of the pool are in use.*release them sooner/);
+    expect(String(refusal)).toMatch(
+      /all 2 numbers of the pool are in use and none was asked to wait for.*release them sooner/,
+    );
     expect(counts()).toEqual({ size: 2, inUse: 2, waiting: 0 });
     await one.release();
     expect((await pool.acquire({ timeoutMs: 0 })).resource).toBe(0);
@@ -68,6 +70,18 @@ describe("ResourcePool.acquire()", () => {
     await Promise.all([released, ...users]);
     expect(order).toEqual(["first", "second"]);
     expect(counts()).toEqual({ size: 1, inUse: 0, waiting: 0 });
+  });
+
+  test("acquire() lets any number of users wait without Node's warning of a leak", async () => {
+    const { pool } = poolOf({ limit: 1 });
+    await pool.acquire();
+    const warn = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+    const waiting = Array.from({ length: 20 }, () => pool.acquire());
+    const outcomes = Promise.allSettled(waiting);
+    await pool.close({ timeoutMs: 0 });
+    expect(new Set((await outcomes).map(({ status }) => status))).toEqual(new Set(["rejected"]));
+    expect(warn).not.toHaveBeenCalled();
+    warn.mockRestore();
   });
 
   test("acquire() waits half a minute unless told otherwise, and then leaves the row", async () => {
@@ -168,6 +182,36 @@ describe("ResourcePool.acquire()", () => {
     expect(closed).toEqual([0]);
     isBad = false;
     expect((await pool.acquire({ timeoutMs: 0 })).resource).toBe(1);
+  });
+
+  test("a resource is prepared when it has been made, and made when the broken one before it is closed", async () => {
+    const events: string[] = [];
+    const closing = deferred<void>();
+    let isBroken = false;
+    let made = 0;
+    const { pool } = poolOf(
+      { limit: 1 },
+      {
+        create: async () => {
+          events.push(`make ${made}`);
+          return made++;
+        },
+        prepare: async (resource) => void events.push(`prepare ${resource}`),
+        isUsable: (resource) => !isBroken || resource !== 0,
+        close: (resource) => {
+          events.push(`close ${resource}`);
+          return closing.promise;
+        },
+      },
+    );
+    await (await pool.acquire()).release();
+    isBroken = true;
+    const second = pool.acquire();
+    await settled();
+    expect(events).toEqual(["make 0", "prepare 0", "close 0"]);
+    closing.resolve();
+    expect((await second).resource).toBe(1);
+    expect(events.slice(3)).toEqual(["make 1", "prepare 1"]);
   });
 
   test("acquire() passes over what has become unusable while it was idle", async () => {
