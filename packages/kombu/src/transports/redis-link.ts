@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { Clock } from "@pullqueue/core";
 import { type BackoffPolicy, backoffMs } from "../backoff.js";
 import { isKombuError, KombuError } from "../errors.js";
@@ -72,6 +73,7 @@ export class RedisLink {
   #running: Promise<void> | undefined;
 
   constructor(options: RedisLinkOptions) {
+    setMaxListeners(0, this.#stop.signal); // Each call that waits listens; Node would suspect a leak at eleven.
     this.#options = options;
     this.#clock = options.context.clock;
     this.#changed = new Notifier(this.#clock);

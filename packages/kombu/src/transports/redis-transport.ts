@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { Clock } from "@pullqueue/core";
 import { sendDeadLetter } from "../dead-letter.js";
 import { KombuError } from "../errors.js";
@@ -64,6 +65,7 @@ export class RedisTransport implements Transport {
   #closing: Promise<void> | undefined;
 
   constructor(settings: RedisSettings, context: TransportContext) {
+    setMaxListeners(0, this.#stop.signal); // Each receive that waits listens; Node would suspect a leak at eleven.
     const { clock } = context;
     const layout = new RedisLayout(settings);
     const time = new RedisTime(clock, context.isSystemTime === true);

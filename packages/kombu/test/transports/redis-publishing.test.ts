@@ -48,6 +48,23 @@ describe.skipIf(isMissing("redis-server"))("the redis transport", () => {
       expect(await under.admin.llen("dead")).toBe(1);
     });
 
+    it("any number of calls go on at the same time, without Node's warning about listeners", async () => {
+      const warnings: unknown[] = [];
+      const onWarning = (warning: unknown) => void warnings.push(warning);
+      process.on("warning", onWarning);
+      const connection = under.connect();
+      const waiting = Array.from({ length: 20 }, (_, number) => connection.simpleQueue(`q${number}`).get());
+      const outcomes = Promise.allSettled(waiting);
+      const transport = await under.open();
+      const calls = Array.from({ length: 20 }, () => transport.publish(content("hi"), route("all")));
+      await Promise.all(calls);
+      await connection.close();
+      await outcomes;
+      await new Promise(setImmediate);
+      process.off("warning", onWarning);
+      expect(warnings).toEqual([]);
+    });
+
     it("tags, task ids and delays of fanouts are refused", async () => {
       const transport = await under.open();
       const exchange = { name: "f", durable: true, autoDelete: false, arguments: {} };
