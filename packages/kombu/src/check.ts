@@ -84,16 +84,20 @@ export function checkValue<T>(what: string, value: T, check: Check): T {
   throw new KombuError("invalid_argument", `${what} must be ${check.expected}, got ${describe(value)}`);
 }
 
-/** Complaints about an object of options: names that are not known, values that are not as they must be. Undefined is absent. */
+/**
+ * Complaints about an object of options: names that are not known, values that are not as they must be. Undefined is absent. `hint`
+ * knows what to do about a name, where a likeness would not tell.
+ */
 export function complaintsAbout(
   what: string,
   options: object,
   checks: Readonly<Record<string, Check>>,
+  hint: (name: string) => string | undefined = () => undefined,
 ): string[] {
   const known = Object.keys(checks);
   return Object.entries(options).flatMap(([name, value]) => {
     const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
-    if (check === undefined) return [`${what} has no option ${name}${suggest(name, known)}`];
+    if (check === undefined) return [`${what} has no option ${name}${hint(name) ?? suggest(name, known)}`];
     if (value === undefined || check.holds(value)) return [];
     return [`${what}: ${name} must be ${check.expected}, got ${describe(value)}`];
   });

@@ -1,4 +1,4 @@
-import type { TokenSource } from "@pullqueue/core";
+import { describe, type TokenSource } from "@pullqueue/core";
 import {
   booleanCheck,
   type Check,
@@ -155,7 +155,10 @@ export function resolveConnection(
 /** What is said, before it is checked. */
 function partsOf(input: ConnectionOptions | string | URL): TransportUrl {
   if (typeof input === "string" || input instanceof URL) return parseTransportUrl(String(input));
-  checkValue("a connection's options", input, objectCheck);
+  if (!objectCheck.holds(input)) {
+    const why = `a connection needs a URL, such as redis://localhost:6379/0, or an object of options, got ${describe(input)}`;
+    throw new KombuError("invalid_argument", why);
+  }
   const { transport: name, transportOptions = {} } = input;
   const transport = TRANSPORTS.get(checkValue("transport", name, stringCheck));
   if (transport === undefined) {
@@ -164,9 +167,23 @@ function partsOf(input: ConnectionOptions | string | URL): TransportUrl {
     throw new KombuError("invalid_argument", why);
   }
   checkValue("transportOptions", transportOptions, objectCheck);
-  const complaints = complaintsAbout("a connection", input, CONNECTION_CHECKS);
+  const complaints = complaintsAbout("a connection", input, CONNECTION_CHECKS, (name) =>
+    elsewhere(name, transport),
+  );
   const ssl = name === "amqps" ? { ssl: true } : {};
   return { transport, transportOptions: { ...ssl, ...transportOptions }, complaints };
+}
+
+/** Arguments of Python's `Connection`, which stand in the URL here whatever the transport calls them. */
+const PYTHON_NAMES = new Set(["hostname", "userid", "password", "virtual_host", "port", "ssl"]);
+
+/** Where an option belongs that is none of the connection itself, as far as its name tells. */
+function elsewhere(name: string, transport: TransportUrl["transport"]): string | undefined {
+  if (optionNamed(name, OPTION_SPECS[transport]) !== undefined)
+    return ": it belongs in transportOptions, or in a URL";
+  return PYTHON_NAMES.has(name)
+    ? ": it belongs in a URL, such as redis://user:password@host:port/0"
+    : undefined;
 }
 
 function missing(name: string, options: Readonly<Record<string, unknown>>, hint = ""): readonly string[] {

@@ -143,6 +143,7 @@ export class Producer<In = unknown> {
     if (schema !== undefined) await this.#checkPayload(schema, body, options);
     const content = await this.#content(body, options, { exchange, envelope, carrier });
     const { routingKey = this.routingKey, mandatory = false, tag, delayMs, taskId } = options;
+    if (exchange.name === "" && routingKey === "") throw nowhereError();
     const idempotencyKey = idempotencyKeyOf(options);
     const route = {
       ...{ exchange: exchange.name, routingKey, mandatory },
@@ -222,4 +223,11 @@ interface ContentContext {
   readonly envelope: boolean;
   /** Headers with the trace's context. */
   readonly carrier: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** No queue has an empty name, so that brokers would lose the message: each in its own way, and without a word. */
+function nowhereError(): KombuError {
+  const why =
+    "a message for the default exchange needs a routingKey, which is the name of its queue; or name an exchange";
+  return new KombuError("invalid_argument", why);
 }

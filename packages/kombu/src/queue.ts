@@ -86,6 +86,12 @@ const exchangeCheck: Check = {
   holds: (v) => v instanceof Exchange || nameCheck.holds(v),
 };
 
+/** Python takes the exchange there, and an Exchange has options' names of its own. */
+const notExchangeCheck: Check = {
+  expected: "an object, such as { exchange, routingKey }, and not the exchange itself",
+  holds: (v) => !(v instanceof Exchange),
+};
+
 const QUEUE_CHECKS: Readonly<Record<keyof QueueOptions, Check>> = {
   exchange: exchangeCheck,
   routingKey: nameCheck,
@@ -156,6 +162,7 @@ export class Queue<In = unknown, Out = In> {
 
   constructor(name = "", options: QueueOptions<In, Out> = {}) {
     checkValue("a queue's name", name, nameCheck);
+    checkValue(`the options of queue ${JSON.stringify(name)}`, options, notExchangeCheck);
     checkOptions(`queue ${JSON.stringify(name)}`, options, QUEUE_CHECKS);
     checkBindings(name, options);
     // Not amq.gen-, which RabbitMQ keeps for names that it makes itself.

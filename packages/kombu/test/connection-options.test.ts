@@ -218,7 +218,7 @@ describe("resolveConnection() with options", () => {
     [{}, "transport must be a string without lone surrogates, got nothing"],
     [{ transport: "memory", transportOptions: [] }, "transportOptions must be an object, got an array of 0"],
     [{ transport: "memory", transportOptions: { toString: 1 } }, "there is no option toString"],
-    [null, "a connection's options must be an object, got null"],
+    [null, "a connection needs a URL, such as redis://localhost:6379/0, or an object of options, got null"],
     [
       { transport: "appengine", transportOptions: { projectName: "a/b" } },
       "projectName must be a project id",

@@ -1,8 +1,11 @@
 import {
   Connection,
+  type ConnectionOptions,
   type ConsumerFactory,
   ConsumerMixin,
+  Exchange,
   Queue,
+  type QueueOptions,
   type RetryOptions,
   Worker,
   type WorkerOptions,
@@ -60,6 +63,31 @@ it.each<[string, () => unknown, string]>([
     "a failoverStrategy that gives nothing",
     () => new Connection(["redis://a", "redis://b"], { failoverStrategy: wrong(() => undefined) }),
     "what failoverStrategy gives must be an iterator of the targets",
+  ],
+  [
+    "a URL from a variable that is not set",
+    () => new Connection(wrong(undefined)),
+    "a connection needs a URL, such as redis://localhost:6379/0, or an object of options, got nothing",
+  ],
+  [
+    "a transport's option among the connection's",
+    () => new Connection(wrong<ConnectionOptions>({ transport: "redis", visibility_timeout: 60 })),
+    "a connection has no option visibility_timeout: it belongs in transportOptions, or in a URL",
+  ],
+  [
+    "kombu's keyword arguments",
+    () => new Connection(wrong<ConnectionOptions>({ transport: "redis", hostname: "localhost" })),
+    "a connection has no option hostname: it belongs in a URL, such as redis://user:password@host:port/0",
+  ],
+  [
+    "an exchange in the place of a queue's options",
+    () => new Queue("video", wrong<QueueOptions>(new Exchange("media"))),
+    'the options of queue "video" must be an object, such as { exchange, routingKey }, and not the exchange itself',
+  ],
+  [
+    "a message for the default exchange without a queue's name",
+    () => connection.producer().publish({ id: 1 }),
+    "a message for the default exchange needs a routingKey, which is the name of its queue; or name an exchange",
   ],
 ])("%s is refused by what was expected and what came", async (_name, call, text) => {
   await expect((async () => call())()).rejects.toMatchObject({

@@ -28,6 +28,10 @@ const SENTENCES: Readonly<Record<string, string>> = {
   "57P02": `the database has crashed and recovers; ${AGAIN}`,
   "57P03": `the database is starting up, shutting down or in recovery; ${AGAIN}`,
   "57P05": `the database ended the connection because it was idle; ${AGAIN}`,
+  // Of sockets and names: what is to be looked at, without the address.
+  ECONNREFUSED:
+    "the database does not answer: nothing listens at its address; check that it runs, and host and port",
+  ENOTFOUND: "the database does not answer: the host of its address is not known; check its name",
 };
 
 /** Codes of sockets and of names that do not resolve: nobody has answered. */

@@ -208,7 +208,9 @@ describe("translatePostgresError()", () => {
     ["55P03", /keeps rows .* locked/],
     ["57014", /too long to answer/],
     ["57P03", /starting up, shutting down or in recovery/],
-    ["ECONNREFUSED", /does not answer/],
+    ["ECONNREFUSED", /does not answer: nothing listens .* host and port/],
+    ["ENOTFOUND", /does not answer: the host .* is not known/],
+    ["ECONNRESET", /does not answer/],
   ])("says what %s means, when to try again, and nothing of what the client said", (code, sentence) => {
     const error = translatePostgresError(Object.assign(new Error("host=secret INSERT INTO tasks"), { code }));
     expect(error).toMatchObject({
