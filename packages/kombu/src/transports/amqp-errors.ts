@@ -57,6 +57,11 @@ export function fromConnectError(error: unknown, where: string): KombuError {
   if (isKombuError(error)) return error;
   const text = error instanceof Error ? error.message : String(error);
   const code = String((error as { readonly code?: unknown } | null)?.code ?? "");
+  // Another protocol's first letters, read as a frame, whose size may have any digits.
+  if (/^Frame size \d+ exceeds/.test(text)) {
+    const why = `what answers at ${where} does not speak AMQP (${text}); is this the right port?`;
+    return new KombuError("invalid_argument", why, { cause: error });
+  }
   if (/403|ACCESS.REFUSED/.test(text)) {
     return new KombuError("unauthenticated", `the broker at ${where} refused the user or the password`, {
       cause: error,
@@ -69,11 +74,6 @@ export function fromConnectError(error: unknown, where: string): KombuError {
   if (/CERT|ERR_TLS|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)) {
     const why = `the certificate of the broker at ${where} is not trusted (${text}); name its authority in caFile`;
     return new KombuError("unauthenticated", why, { cause: error });
-  }
-  // Another protocol's first letters, read as a frame.
-  if (/^Frame size \d+ exceeds/.test(text)) {
-    const why = `what answers at ${where} does not speak AMQP (${text}); is this the right port?`;
-    return new KombuError("invalid_argument", why, { cause: error });
   }
   const hint = HINTS.find(([pattern]) => pattern.test(text))?.[1] ?? "";
   return unavailable(`the broker at ${where} cannot be reached: ${text}${hint}`, error);

@@ -1,8 +1,18 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { CODE_OF_REPLY, fromClientError } from "../../src/transports/amqp-errors.js";
+import { CODE_OF_REPLY, fromClientError, fromConnectError } from "../../src/transports/amqp-errors.js";
 
 const DOCUMENT = new URL("../../../../docs/kombu-features.md", import.meta.url);
+
+describe("fromConnectError()", () => {
+  it("takes no digits of what was no frame for a reply code", () => {
+    const error = new Error("Frame size 540300064 exceeds maxFrameSize 67108864");
+    expect(fromConnectError(error, "host:25")).toMatchObject({
+      code: "invalid_argument",
+      message: expect.stringContaining("does not speak AMQP"),
+    });
+  });
+});
 
 describe("AMQP's reply codes", () => {
   it("docs/kombu-features.md shows the code of each reply", () => {
