@@ -10,19 +10,30 @@ export interface BroadcastOptions<In = unknown, Out = In> extends QueueOptions<I
   readonly unique?: boolean;
 }
 
+/** Those with a UUID in their names. Entities are frozen as soon as they are made. */
+const unique = new WeakSet<object>();
+
+/** Whether nobody else can know the queue's name, so that it is of no use after whoever declared it. */
+export function isUniqueBroadcast(entity: object): boolean {
+  return unique.has(entity);
+}
+
 /**
  * A queue that gets all messages of a fanout exchange, beside those of others: every consumer gets a copy. It goes with its last
- * consumer where brokers can do that (see the capability matrix); what was published before it was declared it does not get.
+ * consumer where brokers can do that (see the capability matrix), and elsewhere, if nobody else can know its name, with the channel that
+ * declared it; what was published before it was declared it does not get.
  *
  *     connection.consumer(new Broadcast("news")); connection.producer({ exchange: new Exchange("news", "fanout") });
  */
 export class Broadcast<In = unknown, Out = In> extends Queue<In, Out> {
   /** `name` is the exchange's, and the queue's alias. Throws `invalid_argument`. */
   constructor(name: string, options: BroadcastOptions<In, Out> = {}) {
-    const { queue = "bcast", unique = false, ...others } = options;
-    super(unique || options.queue === undefined ? `${queue}.${newUuid()}` : queue, {
+    const { queue = "bcast", unique: isAsked = false, ...others } = options;
+    const isUnique = isAsked || options.queue === undefined;
+    super(isUnique ? `${queue}.${newUuid()}` : queue, {
       ...{ autoDelete: true, alias: name, exchange: new Exchange(name, "fanout") },
       ...others,
     });
+    if (isUnique) unique.add(this);
   }
 }

@@ -1,5 +1,6 @@
 import { setMaxListeners } from "node:events";
 import type { Clock } from "@pullqueue/core";
+import { isUniqueBroadcast } from "./broadcast.js";
 import type { CompressionRegistry } from "./compression.js";
 import type {
   BindingDefinition,
@@ -129,6 +130,8 @@ export class Channel implements EntityChannel, AsyncDisposable {
   /** Declares an exchange or a queue with its bindings, unless this connection declared its definition before. Whether it did so now. */
   async declareOnce(entity: Exchange | Queue, signal?: AbortSignal): Promise<boolean> {
     const { closing } = this.#session;
+    // A queue for each start of a program would stay for ever where the broker does not remove it.
+    if (isUniqueBroadcast(entity) && "autoDelete" in entity && entity.autoDelete) this.ownQueue(entity.name);
     const declare = () =>
       this.#running.during(async () => void (await entity.bind(this).declare({ signal: closing })));
     return orAbort(this.#session.declareOnce(entity, declare), signal);

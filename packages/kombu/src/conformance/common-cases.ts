@@ -158,6 +158,18 @@ export const commonCases: Cases = {
     assert.deepEqual(await drainPayloads(broker.connect(), queue), [1]);
   },
 
+  "a Broadcast queue of a name that nobody knows goes with the channel that declared it": {
+    needs: ["anyQueueName", "managesQueues"],
+    run: async (_connection, broker) => {
+      const connection = broker.connect();
+      const [own, named] = [new Broadcast("news"), new Broadcast("news", { queue: "named" })];
+      await connection.consumer([own, named]).consume();
+      await connection.close();
+      const channel = await broker.connect().channel();
+      await rejectsWith(new Queue(own.name).bind(channel).declare({ passive: true }), "not_found");
+    },
+  },
+
   "each Broadcast queue gets every message of its exchange": {
     needs: ["anyQueueName", "managesQueues"],
     run: async (connection) => {
