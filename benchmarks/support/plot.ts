@@ -92,9 +92,9 @@ function rule(tick: number, y: number): string {
 }
 
 function lines({ values }: Answer, series: readonly Series[], y: Axis, bottom: number): string {
-  const x = axisOf(values as readonly number[], PANEL.left + 30, WIDTH - PANEL.right - 30, false, true);
+  const x = acrossOf(values as readonly number[], PANEL.left + 30, WIDTH - PANEL.right - 30);
   const drawn = series.map(({ colour, points }) => {
-    const at = points.map(({ value, spread }) => ({ x: x.place(value as number), spread }));
+    const at = points.map(({ value, spread }) => ({ x: x(value as number), spread }));
     return [
       path(
         at.map((point) => [point.x, y.place(point.spread.median)]),
@@ -106,7 +106,7 @@ function lines({ values }: Answer, series: readonly Series[], y: Axis, bottom: n
       ),
     ].join("");
   });
-  return [...drawn, ...values.map((value) => label(value, x.place(value as number), bottom))].join("\n");
+  return [...drawn, ...values.map((value) => label(value, x(value as number), bottom))].join("\n");
 }
 
 function bars({ values }: Answer, series: readonly Series[], y: Axis, bottom: number): string {
@@ -148,6 +148,12 @@ function whisker(x: number, { least, most }: Spread, y: Axis, colour: string): s
 function label(value: Value, x: number, bottom: number): string {
   const text = typeof value === "number" ? short(value) : value;
   return words(text, { x, y: bottom + 18, class: "ink", "text-anchor": "middle" });
+}
+
+/** Where each value lies: on a logarithmic axis, or as far from each other as the next where 0 is one of them, which no such axis has. */
+function acrossOf(values: readonly number[], from: number, to: number): (value: number) => number {
+  if (values.every((value) => value > 0)) return axisOf(values, from, to, false, true).place;
+  return (value) => from + (values.indexOf(value) / (values.length - 1)) * (to - from);
 }
 
 /** Logarithmic where figures differ much, and then from the power of ten below; otherwise from 0. Bars always begin at 0. */
