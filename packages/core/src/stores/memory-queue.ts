@@ -185,8 +185,10 @@ function* upTo(nowUs: number, tasks: SortedTasks<MemoryTask> | undefined): Itera
 
 /** A task as its callers see it. */
 export function plain(task: MemoryTask): Task {
-  const { queue, id, tag, enqueuedAtUs, etaUs, retryCount, uncounted } = task;
-  return { queue: queue.key, id, tag, enqueuedAtUs, etaUs, retryCount, uncounted, ...rarelyThere(task) };
+  const { queue, id, tag, enqueuedAtUs, etaUs, retryCount, uncounted, traceparent, deadLetter } = task;
+  const always = { queue: queue.key, id, tag, enqueuedAtUs, etaUs, retryCount, uncounted };
+  // There is no trace state without its parent.
+  return traceparent === undefined && deadLetter === undefined ? always : { ...always, ...rarelyThere(task) };
 }
 
 /** The same with its payload. The bytes are copied, so that no caller can change what the next one gets. */
