@@ -1,4 +1,4 @@
-import { type Check, checkOptions, nameCheck, objectCheck } from "./check.js";
+import { type Check, checkOptions, checkValue, methodsCheck, nameCheck, objectCheck } from "./check.js";
 import type { BindingDefinition } from "./definitions.js";
 import type { Arguments, DeclareOptions, EntityChannel } from "./entity.js";
 import { Exchange, type ExchangePlain, exchangeOf } from "./exchange.js";
@@ -23,6 +23,8 @@ const BINDING_CHECKS: Readonly<Record<keyof BindingOptions, Check>> = {
   arguments: objectCheck,
   unbindArguments: objectCheck,
 };
+
+const bindableCheck: Check = methodsCheck("a Queue or an Exchange", "bindTo", "unbindFrom");
 
 /** A way by which messages reach a queue, or one of several: kombu's `binding`. */
 export class Binding {
@@ -52,16 +54,19 @@ export class Binding {
 
   /** Binds a queue or an exchange that has a channel. Errors: `not_bound`, `not_found`. */
   async bind(entity: Bindable): Promise<void> {
+    checkValue("what is bound", entity, bindableCheck);
     await entity.bindTo(this.exchange, { routingKey: this.routingKey, arguments: this.arguments });
   }
 
   /** Takes that away; quiet when it is not there. Error: `not_bound`. */
   async unbind(entity: Bindable): Promise<void> {
+    checkValue("what is unbound", entity, bindableCheck);
     await entity.unbindFrom(this.exchange, { routingKey: this.routingKey, arguments: this.unbindArguments });
   }
 
   /** The binding of a plain object such as `toJSON` makes. */
-  static from({ exchange, ...options }: BindingPlain): Binding {
+  static from(plain: BindingPlain): Binding {
+    const { exchange, ...options } = checkValue("a plain binding", plain, objectCheck);
     return new Binding(Exchange.from(exchange), options);
   }
 

@@ -1,4 +1,5 @@
 import { newUuid } from "@pullqueue/core";
+import { booleanCheck, checkValue, keyCheck, objectCheck, queueNameCheck } from "./check.js";
 import { Exchange } from "./exchange.js";
 import { Queue, type QueueOptions } from "./queue.js";
 
@@ -28,7 +29,11 @@ export function isUniqueBroadcast(entity: object): boolean {
 export class Broadcast<In = unknown, Out = In> extends Queue<In, Out> {
   /** `name` is the exchange's, and the queue's alias. Throws `invalid_argument`. */
   constructor(name: string, options: BroadcastOptions<In, Out> = {}) {
+    checkValue("the exchange of a broadcast", name, keyCheck);
+    checkValue("the options of a broadcast", options, objectCheck);
     const { queue = "bcast", unique: isAsked = false, ...others } = options;
+    checkValue("unique", isAsked, booleanCheck);
+    checkValue("the queue of a broadcast", queue, queueNameCheck);
     const isUnique = isAsked || options.queue === undefined;
     super(isUnique ? `${queue}.${newUuid()}` : queue, {
       ...{ autoDelete: true, alias: name, exchange: new Exchange(name, "fanout") },

@@ -24,6 +24,12 @@ export const keyCheck: Check = {
   holds: (v) => v !== "" && stringCheck.holds(v),
 };
 
+/** Any text, as long as it is one. */
+export const textCheck: Check = { expected: "a string", holds: (v) => typeof v === "string" };
+
+/** Bytes, also those of a Buffer. */
+export const bytesCheck: Check = { expected: "a Uint8Array", holds: (v) => v instanceof Uint8Array };
+
 /** Something to call. */
 export const functionCheck: Check = { expected: "a function", holds: (v) => typeof v === "function" };
 
@@ -44,6 +50,20 @@ export const objectCheck: Check = {
   expected: "an object",
   holds: (v) => typeof v === "object" && v !== null && !Array.isArray(v),
 };
+
+/** An object that can do what is named. */
+export function methodsCheck(expected: string, ...names: readonly string[]): Check {
+  return {
+    expected,
+    holds: (v) =>
+      typeof v === "object" && v !== null && names.every((name) => functionCheck.holds(Reflect.get(v, name))),
+  };
+}
+
+/** What a check says, or nothing. */
+export function optional({ expected, holds }: Check): Check {
+  return { expected: `${expected}, or left out`, holds: (v) => v === undefined || holds(v) };
+}
 
 /** A number within limits, both included. */
 export function numberCheck(min: number, max: number, unit: string): Check {
@@ -70,6 +90,15 @@ export const signalCheck: Check = {
 /** A time to wait, in milliseconds. */
 export const timeoutCheck: Check = numberCheck(0, TIMEOUT_MS_MAX, "milliseconds");
 
+/** A list of serializer names or content types. */
+export const acceptCheck: Check = {
+  expected: "an array of serializer names or content types",
+  holds: (v) => Array.isArray(v) && v.every((item) => typeof item === "string"),
+};
+
+/** What tells the time. */
+export const clockCheck: Check = methodsCheck("a Clock, such as connection.clock", "nowUs", "timer");
+
 /** One of a few texts or numbers. */
 export function oneOfCheck(values: readonly (string | number)[]): Check {
   return {
@@ -84,29 +113,63 @@ export function checkValue<T>(what: string, value: T, check: Check): T {
   throw new KombuError("invalid_argument", `${what} must be ${check.expected}, got ${describe(value)}`);
 }
 
+/** What else is known about options. */
+interface ComplaintOptions {
+  /** What cannot be left out. */
+  readonly needed?: readonly string[];
+  readonly hint?: (name: string) => string | undefined;
+}
+
 /**
- * Complaints about an object of options: names that are not known, values that are not as they must be. Undefined is absent. `hint`
- * knows what to do about a name, where a likeness would not tell.
+ * Complaints about an object of options: names that are not known, values that are not as they must be, those that are needed and are
+ * not there. Undefined is absent. `hint` knows what to do about a name, where a likeness would not tell.
  */
 export function complaintsAbout(
   what: string,
   options: object,
   checks: Readonly<Record<string, Check>>,
-  hint: (name: string) => string | undefined = () => undefined,
+  { needed = [], hint = () => undefined }: ComplaintOptions = {},
 ): string[] {
   const known = Object.keys(checks);
-  return Object.entries(options).flatMap(([name, value]) => {
+  const missing = needed.filter((name) => Reflect.get(options, name) === undefined);
+  const complaints = missing.map((name) => `${what}: ${name} must be ${checks[name]!.expected}, got nothing`);
+  const others = Object.entries(options).flatMap(([name, value]) => {
     const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
     if (check === undefined) return [`${what} has no option ${name}${hint(name) ?? suggest(name, known)}`];
     if (value === undefined || check.holds(value)) return [];
     return [`${what}: ${name} must be ${check.expected}, got ${describe(value)}`];
   });
+  return [...complaints, ...others];
 }
 
 /** Throws one `invalid_argument` with every complaint about the options. */
-export function checkOptions(what: string, options: object, checks: Readonly<Record<string, Check>>): void {
+export function checkOptions(
+  what: string,
+  options: object,
+  checks: Readonly<Record<string, Check>>,
+  needed: readonly string[] = [],
+): void {
   checkValue(`the options of ${what}`, options, objectCheck);
-  refuse(complaintsAbout(what, options, checks));
+  refuse(complaintsAbout(what, options, checks, { needed }));
+}
+
+/** The same for an object that a program makes to be called: its methods may be its class's, and what else it has is its own. */
+export function checkContract(
+  what: string,
+  value: object,
+  checks: Readonly<Record<string, Check>>,
+  needed: readonly string[],
+): void {
+  checkValue(what, value, objectCheck);
+  const known = Object.fromEntries(Object.keys(checks).map((name) => [name, Reflect.get(value, name)]));
+  refuse(complaintsAbout(what, known, checks, { needed }));
+}
+
+const SIGNAL_CHECKS = { signal: signalCheck };
+
+/** The same for a call that takes a signal and nothing else. */
+export function checkSignal(what: string, options: object): void {
+  checkOptions(what, options, SIGNAL_CHECKS);
 }
 
 /** Throws one `invalid_argument` with all complaints, if there are any. */

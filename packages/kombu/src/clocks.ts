@@ -1,4 +1,25 @@
+import { type Check, checkValue, integerCheck } from "./check.js";
+
 /** Logical time, for putting events of several processes in one order. Kombu's `clocks`. */
+
+/** A sender must not be able to put the clocks of all others where numbers lose their last digit. */
+const CLOCK_MAX = 2 ** 52;
+
+const valueCheck: Check = integerCheck(0, CLOCK_MAX, "events");
+
+const eventsCheck: Check = {
+  expected: "an array of events, each an array that begins with its clock and the id of its process",
+  holds: (v) => Array.isArray(v) && v.every((event) => Array.isArray(event) && event.length >= 2),
+};
+
+const timetupleCheck: Check = {
+  expected: "an object with the numbers clock and timestamp, and a text id",
+  holds: (v) => {
+    if (typeof v !== "object" || v === null) return false;
+    const { clock, timestamp, id } = v as Partial<Timetuple>;
+    return typeof clock === "number" && typeof timestamp === "number" && typeof id === "string";
+  },
+};
 
 /**
  * Lamport's clock: a counter that is raised before each event of its owner, sent along with messages, and set beyond whatever comes
@@ -7,8 +28,9 @@
 export class LamportClock {
   #value: number;
 
+  /** Throws `invalid_argument`. */
   constructor(initialValue = 0) {
-    this.#value = initialValue;
+    this.#value = checkValue("the value of a clock", initialValue, valueCheck);
   }
 
   /** What it shows. */
@@ -36,6 +58,7 @@ export class LamportClock {
   sortHeap<E extends readonly [clock: number, processId: string, ...rest: unknown[]]>(
     heap: readonly E[],
   ): E | undefined {
+    checkValue("the events of sortHeap", heap, eventsCheck);
     const clock = heap[0]?.[0];
     const after = heap.findIndex((event) => event[0] !== clock);
     const same = after < 0 ? heap : heap.slice(0, after);
@@ -46,9 +69,6 @@ export class LamportClock {
     return String(this.#value);
   }
 }
-
-/** A sender must not be able to put the clocks of all others where numbers lose their last digit. */
-const CLOCK_MAX = 2 ** 52;
 
 /** When an event happened, by the clocks of its process. */
 export interface Timetuple<T = unknown> {
@@ -67,6 +87,8 @@ export interface Timetuple<T = unknown> {
  * timestamps. Kombu's order of `timetuple`; it is a whole order only where all events have a clock or none has.
  */
 export function compareTimetuples(a: Timetuple, b: Timetuple): number {
+  checkValue("a timetuple", a, timetupleCheck);
+  checkValue("a timetuple", b, timetupleCheck);
   if (a.clock === 0 || b.clock === 0) return a.timestamp - b.timestamp;
   if (a.clock !== b.clock) return a.clock - b.clock;
   if (a.id === b.id) return 0;

@@ -1,4 +1,14 @@
-import { type Check, checkOptions, integerCheck } from "./check.js";
+import {
+  bytesCheck,
+  type Check,
+  checkContract,
+  checkOptions,
+  checkValue,
+  functionCheck,
+  integerCheck,
+  keyCheck,
+  textCheck,
+} from "./check.js";
 import { bzip2Compressor } from "./compressions/bzip2.js";
 import { xzCompressor } from "./compressions/xz.js";
 import { brotliCompressor, gzipCompressor } from "./compressions/zlib.js";
@@ -27,6 +37,16 @@ const REGISTRY_CHECKS: Readonly<Record<keyof CompressionRegistryOptions, Check>>
   decompressedBytesMax: integerCheck(1, 2 ** 32, "bytes"),
 };
 
+const COMPRESSOR_CHECKS: Readonly<Record<keyof Compressor, Check>> = {
+  contentType: keyCheck,
+  aliases: {
+    expected: "an array of names",
+    holds: (v) => Array.isArray(v) && v.every((name) => keyCheck.holds(name)),
+  },
+  compress: functionCheck,
+  decompress: functionCheck,
+};
+
 /**
  * The compressions of one connection. A new one reads `gzip` (kombu's, which is zlib), `brotli`, `bzip2`, `xz` and `zstd`, and writes
  * the first two, and `zstd` where Node can.
@@ -45,6 +65,7 @@ export class CompressionRegistry {
 
   /** Adds a compression, or replaces the one of its content type. */
   register(compressor: Compressor): void {
+    checkContract("a compression", compressor, COMPRESSOR_CHECKS, ["contentType", "aliases"]);
     this.unregister(compressor.contentType);
     this.#compressors.add(compressor);
   }
@@ -62,6 +83,7 @@ export class CompressionRegistry {
 
   /** Compresses a body. Errors: `not_supported` when nobody knows how; `internal` when it fails. */
   async compress(body: Uint8Array, nameOrType: string): Promise<CompressedBody> {
+    checkValue("the body to compress", body, bytesCheck);
     const { compress, contentType } = this.#find(nameOrType);
     if (compress === undefined) {
       const known = this.#writable().flatMap(({ aliases }) => aliases);
@@ -80,6 +102,7 @@ export class CompressionRegistry {
    * than is allowed (a bomb), `decode_failed` when it is not what its header says.
    */
   decompress(body: Uint8Array, nameOrType: string): Uint8Array {
+    checkValue("the body to decompress", body, bytesCheck);
     const { decompress, contentType } = this.#find(nameOrType);
     if (decompress === undefined) {
       throw new KombuError("not_supported", `compression ${nameOrType} can only be written here`);
@@ -104,7 +127,7 @@ export class CompressionRegistry {
   }
 
   #named(nameOrType: string): Compressor | undefined {
-    const name = nameOrType.toLowerCase();
+    const name = checkValue("a compression's name", nameOrType, textCheck).toLowerCase();
     const isNamed = ({ contentType, aliases }: Compressor) => contentType === name || aliases.includes(name);
     return [...this.#compressors].find(isNamed);
   }

@@ -167,9 +167,9 @@ function partsOf(input: ConnectionOptions | string | URL): TransportUrl {
     throw new KombuError("invalid_argument", why);
   }
   checkValue("transportOptions", transportOptions, objectCheck);
-  const complaints = complaintsAbout("a connection", input, CONNECTION_CHECKS, (name) =>
-    elsewhere(name, transport),
-  );
+  const complaints = complaintsAbout("a connection", input, CONNECTION_CHECKS, {
+    hint: (name) => elsewhere(name, transport),
+  });
   const ssl = name === "amqps" ? { ssl: true } : {};
   return { transport, transportOptions: { ...ssl, ...transportOptions }, complaints };
 }

@@ -152,7 +152,12 @@ function isSeveral(target: ConnectionTarget): target is readonly PlaceTarget[] {
 }
 
 function isCustom(target: PlaceTarget): target is CustomConnectionOptions {
-  return typeof target === "object" && "transport" in target && typeof target.transport === "function";
+  return (
+    typeof target === "object" &&
+    target !== null &&
+    "transport" in target &&
+    typeof target.transport === "function"
+  );
 }
 
 function customAddress(options: CustomConnectionOptions): ConnectionAddress {

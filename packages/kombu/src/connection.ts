@@ -2,21 +2,22 @@ import { setMaxListeners } from "node:events";
 import { inspect } from "node:util";
 import { type Clock, randomFraction, systemClock } from "@pullqueue/core";
 import { Channel } from "./channel.js";
-import { type Check, checkOptions, checkValue, functionCheck, signalCheck, timeoutCheck } from "./check.js";
+import { type Check, checkOptions, checkSignal, checkValue, functionCheck, objectCheck } from "./check.js";
 import { CompressionRegistry } from "./compression.js";
 import type { ConnectionAddress, ConnectionInfo } from "./connection-address.js";
 import { addressesOf, areSamePlaces, copyOf, extrasOf, orderOf } from "./connection-target.js";
 import { Consumer } from "./consumer.js";
 import type { ConsumerOptions, PayloadOf } from "./consumer-options.js";
-import { drainOne } from "./drain.js";
+import { DRAIN_CHECKS, type DrainOptions, drainOne, nothingToDrain } from "./drain.js";
 import { KombuError } from "./errors.js";
 import type { EventSource } from "./event-source.js";
 import { Failover } from "./failover.js";
 import type { ConnectionExtras, ConnectionTarget, FailoverStrategy, PlaceTarget } from "./options.js";
 import { Mailbox, type MailboxOptions } from "./pidbox/mailbox.js";
+import type { PoolOptions } from "./pool-options.js";
 import { Producer, type ProducerOptions } from "./producer.js";
 import type { Queue } from "./queue.js";
-import { type PoolOptions, ResourcePool } from "./resource-pool.js";
+import { ResourcePool } from "./resource-pool.js";
 import { checkRetryOptions, type RetryOptions } from "./retry.js";
 import { RpcClient, type RpcOptions } from "./rpc.js";
 import { SerializerRegistry } from "./serialization.js";
@@ -24,21 +25,9 @@ import { closedError, Session } from "./session.js";
 import { SimpleQueue, type SimpleQueueOptions, simpleBufferOptions } from "./simple-queue.js";
 import { openTracing } from "./tracing.js";
 import type { TransportManifest } from "./transport.js";
-import type { UriOptions } from "./transport-uri.js";
+import { URI_CHECKS, type UriOptions } from "./transport-uri.js";
 import { linkSignals } from "./waiting.js";
 import { processWarnings } from "./warnings.js";
-
-/** How long `drainEvents` waits. */
-export interface DrainOptions {
-  /** `timeout` after this long, in milliseconds; 0 looks once. Default: wait without end. */
-  readonly timeoutMs?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-const DRAIN_CHECKS: Readonly<Record<keyof DrainOptions, Check>> = {
-  timeoutMs: timeoutCheck,
-  signal: signalCheck,
-};
 
 /**
  * A connection to a broker, from options or a URL. Nothing is opened until first use. Producers, consumers and simple queues
@@ -125,6 +114,7 @@ export class Connection implements AsyncDisposable {
    * give others, and nothing else.
    */
   clone(overrides: ConnectionExtras = {}): Connection {
+    checkValue("the overrides of clone", overrides, objectCheck);
     return new Connection(this.#target, { ...this.#extras, ...overrides });
   }
 
@@ -144,7 +134,8 @@ export class Connection implements AsyncDisposable {
    * Reaches the broker: with several URLs the first of them that answers, each tried once. Errors: `unavailable`, `closed`, what
    * trying again would not change.
    */
-  connect(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<this> {
+  async connect(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<this> {
+    checkSignal("connect", options);
     return this.ensureConnection({ ...options, maxRetries: 0 });
   }
 
@@ -242,6 +233,7 @@ export class Connection implements AsyncDisposable {
    * the like are the same if they are one object, or were left to their defaults in both.
    */
   isLike(other: Connection): boolean {
+    checkValue("the other connection of isLike", other, CONNECTION_CHECK);
     const isGivenAlike = (name: keyof ConnectionExtras) => this.#given[name] === other.#given[name];
     const { serializers, compressions } = other;
     return (
@@ -339,6 +331,7 @@ export class Connection implements AsyncDisposable {
 
   /** The connection as a URL, or several with `;` between them. Passwords and tokens are masked unless asked for. */
   asUri(options: UriOptions = {}): string {
+    checkOptions("asUri", options, URI_CHECKS);
     return this.#addresses.map((address) => address.uri(options)).join(";");
   }
 
@@ -381,14 +374,9 @@ export class Connection implements AsyncDisposable {
   }
 }
 
+const CONNECTION_CHECK: Check = { expected: "a Connection", holds: (v) => v instanceof Connection };
+
 function noSwitch(transport: string): KombuError {
   const why = `a connection of ${transport} can be switched to one other place of ${transport}, and to nothing else; make another connection`;
   return new KombuError("invalid_argument", why);
-}
-
-function nothingToDrain(): KombuError {
-  return new KombuError(
-    "invalid_argument",
-    "no consumer has been started, so that drainEvents would wait for ever; call consume() first, or give timeoutMs",
-  );
 }

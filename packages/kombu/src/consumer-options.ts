@@ -1,11 +1,18 @@
 import { limits } from "@pullqueue/core";
 import type { BackoffPolicy } from "./backoff.js";
+import type { Channel } from "./channel.js";
+import { channelCheck } from "./channel-check.js";
 import {
+  acceptCheck,
   booleanCheck,
   type Check,
+  checkOptions,
+  checkValue,
   functionCheck,
   integerCheck,
+  nameCheck,
   numberCheck,
+  optional,
   signalCheck,
   stringCheck,
 } from "./check.js";
@@ -14,6 +21,7 @@ import { CONCURRENCY_MAX, PREFETCH_MAX, TIMEOUT_MS_MAX } from "./limits.js";
 import type { Message } from "./message.js";
 import { Queue } from "./queue.js";
 import { type Schema, schemaCheck } from "./schema.js";
+import type { SerializerRegistry } from "./serialization.js";
 
 /** Handles a message; called with its decoded body. What it throws leaves `drainEvents`, and the message stays held. */
 export type MessageCallback<T = unknown> = (body: T, message: Message<T>) => unknown;
@@ -48,11 +56,13 @@ export interface ConsumerOptions<T = unknown> {
   readonly schema?: Schema<unknown, T> | undefined;
 }
 
-/** A list of serializer names or content types. */
-export const acceptCheck: Check = {
-  expected: "an array of serializer names or content types",
-  holds: (v) => Array.isArray(v) && v.every((item) => typeof item === "string"),
-};
+/**
+ * What is to be accepted and is not there would keep every message from being read, so that it is said before the first one comes, as
+ * kombu does. A content type may be one that only the program itself can read. Throws `serializer_unknown`, `content_disallowed`.
+ */
+export function checkAccept(accept: readonly string[] | undefined, serializers: SerializerRegistry): void {
+  for (const nameOrType of accept ?? []) serializers.typeOf(nameOrType);
+}
 
 /** One queue of a consumer. */
 export const queueCheck: Check = {
@@ -60,14 +70,25 @@ export const queueCheck: Check = {
   holds: (v) => v instanceof Queue,
 };
 
-/** All of its queues. */
-export const queuesCheck: Check = {
+const queuesCheck: Check = {
   expected: "at least one Queue",
   holds: (v) => Array.isArray(v) && v.length > 0,
 };
 
+/** A queue, or the name of one. */
+export const queueOrNameCheck: Check = {
+  expected: "a Queue or the name of one",
+  holds: (v) => v instanceof Queue || (v !== "" && nameCheck.holds(v)),
+};
+
 /** How many messages may be held. */
 export const prefetchCheck: Check = integerCheck(0, PREFETCH_MAX, "messages");
+
+/** What `consume` may be told. */
+export const CONSUME_CHECKS = { noAck: booleanCheck, signal: signalCheck };
+
+/** What `qos` may be told. */
+export const QOS_CHECKS = { prefetchCount: prefetchCheck };
 
 /** What a consumer's options must be. */
 export const CONSUMER_CHECKS: Readonly<Record<keyof ConsumerOptions, Check>> = {
@@ -85,6 +106,19 @@ export const CONSUMER_CHECKS: Readonly<Record<keyof ConsumerOptions, Check>> = {
   tagPrefix: stringCheck,
   schema: schemaCheck,
 };
+
+/** Throws one `invalid_argument` with every complaint about the options, and what `accept` names may say. */
+export function checkConsumer(
+  channel: Channel,
+  queues: Queue | readonly Queue[],
+  options: Pick<ConsumerOptions, "accept">,
+): void {
+  checkValue("the channel of a consumer", channel, channelCheck);
+  const list = checkValue("the queues of a consumer", [queues].flat(), queuesCheck);
+  for (const one of list) checkValue("a consumer's queue", one, queueCheck);
+  checkOptions("a consumer", options, CONSUMER_CHECKS);
+  checkAccept(options.accept, channel.serializers);
+}
 
 /** How `run` works. */
 export interface RunOptions {
@@ -118,10 +152,6 @@ const BACKOFF_CHECKS: Readonly<Record<keyof BackoffPolicy, Check>> = {
   jitter: numberCheck(0, 1, "share"),
   stepMs: optional(numberCheck(0, limits.LEASE_MS_MAX, "milliseconds")),
 };
-
-function optional({ expected, holds }: Check): Check {
-  return { expected: `${expected}, or left out`, holds: (v) => v === undefined || holds(v) };
-}
 
 const backoffCheck: Check = {
   expected: `an object of ${Object.entries(BACKOFF_CHECKS)

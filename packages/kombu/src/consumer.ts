@@ -1,22 +1,23 @@
 import type { Channel } from "./channel.js";
-import { booleanCheck, checkOptions, checkValue, functionCheck } from "./check.js";
+import { booleanCheck, checkOptions, checkSignal, checkValue, functionCheck } from "./check.js";
+import { inUse, nothingToCall } from "./consumer-errors.js";
 import {
-  CONSUMER_CHECKS,
+  CONSUME_CHECKS,
   type ConsumerOptions,
+  checkConsumer,
   type MessageCallback,
-  prefetchCheck,
+  QOS_CHECKS,
   queueCheck,
-  queuesCheck,
+  queueOrNameCheck,
   RUN_CHECKS,
   type RunOptions,
 } from "./consumer-options.js";
 import { ConsumerRun, type MessageHandler } from "./consumer-run.js";
 import { type GivenUp, type ResolvedPolicy, resolvePolicy } from "./dead-letter-policy.js";
 import { DeliveryQueue } from "./delivery-queue.js";
-import { KombuError } from "./errors.js";
 import type { EventSource } from "./event-source.js";
 import { giveBackAll, type Holding } from "./holding.js";
-import type { Message } from "./message.js";
+import { type Message, messageCheck } from "./message.js";
 import { MessageIterator } from "./message-iterator.js";
 import type { Queue } from "./queue.js";
 import type { Schema } from "./schema.js";
@@ -46,10 +47,9 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
 
   /** Throws `invalid_argument`. Nothing is declared or received until `consume`, a `for await` or `run`. */
   constructor(channel: Channel, queues: Queue | readonly Queue[], options: ConsumerOptions<T> = {}) {
-    const list = checkValue("the queues of a consumer", [queues].flat(), queuesCheck);
-    for (const one of list) this.#queues.set(checkValue("a consumer's queue", one, queueCheck).name, one);
-    checkOptions("a consumer", options, CONSUMER_CHECKS);
+    checkConsumer(channel, queues, options);
     this.channel = channel;
+    for (const one of [queues].flat()) this.#queues.set(one.name, one);
     this.#options = { ...options };
     this.#noAck = options.noAck;
     this.#callbacks = [...(options.callbacks ?? [])];
@@ -84,10 +84,11 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
   async consume(
     options: { readonly noAck?: boolean; readonly signal?: AbortSignal | undefined } = {},
   ): Promise<void> {
+    checkOptions("consume", options, CONSUME_CHECKS);
     if (options.noAck !== undefined) this.#noAck = options.noAck;
     if (this.#stop.signal.aborted) this.#stop = new AbortController();
     const { signal: stopping } = this.#stop;
-    if (this.#options.autoDeclare ?? true) await this.declare(options);
+    if (this.#options.autoDeclare ?? true) await this.declare({ signal: options.signal });
     // Whoever cancels, aborts or closes while the queues are being declared wins.
     for (const signal of [options.signal, stopping, this.channel.closing]) signal?.throwIfAborted();
     const fresh = [...this.#queues.keys()].filter((name) => !this.#tags.has(name));
@@ -98,6 +99,7 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
 
   /** Declares its queues with their exchanges and bindings, each once in a connection. */
   async declare(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    checkSignal("declare", options);
     const { generation } = this.channel;
     const { entity } = this.#policy ?? {};
     const entities = [...(entity === undefined ? [] : [entity]), ...this.#queues.values()];
@@ -108,6 +110,7 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
   /** Adds a queue and declares it; `consume` starts it. */
   async addQueue(queue: Queue, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     checkValue("a consumer's queue", queue, queueCheck);
+    checkSignal("addQueue", options);
     const { deadLetter } = this.#options;
     if (deadLetter !== undefined) resolvePolicy(deadLetter, [queue.name]);
     if (this.#options.autoDeclare ?? true) await this.channel.declareOnce(queue, options.signal);
@@ -116,12 +119,14 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
 
   /** Whether a queue is started. */
   consumingFrom(queue: Queue | string): boolean {
+    checkValue("the queue of consumingFrom", queue, queueOrNameCheck);
     return this.#tags.has(typeof queue === "string" ? queue : queue.name);
   }
 
   /** Sets how many messages may be held at the same time; 0 is no limit. More that are held stay. */
-  qos({ prefetchCount }: { readonly prefetchCount: number }): void {
-    this.#received.prefetchCount = checkValue("prefetchCount", prefetchCount, prefetchCheck);
+  qos(settings: { readonly prefetchCount: number }): void {
+    checkOptions("qos", settings, QOS_CHECKS, ["prefetchCount"]);
+    this.#received.prefetchCount = settings.prefetchCount;
     this.#received.changed.notify();
     this.channel.changed.notify();
   }
@@ -143,6 +148,7 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
 
   /** Stops one queue and forgets it; quiet when it is not there. Messages that were handed over stay held. */
   async cancelByQueue(queue: Queue | string): Promise<void> {
+    checkValue("the queue of cancelByQueue", queue, queueOrNameCheck);
     const name = typeof queue === "string" ? queue : queue.name;
     this.#queues.delete(name);
     this.#tags.delete(name);
@@ -175,6 +181,7 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
 
   /** Removes the messages of its queues, and returns how many went. */
   async purge(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<number> {
+    checkSignal("purge", options);
     let removed = 0;
     for (const name of this.#queues.keys()) removed += await this.channel.purge(name, options.signal);
     return removed;
@@ -189,6 +196,7 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
    * what was not settled. Starts the consumer if that was not done. One loop at a time: another is `invalid_argument`.
    */
   messages(options: { readonly signal?: AbortSignal | undefined } = {}): MessageIterator<T> {
+    checkSignal("messages", options);
     return new MessageIterator<T>({
       begin: (signal) => this.#begin("a for await", signal),
       next: (signal) => this.#next(signal),
@@ -260,10 +268,7 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
     if (this.#busy !== undefined || this.#callbacks.length > 0 || this.#options.onMessage !== undefined) {
       return;
     }
-    throw new KombuError(
-      "invalid_argument",
-      "a consumer without callbacks cannot handle events; give callbacks or onMessage, or use for await or run",
-    );
+    throw nothingToCall();
   }
 
   /** For `drainEvents`. */
@@ -285,11 +290,9 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
 
   /** Handles a message as `drainEvents` would: `onMessage`, or its body decoded and the callbacks in order. */
   async receive(message: Message<T>): Promise<void> {
+    checkValue("the message of receive", message, messageCheck);
     const { onMessage, onDecodeError } = this.#options;
-    if (onMessage !== undefined && !message.hasSchema) {
-      await onMessage(message);
-      return;
-    }
+    if (onMessage !== undefined && !message.hasSchema) return void (await onMessage(message));
     let body: T;
     try {
       body = message.payload;
@@ -313,12 +316,7 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
   }
 
   #claim(what: string): void {
-    if (this.#busy !== undefined) {
-      throw new KombuError(
-        "invalid_argument",
-        `this consumer is in use by ${this.#busy}; end that first, or make another consumer`,
-      );
-    }
+    if (this.#busy !== undefined) throw inUse(this.#busy);
     this.#busy = what;
     this.#startedByUse = this.#detach === undefined;
     if (this.#stop.signal.aborted) this.#stop = new AbortController();
@@ -346,9 +344,9 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
     }
     const hears = message.hasSchema && this.#options.onDecodeError !== undefined;
     const unread = hears || this.#policy !== undefined ? await this.#readError(message) : undefined;
-    if (unread !== undefined)
-      await this.#giveUp(holding, message, { reason: "undecodable", error: unread.error });
-    return unread === undefined;
+    if (unread === undefined) return true;
+    await this.#giveUp(holding, message, { reason: "undecodable", error: unread.error });
+    return false;
   }
 
   /** Somebody said what becomes of messages that cannot be read, so that each is read before `run` hands it out. */

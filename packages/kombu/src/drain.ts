@@ -1,10 +1,24 @@
 import type { Clock } from "@pullqueue/core";
 import { answered } from "./answering.js";
+import { type Check, signalCheck, timeoutCheck } from "./check.js";
 import { KombuError } from "./errors.js";
 import type { EventSource } from "./event-source.js";
 import { RECEIVE_MS_MAX } from "./limits.js";
 import type { Session } from "./session.js";
 import { linkSignals, type Notifier } from "./waiting.js";
+
+/** How long `drainEvents` waits. */
+export interface DrainOptions {
+  /** `timeout` after this long, in milliseconds; 0 looks once. Default: wait without end. */
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What these must be. */
+export const DRAIN_CHECKS: Readonly<Record<keyof DrainOptions, Check>> = {
+  timeoutMs: timeoutCheck,
+  signal: signalCheck,
+};
 
 /** What is drained, and for how long. */
 export interface DrainRequest {
@@ -97,4 +111,12 @@ function drainTimeout(timeoutMs: number): KombuError {
   const error = new KombuError("timeout", `no message came within ${timeoutMs} ms`);
   idleTimeouts.add(error);
   return error;
+}
+
+/** What waiting without end for nothing gets. */
+export function nothingToDrain(): KombuError {
+  return new KombuError(
+    "invalid_argument",
+    "no consumer has been started, so that drainEvents would wait for ever; call consume() first, or give timeoutMs",
+  );
 }

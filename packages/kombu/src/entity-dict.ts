@@ -11,7 +11,7 @@ import {
 } from "./check.js";
 import type { ExchangeType } from "./definitions.js";
 import type { Arguments } from "./entity.js";
-import { type DeliveryMode, deliveryModeCheck, Exchange } from "./exchange.js";
+import { type DeliveryMode, deliveryModeCheck, Exchange, exchangeCheck } from "./exchange.js";
 import { Queue } from "./queue.js";
 
 /**
@@ -127,6 +127,8 @@ const QUEUE_DICT_CHECKS: Readonly<Record<keyof QueueDict, Check>> = {
   bindings: { expected: "an array", holds: Array.isArray },
 };
 
+const queueCheck: Check = { expected: "a Queue", holds: (v) => v instanceof Queue };
+
 /** Kombu's `Exchange(**dict)`: what Python's `Exchange.as_dict` wrote down. Throws `invalid_argument`. */
 export function exchangeFromDict(dict: ExchangeDict): Exchange {
   checkDict("an exchange's dict", dict, EXCHANGE_DICT_CHECKS);
@@ -143,6 +145,7 @@ export function exchangeFromDict(dict: ExchangeDict): Exchange {
  * it does not know, of which Python takes no notice.
  */
 export function queueFromDict(name: string, dict: QueueDict = {}): Queue {
+  checkValue("a queue's name", name, nameCheck);
   checkDict(`the dict of queue ${JSON.stringify(name)}`, dict, QUEUE_DICT_CHECKS);
   const bindings = (dict.bindings ?? []).map(bindingFromDict);
   const options = {
@@ -162,6 +165,7 @@ export function queueFromDict(name: string, dict: QueueDict = {}): Queue {
 
 /** Kombu's `Exchange.as_dict`. */
 export function exchangeAsDict(exchange: Exchange): ExchangeDict {
+  checkValue("the exchange", exchange, exchangeCheck);
   return {
     ...{ name: exchange.name, type: exchange.type, arguments: exchange.arguments },
     ...{ durable: exchange.durable, passive: exchange.passive, auto_delete: exchange.autoDelete },
@@ -171,6 +175,7 @@ export function exchangeAsDict(exchange: Exchange): ExchangeDict {
 
 /** Kombu's `Queue.as_dict(recurse=True)`. What came of options such as `expiresMs` stands in `queue_arguments`, where brokers have it. */
 export function queueAsDict(queue: Queue): QueueDict {
+  checkValue("the queue", queue, queueCheck);
   const bindings = queue.bindings.map((binding) => ({
     ...{ exchange: exchangeAsDict(binding.exchange), routing_key: binding.routingKey },
     ...{ arguments: binding.arguments, unbind_arguments: binding.unbindArguments },

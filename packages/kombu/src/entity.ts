@@ -1,3 +1,5 @@
+import { acceptCheck, booleanCheck, type Check, methodsCheck, signalCheck } from "./check.js";
+import type { DeleteQueueOptions } from "./definitions.js";
 import { KombuError } from "./errors.js";
 import type { Message } from "./message.js";
 import type { Schema } from "./schema.js";
@@ -29,6 +31,33 @@ export interface DeclareOptions {
   readonly passive?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
+
+/** What can be asked of a broker: a channel, or what stands for one. */
+export const entityChannelCheck: Check = methodsCheck(
+  "a Channel, such as await connection.channel()",
+  "declareQueue",
+  "declareExchange",
+);
+
+/** What `declare` may be told. */
+export const DECLARE_CHECKS: Readonly<Record<keyof DeclareOptions, Check>> = {
+  passive: booleanCheck,
+  signal: signalCheck,
+};
+
+/** What `get` may be told. */
+export const GET_CHECKS: Readonly<Record<keyof GetOptions, Check>> = {
+  noAck: booleanCheck,
+  accept: acceptCheck,
+  signal: signalCheck,
+};
+
+/** What `delete` of a queue may be told. */
+export const DELETE_CHECKS: Readonly<Record<keyof DeleteQueueOptions, Check>> = {
+  ifEmpty: booleanCheck,
+  ifUnused: booleanCheck,
+  signal: signalCheck,
+};
 
 /** The channel of a bound entity, or `not_bound`. */
 export function needChannel(channel: EntityChannel | undefined, what: string, verb: string): EntityChannel {

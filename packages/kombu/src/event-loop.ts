@@ -1,8 +1,18 @@
-import { Channel } from "./channel.js";
-import { booleanCheck, type Check, checkOptions, checkValue, signalCheck, timeoutCheck } from "./check.js";
+import type { Channel } from "./channel.js";
+import { channelCheck } from "./channel-check.js";
+import {
+  booleanCheck,
+  type Check,
+  checkOptions,
+  checkSignal,
+  checkValue,
+  objectCheck,
+  signalCheck,
+  timeoutCheck,
+} from "./check.js";
 import { Connection } from "./connection.js";
 import { Consumer } from "./consumer.js";
-import type { ConsumerOptions } from "./consumer-options.js";
+import { type ConsumerOptions, queueOrNameCheck } from "./consumer-options.js";
 import { isIdleTimeout } from "./drain.js";
 import { Exchange } from "./exchange.js";
 import type { Message } from "./message.js";
@@ -42,6 +52,13 @@ const ITER_CHECKS: Readonly<Record<keyof IterMessagesOptions, Check>> = {
   signal: signalCheck,
 };
 
+const connectionCheck: Check = { expected: "a Connection", holds: (v) => v instanceof Connection };
+
+const consumerCheck: Check = {
+  expected: "a Consumer, such as connection.consumer(queue)",
+  holds: (v) => v instanceof Consumer,
+};
+
 const LOOP_CHECKS: Readonly<Record<keyof EventLoopOptions, Check>> = {
   ...ITER_CHECKS,
   ignoreTimeouts: booleanCheck,
@@ -60,6 +77,7 @@ export async function* eventLoop(
   connection: Connection,
   options: EventLoopOptions = {},
 ): AsyncGenerator<void, void, undefined> {
+  checkValue("the connection of eventLoop", connection, connectionCheck);
   checkOptions("eventLoop", options, LOOP_CHECKS);
   const { limit = Number.POSITIVE_INFINITY, timeoutMs, ignoreTimeouts = false, signal } = options;
   for (let count = 0; count < limit; count++) {
@@ -81,6 +99,7 @@ export async function* drainConsumer<T>(
   consumer: Consumer<T>,
   options: IterMessagesOptions = {},
 ): AsyncGenerator<Message<T>, void, undefined> {
+  checkValue("the consumer of drainConsumer", consumer, consumerCheck);
   checkOptions("drainConsumer", options, ITER_CHECKS);
   const { limit = 1, timeoutMs, signal } = options;
   const link = linkSignals(signal);
@@ -106,40 +125,38 @@ export async function* drainConsumer<T>(
 }
 
 /** The messages of a queue, up to a limit, through a consumer that lives as long as the loop. As `drainConsumer`. */
-export function iterMessages<T = unknown>(
+export async function* iterMessages<T = unknown>(
   source: Connection | Channel,
   queue: Queue<never, T> | Queue<unknown, T> | string,
   options: IterMessagesOptions & ConsumerOptions<T> = {},
 ): AsyncGenerator<Message<T>, void, undefined> {
+  checkValue("the options of iterMessages", options, objectCheck);
   const { limit, timeoutMs, signal, ...consumerOptions } = options;
+  checkValue("the queue of iterMessages", queue, queueOrNameCheck);
   const entity = (typeof queue === "string" ? new Queue(queue) : queue) as Queue;
   const consumer =
     source instanceof Connection
       ? source.consumer<Queue, T>(entity, consumerOptions)
       : new Consumer<T>(source, entity, consumerOptions);
-  return drainConsumer(consumer, { limit, timeoutMs, signal });
+  yield* drainConsumer(consumer, { limit, timeoutMs, signal });
 }
 
 /**
  * Declares an exchange, or a queue with its exchanges and bindings, unless the channel's connection did so before; whether it did now.
  * What may go by itself (`autoDelete`, `expiresMs`) is declared each time. Errors: those of declaring.
  */
-export function maybeDeclare(
+export async function maybeDeclare(
   entity: Exchange | Queue,
   channel: Channel,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<boolean> {
   checkValue("the entity", entity, entityCheck);
   checkValue("the channel", channel, channelCheck);
+  checkSignal("maybeDeclare", options);
   return channel.declareOnce(entity, options.signal);
 }
 
 const entityCheck: Check = {
   expected: "an Exchange or a Queue",
   holds: (v) => v instanceof Exchange || v instanceof Queue,
-};
-
-const channelCheck: Check = {
-  expected: "a Channel, such as await connection.channel()",
-  holds: (v) => v instanceof Channel,
 };

@@ -9,7 +9,14 @@ import {
   oneOfCheck,
 } from "./check.js";
 import type { ExchangeBindingDefinition, ExchangeDefinition, ExchangeType } from "./definitions.js";
-import { type Arguments, type DeclareOptions, type EntityChannel, needChannel } from "./entity.js";
+import {
+  type Arguments,
+  DECLARE_CHECKS,
+  type DeclareOptions,
+  type EntityChannel,
+  entityChannelCheck,
+  needChannel,
+} from "./entity.js";
 
 /** 1 (`transient`) messages may be lost with the broker, 2 (`persistent`) may not. */
 export type DeliveryMode = 1 | 2 | "transient" | "persistent";
@@ -43,6 +50,9 @@ const EXCHANGE_CHECKS: Readonly<Record<keyof ExchangeOptions, Check>> = {
 
 const EXCHANGE_TYPES: readonly ExchangeType[] = ["direct", "topic", "fanout", "headers"];
 
+/** An exchange by itself. */
+export const exchangeCheck: Check = { expected: "an Exchange", holds: (v) => v instanceof Exchange };
+
 /** AMQP keeps names with this prefix to itself: such exchanges are there already. */
 const RESERVED_PREFIX = "amq.";
 
@@ -75,7 +85,8 @@ export class Exchange {
   }
 
   /** The exchange of a plain object such as `toJSON` makes. */
-  static from({ name, type, ...options }: ExchangePlain): Exchange {
+  static from(plain: ExchangePlain): Exchange {
+    const { name, type, ...options } = checkValue("a plain exchange", plain, objectCheck);
     return new Exchange(name, type, options);
   }
 
@@ -87,6 +98,7 @@ export class Exchange {
 
   /** A copy that can be declared and deleted through this channel. */
   bind(channel: EntityChannel): Exchange {
+    checkValue("the channel of an exchange", channel, entityChannelCheck);
     if (this.#channel === channel) return this;
     const bound = Exchange.from(this.toJSON());
     bound.#channel = channel;
@@ -95,6 +107,7 @@ export class Exchange {
 
   /** Makes it, or does nothing for the default exchange, reserved names (`amq.…`) and `noDeclare`. Unbound: `not_bound`. */
   async declare(options: DeclareOptions = {}): Promise<void> {
+    checkOptions("declare", options, DECLARE_CHECKS);
     const channel = needChannel(this.#channel, `exchange ${JSON.stringify(this.name)}`, "declare");
     if (this.name === "" || this.name.startsWith(RESERVED_PREFIX) || this.noDeclare) return;
     await channel.declareExchange(this.definition, options.passive ?? this.passive, options.signal);
@@ -105,6 +118,7 @@ export class Exchange {
    * as far as this connection knows of them. Unbound: `not_bound`.
    */
   async delete(options: { readonly ifUnused?: boolean } = {}): Promise<void> {
+    checkOptions("delete", options, { ifUnused: booleanCheck });
     const channel = needChannel(this.#channel, `exchange ${JSON.stringify(this.name)}`, "delete");
     await channel.deleteExchange(this.name, options);
   }
@@ -123,6 +137,7 @@ export class Exchange {
 
   /** Whether the two are one definition, not merely one name. */
   equals(other: Exchange): boolean {
+    checkValue("the other exchange of equals", other, exchangeCheck);
     return this.deliveryMode === other.deliveryMode && isDeepStrictEqual(this.definition, other.definition);
   }
 

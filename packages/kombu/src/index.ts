@@ -8,7 +8,7 @@ export { compareTimetuples, LamportClock, type Timetuple } from "./clocks.js";
 export { type CompressedBody, CompressionRegistry, type CompressionRegistryOptions } from "./compression.js";
 export type { Compressor } from "./compressor.js";
 export type { ConnectRetryOptions } from "./connect-retry.js";
-export { Connection, type DrainOptions } from "./connection.js";
+export { Connection } from "./connection.js";
 export type { ConnectionInfo } from "./connection-address.js";
 export { Consumer } from "./consumer.js";
 export {
@@ -22,6 +22,7 @@ export type { ConsumerOptions, MessageCallback, PayloadOf, RunOptions } from "./
 export type { MessageHandler } from "./consumer-run.js";
 export type { DeadLetterPolicy, GivenUp } from "./dead-letter-policy.js";
 export type { DeleteQueueOptions, QueueState } from "./definitions.js";
+export type { DrainOptions } from "./drain.js";
 export type { Arguments, DeclareOptions, GetOptions } from "./entity.js";
 export {
   type BindingDict,
@@ -103,6 +104,7 @@ export type {
 } from "./pidbox/layout.js";
 export { Mailbox, type MailboxOptions } from "./pidbox/mailbox.js";
 export { type PidboxHandler, PidboxNode, type PidboxNodeOptions } from "./pidbox/node.js";
+export type { AcquireOptions, PoolOptions, ResizeOptions } from "./pool-options.js";
 export { type ChannelPool, type ConnectionPool, insured, Pools, ProducerPool } from "./pools.js";
 export { Producer, type ProducerOptions, type Receipt, type ReturnedMessage } from "./producer.js";
 export type { PublishOptions } from "./publish-options.js";
@@ -110,14 +112,7 @@ export { QoS } from "./qos.js";
 export { Queue, type QueueOptions, type QueuePlain } from "./queue.js";
 export type { RedisOptions } from "./redis-options.js";
 export { type CollectRepliesOptions, collectReplies, type SendReplyOptions, sendReply } from "./replies.js";
-export {
-  type AcquireOptions,
-  type Pooled,
-  type PoolOptions,
-  type ResizeOptions,
-  type ResourceKind,
-  ResourcePool,
-} from "./resource-pool.js";
+export { type Pooled, type ResourceKind, ResourcePool } from "./resource-pool.js";
 export type { RetryOptions, RetryPolicy } from "./retry.js";
 export { type RpcCallOptions, RpcClient, type RpcOptions } from "./rpc.js";
 export type { Schema } from "./schema.js";

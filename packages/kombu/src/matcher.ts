@@ -1,8 +1,9 @@
 import { Script } from "node:vm";
-import { checkValue, functionCheck, keyCheck } from "./check.js";
+import { checkValue, functionCheck, keyCheck, textCheck } from "./check.js";
 import { KombuError } from "./errors.js";
 import { globMatches } from "./glob.js";
 import { PATTERN_LENGTH_MAX, PATTERN_MS_MAX } from "./limits.js";
+import { suggest } from "./suggest.js";
 
 /** Whether a text fits a pattern. Throws a `KombuError` for a pattern that it does not understand. */
 export type Matcher = (data: string, pattern: string) => boolean;
@@ -25,7 +26,8 @@ export class MatcherRegistry {
 
   /** Takes a matcher away. `not_supported` when there is none of this name. */
   unregister(name: string): void {
-    if (!this.#matchers.delete(name)) throw matcherNotInstalled(name);
+    checkValue("a matcher's name", name, textCheck);
+    if (!this.#matchers.delete(name)) throw matcherNotInstalled(name, [...this.#matchers.keys()]);
   }
 
   /**
@@ -33,27 +35,46 @@ export class MatcherRegistry {
    * over 1000 characters, and what the matcher says.
    */
   match(data: string, pattern: string, matcher = "glob"): boolean {
-    const matches = this.#matchers.get(matcher);
-    if (matches === undefined) throw matcherNotInstalled(matcher);
+    checkValue("what is matched", data, textCheck);
+    const matches = this.#find(pattern, matcher);
+    return matches(data, pattern);
+  }
+
+  /**
+   * Refuses what no node could understand. Only Python knows what its own syntax means, so that this is left to it. Errors: those of `match`,
+   * `invalid_argument` for an expression that neither language has.
+   */
+  checkPattern(pattern: string, matcher = "glob"): void {
+    this.#find(pattern, matcher);
+    if (matcher === "pcre" && !PYTHON_SYNTAX.test(pattern)) expressionOf(pattern);
+  }
+
+  #find(pattern: string, matcher: string): Matcher {
+    checkValue("a pattern", pattern, textCheck);
+    const matches = this.#matchers.get(checkValue("a matcher's name", matcher, textCheck));
+    if (matches === undefined) throw matcherNotInstalled(matcher, [...this.#matchers.keys()]);
     if (pattern.length > PATTERN_LENGTH_MAX) {
       throw new KombuError(
         "too_large",
         `a pattern may have ${PATTERN_LENGTH_MAX} characters, and this one has ${pattern.length}; name the destinations instead`,
       );
     }
-    return matches(data, pattern);
+    return matches;
   }
 }
 
-function matcherNotInstalled(name: string): KombuError {
+function matcherNotInstalled(name: string, known: readonly string[]): KombuError {
   return new KombuError(
     "not_supported",
-    `there is no matcher ${JSON.stringify(name)}; use glob or pcre, or register it with the mailbox's matchers`,
+    `there is no matcher ${JSON.stringify(name)}${suggest(name, known)}; use one of ${known.join(", ")}, or register it with the mailbox's matchers`,
   );
 }
 
 /** What Python means by these, JavaScript would take for the letters. */
 const PYTHON_ONLY = /(?<!\\)(?:\\\\)*\\[AZ]/;
+
+/** What may be an expression in Python though it is none here: its kinds of groups, and quantifiers that give nothing back. */
+const PYTHON_SYNTAX = /\(\?|[*+?}]\+/;
 
 /**
  * A regular expression that must fit from the beginning, not to the end, as Python's `re.match`. The syntax is JavaScript's:
@@ -62,17 +83,20 @@ const PYTHON_ONLY = /(?<!\\)(?:\\\\)*\\[AZ]/;
  */
 function pcreMatches(data: string, pattern: string): boolean {
   if (PYTHON_ONLY.test(pattern)) throw notUnderstood(pattern, undefined);
-  let expression: RegExp;
-  try {
-    expression = new RegExp(pattern, "y");
-  } catch (error) {
-    throw notUnderstood(pattern, error);
-  }
+  const expression = expressionOf(pattern);
   try {
     return RUN.runInNewContext({ expression, data }, { timeout: PATTERN_MS_MAX }) === true;
   } catch (error) {
     const text = `the expression was not matched within ${PATTERN_MS_MAX} ms; make it simpler, or name the destinations`;
     throw new KombuError("timeout", text, { cause: error });
+  }
+}
+
+function expressionOf(pattern: string): RegExp {
+  try {
+    return new RegExp(pattern, "y");
+  } catch (error) {
+    throw notUnderstood(pattern, error);
   }
 }
 

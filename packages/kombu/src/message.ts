@@ -157,6 +157,7 @@ export class Message<T = unknown> {
    * tells when handling begins and ends. Without OpenTelemetry only the work is run.
    */
   async traced<R>(work: () => R | Promise<R>): Promise<R> {
+    checkValue("the work of traced", work, functionCheck);
     const { tracing } = this.#options;
     return tracing === undefined ? work() : tracing.process(this.#holding.delivery, work);
   }
@@ -216,7 +217,7 @@ export class Message<T = unknown> {
    * `ack()` for cleaning up: what went wrong because the message is not ours any more, or the broker is away, is given to `log` instead of
    * being thrown. The message then comes again, to us or to somebody else. A mistake, such as a second `ack`, is thrown.
    */
-  ackLogError(log: ErrorLog, options: AckOptions = {}): Promise<void> {
+  async ackLogError(log: ErrorLog, options: AckOptions = {}): Promise<void> {
     return this.#logged(() => this.ack(options), log);
   }
 
@@ -258,6 +259,9 @@ export class Message<T = unknown> {
     }
   }
 }
+
+/** What was received, not what was sent. */
+export const messageCheck: Check = { expected: "a Message", holds: (v) => v instanceof Message };
 
 /** What `ackLogError` leaves to the log: the message is out of our hands, whatever we do. */
 const SETTLING_CODES: readonly KombuErrorCode[] = ["lease_lost", "unavailable", "timeout", "closed"];

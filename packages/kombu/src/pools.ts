@@ -1,14 +1,31 @@
 import type { Channel } from "./channel.js";
-import { type Check, checkOptions, checkValue, integerCheck } from "./check.js";
-import type { Connection } from "./connection.js";
+import { type Check, checkOptions, checkValue, functionCheck, integerCheck, objectCheck } from "./check.js";
+import { Connection } from "./connection.js";
 import { POOL_LIMIT_MAX, POOLS_LIMIT, TIMEOUT_MS_MAX } from "./limits.js";
+import {
+  type AcquireOptions,
+  CLOSE_CHECKS,
+  type PoolOptions,
+  RESIZE_CHECKS,
+  type ResizeOptions,
+} from "./pool-options.js";
 import type { Producer, ProducerOptions } from "./producer.js";
-import type { AcquireOptions, Pooled, PoolOptions, ResizeOptions, ResourcePool } from "./resource-pool.js";
-import type { RetryOptions } from "./retry.js";
+import { type Pooled, ResourcePool } from "./resource-pool.js";
+import { checkRetryOptions, type RetryOptions } from "./retry.js";
 import { closedError } from "./session.js";
 
 /** Connections that go to one place; made by `connection.pool()`. */
 export type ConnectionPool = ResourcePool<Connection>;
+
+const poolCheck: Check = {
+  expected: "a pool of connections, such as connection.pool()",
+  holds: (v) => v instanceof ResourcePool,
+};
+
+const connectionCheck: Check = {
+  expected: "a Connection",
+  holds: (v) => v instanceof Connection,
+};
 
 /** Channels of one connection; made by `connection.channelPool()`. */
 export type ChannelPool = ResourcePool<Channel>;
@@ -21,14 +38,16 @@ export class ProducerPool {
   /** Closes the connections too; close it when nobody else uses it. */
   readonly connections: ConnectionPool;
 
+  /** Throws `invalid_argument`. */
   constructor(connections: ConnectionPool) {
-    this.connections = connections;
+    this.connections = checkValue("the connections of a producer pool", connections, poolCheck);
   }
 
   /** A producer on a connection of its own. Errors: those of the pool of connections, and `invalid_argument`. */
   async acquire<In = unknown>(
     options: AcquireOptions & { readonly producer?: ProducerOptions<In> } = {},
   ): Promise<Pooled<Producer<In>>> {
+    checkValue("the options of acquire", options, objectCheck);
     const { producer, ...waiting } = options;
     const held = await this.connections.acquire(waiting);
     try {
@@ -46,10 +65,12 @@ export class ProducerPool {
   }
 
   /** Does the work with a producer, and gives its connection back, or replaces that if the work failed with an error of the connection. */
-  use<R, In = unknown>(
+  async use<R, In = unknown>(
     work: (producer: Producer<In>) => Promise<R> | R,
     options: AcquireOptions & { readonly producer?: ProducerOptions<In> } = {},
   ): Promise<R> {
+    checkValue("the work of use", work, functionCheck);
+    checkValue("the options of use", options, objectCheck);
     const { producer, ...waiting } = options;
     return this.connections.use((connection) => work(connection.producer<In>(producer)), waiting);
   }
@@ -59,11 +80,14 @@ export class ProducerPool {
  * Does work with a connection of a pool and its default channel, and does it again after errors that may pass: kombu's `insured`. The
  * deadline of the options holds from when there is a connection. Errors: those of `acquire`, of `connection.autoretry`, and the work's.
  */
-export function insured<R>(
+export async function insured<R>(
   pool: ConnectionPool,
   work: (connection: Connection, channel: Channel, signal: AbortSignal) => Promise<R>,
   options: RetryOptions = {},
 ): Promise<R> {
+  checkValue("the pool of insured", pool, poolCheck);
+  checkValue("the work of insured", work, functionCheck);
+  checkRetryOptions("insured", options);
   const again = (connection: Connection) =>
     connection.autoretry((channel, signal) => work(connection, channel, signal), options);
   return pool.use(again, { signal: options.signal });
@@ -98,6 +122,7 @@ export class Pools implements AsyncDisposable {
 
   /** The pool of connections like this one, made at first use. The connection itself may be closed. Throws `closed`. */
   connections(connection: Connection): ConnectionPool {
+    checkValue("the connection of pools", connection, connectionCheck);
     if (this.#closing !== undefined) throw closedError("pool");
     const known = this.#pools.find((entry) => entry.connection.isLike(connection));
     if (known !== undefined) return known.pool;
@@ -114,6 +139,7 @@ export class Pools implements AsyncDisposable {
   /** Another limit for each pool, present and future; 0 for none. Errors: `precondition_failed`, and then no later pool was changed. */
   async setLimit(limit: number, options: ResizeOptions = {}): Promise<void> {
     checkValue("the limit of pools", limit, OPTION_CHECKS.limit);
+    checkOptions("setLimit", options, RESIZE_CHECKS);
     for (const { pool } of this.#pools) await pool.resize(limit, options);
     this.#limit = limit;
   }
@@ -124,7 +150,8 @@ export class Pools implements AsyncDisposable {
   }
 
   /** Closes all pools, each as its own `close`. Idempotent; calls at the same time share one promise. */
-  close(options: { readonly timeoutMs?: number | undefined } = {}): Promise<void> {
+  async close(options: { readonly timeoutMs?: number | undefined } = {}): Promise<void> {
+    checkOptions("close", options, CLOSE_CHECKS);
     this.#closing ??= Promise.all(this.#pools.splice(0).map(({ pool }) => pool.close(options))).then(
       () => {},
     );

@@ -1,8 +1,11 @@
 import type { Channel } from "./channel.js";
+import { channelCheck } from "./channel-check.js";
 import {
   booleanCheck,
   type Check,
   checkOptions,
+  checkSignal,
+  checkValue,
   functionCheck,
   nameCheck,
   oneOfCheck,
@@ -90,6 +93,7 @@ export class Producer<In = unknown> {
 
   /** Throws `invalid_argument`. */
   constructor(channel: Channel, options: ProducerOptions<In> = {}) {
+    checkValue("the channel of a producer", channel, channelCheck);
     checkOptions("a producer", options, PRODUCER_CHECKS);
     this.exchange = exchangeOf(options.exchange ?? "");
     this.routingKey = options.routingKey ?? "";
@@ -99,6 +103,7 @@ export class Producer<In = unknown> {
 
   /** Declares the producer's exchange. */
   async declare(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    checkSignal("declare", options);
     await this.#channel.declareOnce(this.exchange, options.signal);
   }
 

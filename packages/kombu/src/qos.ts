@@ -23,7 +23,11 @@ export class QoS {
   ) {
     this.#apply = checkValue("the callback of QoS", apply, functionCheck);
     this.#value = checkValue("initialValue", initialValue, countCheck);
-    this.#max = checkValue("maxPrefetch", maxPrefetch ?? Number.MAX_SAFE_INTEGER, countCheck);
+    this.#max = checkValue(
+      "maxPrefetch",
+      maxPrefetch === undefined ? Number.MAX_SAFE_INTEGER : maxPrefetch,
+      countCheck,
+    );
   }
 
   /** What `update` applies; 0 is no limit. */
@@ -38,14 +42,15 @@ export class QoS {
 
   /** Room for more. Returns the new value. */
   incrementEventually(count = 1): number {
-    if (this.#value > 0)
-      this.#value = Math.min(Math.max(this.#max, this.#value), this.#value + Math.max(count, 0));
+    checkValue("count", count, countCheck);
+    if (this.#value > 0) this.#value = Math.min(Math.max(this.#max, this.#value), this.#value + count);
     return this.#value;
   }
 
   /** Room for fewer, at least 1. Returns the new value. */
   decrementEventually(count = 1): number {
-    if (this.#value > 0) this.#value = Math.max(1, this.#value - Math.max(count, 0));
+    checkValue("count", count, countCheck);
+    if (this.#value > 0) this.#value = Math.max(1, this.#value - count);
     return this.#value;
   }
 

@@ -5,18 +5,24 @@ import {
   booleanCheck,
   type Check,
   checkOptions,
+  checkSignal,
   checkValue,
   functionCheck,
   integerCheck,
   nameCheck,
   objectCheck,
+  optional,
   queueNameCheck,
 } from "./check.js";
 import type { DeleteQueueOptions, QueueDefinition, QueueState } from "./definitions.js";
 import {
   type Arguments,
+  DECLARE_CHECKS,
+  DELETE_CHECKS,
   type DeclareOptions,
   type EntityChannel,
+  entityChannelCheck,
+  GET_CHECKS,
   type GetOptions,
   needChannel,
 } from "./entity.js";
@@ -123,6 +129,10 @@ const QUEUE_CHECKS: Readonly<Record<keyof QueueOptions, Check>> = {
   schema: schemaCheck,
 };
 
+const plainBindingsCheck: Check = optional({ expected: "an array", holds: Array.isArray });
+
+const queueCheck: Check = { expected: "a Queue", holds: (v) => v instanceof Queue };
+
 /** The `x-*` argument that each option becomes. */
 const ARGUMENT_OF_OPTION = {
   expiresMs: "x-expires",
@@ -192,11 +202,13 @@ export class Queue<In = unknown, Out = In> {
   }
 
   /** The queue of a plain object such as `toJSON` makes. */
-  static from({ name, exchange, bindings, ...options }: QueuePlain): Queue {
+  static from(plain: QueuePlain): Queue {
+    const { name, exchange, bindings, ...options } = checkValue("a plain queue", plain, objectCheck);
+    checkValue("the bindings of a plain queue", bindings, plainBindingsCheck);
     return new Queue(name, {
       ...options,
       ...(exchange === undefined ? {} : { exchange: Exchange.from(exchange) }),
-      ...(bindings === undefined ? {} : { bindings: bindings.map(Binding.from) }),
+      ...(bindings === undefined ? {} : { bindings: bindings.map((one) => Binding.from(one)) }),
     });
   }
 
@@ -213,6 +225,7 @@ export class Queue<In = unknown, Out = In> {
 
   /** A copy that can be declared, read, purged and deleted through this channel. */
   bind(channel: EntityChannel): Queue<In, Out> {
+    checkValue("the channel of a queue", channel, entityChannelCheck);
     if (this.#channel === channel) return this;
     const bound = new Queue<In, Out>(this.name, this.#options);
     bound.#channel = channel;
@@ -224,6 +237,7 @@ export class Queue<In = unknown, Out = In> {
    * the queue is there. Errors: `not_bound`, `not_found` (passive), `precondition_failed` for another definition of the name.
    */
   async declare(options: DeclareOptions = {}): Promise<string> {
+    checkOptions("declare", options, DECLARE_CHECKS);
     const channel = this.#need("declare");
     if (this.noDeclare) return this.name;
     const { passive = false, signal } = options;
@@ -238,6 +252,7 @@ export class Queue<In = unknown, Out = In> {
 
   /** Makes the queue alone, without its exchanges and bindings. Errors: as `declare`. */
   async queueDeclare(options: DeclareOptions = {}): Promise<QueueState> {
+    checkOptions("queueDeclare", options, DECLARE_CHECKS);
     const { passive = false, signal } = options;
     const state = await this.#need("queueDeclare").declareQueue(this.definition, passive, signal);
     this.onDeclared?.(state);
@@ -256,6 +271,7 @@ export class Queue<In = unknown, Out = In> {
 
   /** One message, or null when there is none now. */
   async get(options: GetOptions = {}): Promise<Message<Out> | null> {
+    checkOptions("get", options, GET_CHECKS);
     const { noAck = this.noAck, ...others } = options;
     const message = await this.#need("get").get(this.name, { ...others, noAck, schema: this.schema });
     return message as Message<Out> | null;
@@ -263,11 +279,13 @@ export class Queue<In = unknown, Out = In> {
 
   /** Removes all its messages, where the broker leases those that somebody holds too, and returns how many. */
   async purge(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<number> {
+    checkSignal("purge", options);
     return this.#need("purge").purge(this.name, options.signal);
   }
 
   /** Removes it with its messages and bindings, and returns how many messages went. Error: `not_bound`. */
   async delete(options: DeleteQueueOptions = {}): Promise<number> {
+    checkOptions("delete", options, DELETE_CHECKS);
     return this.#need("delete").deleteQueue(this.name, options);
   }
 
@@ -283,6 +301,7 @@ export class Queue<In = unknown, Out = In> {
 
   /** Whether the two are one definition, not merely one name. */
   equals(other: Queue): boolean {
+    checkValue("the other queue of equals", other, queueCheck);
     return isDeepStrictEqual(this.toJSON(), other.toJSON());
   }
 

@@ -1,10 +1,21 @@
 import type { Channel } from "./channel.js";
-import { type Check, checkOptions, checkValue, integerCheck, signalCheck, timeoutCheck } from "./check.js";
+import { channelCheck } from "./channel-check.js";
+import {
+  acceptCheck,
+  booleanCheck,
+  type Check,
+  checkOptions,
+  checkValue,
+  integerCheck,
+  objectCheck,
+  signalCheck,
+  timeoutCheck,
+} from "./check.js";
 import { Consumer } from "./consumer.js";
-import { acceptCheck } from "./consumer-options.js";
+import { queueCheck } from "./consumer-options.js";
 import { KombuError } from "./errors.js";
 import { PREFETCH_MAX, REPLIES_AHEAD } from "./limits.js";
-import { Message } from "./message.js";
+import { type Message, messageCheck } from "./message.js";
 import { Producer, type Receipt } from "./producer.js";
 import { checkPublishOptions, type PublishOptions } from "./publish-options.js";
 import type { Queue } from "./queue.js";
@@ -15,7 +26,6 @@ export interface SendReplyOptions extends Omit<PublishOptions, "routingKey"> {
   readonly producer: Producer;
 }
 
-const requestCheck: Check = { expected: "a Message", holds: (v) => v instanceof Message };
 const producerCheck: Check = {
   expected: "a Producer, such as connection.producer()",
   holds: (v) => v instanceof Producer,
@@ -32,9 +42,11 @@ const PLAIN = new Set(["text/plain", "application/data"]);
 export async function sendReply(
   request: Message,
   body: unknown,
-  { producer, ...options }: SendReplyOptions,
+  replyOptions: SendReplyOptions,
 ): Promise<Receipt> {
-  checkValue("the request of sendReply", request, requestCheck);
+  checkValue("the request of sendReply", request, messageCheck);
+  checkValue("the options of sendReply", replyOptions, objectCheck);
+  const { producer, ...options } = replyOptions;
   checkValue("the producer of sendReply", producer, producerCheck);
   checkPublishOptions(options);
   const { reply_to: routingKey, correlation_id: correlationId } = request.properties;
@@ -72,7 +84,7 @@ export interface CollectRepliesOptions {
 const COLLECT_CHECKS: Readonly<Record<keyof CollectRepliesOptions, Check>> = {
   limit: integerCheck(1, Number.MAX_SAFE_INTEGER, "replies"),
   timeoutMs: timeoutCheck,
-  noAck: { expected: "true or false", holds: (v) => typeof v === "boolean" },
+  noAck: booleanCheck,
   accept: acceptCheck,
   signal: signalCheck,
 };
@@ -87,6 +99,8 @@ export async function* collectReplies<T = unknown>(
   queue: Queue<unknown, T>,
   options: CollectRepliesOptions = {},
 ): AsyncGenerator<T, void, undefined> {
+  checkValue("the channel of collectReplies", channel, channelCheck);
+  checkValue("the queue of collectReplies", queue, queueCheck);
   checkOptions("collectReplies", options, COLLECT_CHECKS);
   const { limit = 1, timeoutMs, noAck = true, accept, signal } = options;
   const consumer = new Consumer<T>(channel, queue as Queue, {

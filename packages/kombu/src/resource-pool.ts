@@ -3,40 +3,26 @@ import type { Clock } from "@pullqueue/core";
 import {
   booleanCheck,
   type Check,
+  checkContract,
   checkOptions,
   checkValue,
+  clockCheck,
   functionCheck,
-  integerCheck,
-  signalCheck,
-  timeoutCheck,
+  keyCheck,
 } from "./check.js";
 import { isKombuError, KombuError } from "./errors.js";
-import { POOL_LIMIT_MAX, POOL_TIMEOUT_MS, TIMEOUT_MS_MAX } from "./limits.js";
+import { POOL_TIMEOUT_MS } from "./limits.js";
+import {
+  ACQUIRE_CHECKS,
+  type AcquireOptions,
+  CLOSE_CHECKS,
+  POOL_CHECKS,
+  type PoolOptions,
+  RESIZE_CHECKS,
+  type ResizeOptions,
+} from "./pool-options.js";
 import { closedError } from "./session.js";
 import { inTime, linkSignals, Notifier, orAbort } from "./waiting.js";
-
-/** How many resources a pool may have, and how long its users wait. */
-export interface PoolOptions {
-  /** Most resources that are there at the same time. None, or 0 as in kombu: any number, and each is closed when it comes back. */
-  readonly limit?: number | undefined;
-  /** How long `acquire` waits unless it is told otherwise, in milliseconds. Default 30 000: what other pools wait, longer than a broker's restart takes. */
-  readonly timeoutMs?: number | undefined;
-}
-
-/** How long `acquire` waits. */
-export interface AcquireOptions {
-  /** In milliseconds; 0 does not wait for other users. Default: the pool's. */
-  readonly timeoutMs?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** What a change of a pool's limit does to what is there. */
-export interface ResizeOptions {
-  /** Shrink though more are in use: the surplus is closed as it comes back. Default false: `precondition_failed`. */
-  readonly force?: boolean | undefined;
-  /** Close all that are there: idle ones now, those in use when they come back. Default false. */
-  readonly reset?: boolean | undefined;
-}
 
 /** A resource of a pool, in one user's hands until it is released, replaced or disposed of. */
 export interface Pooled<T> extends AsyncDisposable {
@@ -65,19 +51,13 @@ interface Slot<T> {
   readonly idle: T | undefined;
 }
 
-const OPTION_CHECKS: Readonly<Record<keyof PoolOptions, Check>> = {
-  limit: integerCheck(0, POOL_LIMIT_MAX, "resources"),
-  timeoutMs: integerCheck(1, TIMEOUT_MS_MAX, "milliseconds"),
-};
-
-const ACQUIRE_CHECKS: Readonly<Record<keyof AcquireOptions, Check>> = {
-  timeoutMs: timeoutCheck,
-  signal: signalCheck,
-};
-
-const RESIZE_CHECKS: Readonly<Record<keyof ResizeOptions, Check>> = {
-  force: booleanCheck,
-  reset: booleanCheck,
+const KIND_CHECKS: Readonly<Record<keyof ResourceKind<unknown>, Check>> = {
+  name: keyCheck,
+  clock: clockCheck,
+  create: functionCheck,
+  close: functionCheck,
+  prepare: functionCheck,
+  isUsable: functionCheck,
 };
 
 const US_PER_MS = 1000;
@@ -106,7 +86,8 @@ export class ResourcePool<T> implements AsyncDisposable {
 
   /** Throws `invalid_argument`. */
   constructor(kind: ResourceKind<T>, options: PoolOptions = {}) {
-    checkOptions(`a pool of ${kind.name}s`, options, OPTION_CHECKS);
+    checkContract("the kind of a resource pool", kind, KIND_CHECKS, ["name", "clock", "create", "close"]);
+    checkOptions(`a pool of ${kind.name}s`, options, POOL_CHECKS);
     this.#kind = kind;
     this.#limit = boundOf(options.limit);
     this.#timeoutMs = options.timeoutMs ?? POOL_TIMEOUT_MS;
@@ -181,7 +162,7 @@ export class ResourcePool<T> implements AsyncDisposable {
 
   /** Another limit; 0 for none. Resolves when idle resources beyond it are closed. Errors: `precondition_failed`, `closed`. */
   async resize(limit: number, options: ResizeOptions = {}): Promise<void> {
-    checkValue(`the limit of a pool of ${this.#kind.name}s`, limit, OPTION_CHECKS.limit);
+    checkValue(`the limit of a pool of ${this.#kind.name}s`, limit, POOL_CHECKS.limit);
     checkOptions("resize", options, RESIZE_CHECKS);
     const { force = false, reset = false } = options;
     this.#stop.signal.throwIfAborted();
@@ -199,7 +180,9 @@ export class ResourcePool<T> implements AsyncDisposable {
    * Closes all resources at once, also those in use, whose users notice by errors. By default the pool with them; otherwise it makes
    * new ones.
    */
-  async forceCloseAll({ closePool = true }: { readonly closePool?: boolean } = {}): Promise<void> {
+  async forceCloseAll(options: { readonly closePool?: boolean } = {}): Promise<void> {
+    checkOptions("forceCloseAll", options, { closePool: booleanCheck });
+    const { closePool = true } = options;
     if (closePool) this.#stop.abort(closedError("pool"));
     this.#generation += 1;
     await Promise.all([
@@ -213,7 +196,7 @@ export class ResourcePool<T> implements AsyncDisposable {
    * everything. Idempotent; calls at the same time share one promise.
    */
   close(options: { readonly timeoutMs?: number | undefined } = {}): Promise<void> {
-    checkOptions("close", options, { timeoutMs: timeoutCheck });
+    checkOptions("close", options, CLOSE_CHECKS);
     this.#closing ??= this.#close(options.timeoutMs ?? POOL_TIMEOUT_MS);
     return this.#closing;
   }

@@ -1,15 +1,16 @@
 import { newUuid } from "@pullqueue/core";
 import type { Channel } from "./channel.js";
+import { channelCheck } from "./channel-check.js";
 import {
+  acceptCheck,
   type Check,
   checkOptions,
   checkValue,
   integerCheck,
   keyCheck,
-  nameCheck,
   numberCheck,
 } from "./check.js";
-import { acceptCheck } from "./consumer-options.js";
+import { checkAccept, queueOrNameCheck } from "./consumer-options.js";
 import { KombuError } from "./errors.js";
 import { RPC_REPLY_EXPIRES_MS, RPC_TIMEOUT_MS, TIMEOUT_MS_MAX } from "./limits.js";
 import { Producer } from "./producer.js";
@@ -46,11 +47,6 @@ export type RpcCallOptions = Omit<
   "exchange" | "routingKey" | "replyTo" | "correlationId" | "envelope"
 >;
 
-const targetCheck: Check = {
-  expected: "a Queue or the name of one",
-  holds: (v) => v instanceof Queue || (v !== "" && nameCheck.holds(v)),
-};
-
 /**
  * Remote calls: a request to a queue, and its reply, told by a correlation id, in a queue of this client's own. The layout is that of
  * kombu's and RabbitMQ's examples (and of Celery's `rpc://` results): both go through the default exchange, the reply queue is
@@ -65,8 +61,10 @@ export class RpcClient<In = unknown, Reply = unknown> implements AsyncDisposable
 
   /** A `Queue` is declared with the first call, a name is not. Throws `invalid_argument`. */
   constructor(channel: Channel, target: Queue<In, unknown> | string, options: RpcOptions<Reply> = {}) {
-    checkValue("the target of an RPC client", target, targetCheck);
+    checkValue("the channel of an RPC client", channel, channelCheck);
+    checkValue("the target of an RPC client", target, queueOrNameCheck);
     checkOptions("an RPC client", options, RPC_CHECKS);
+    checkAccept(options.accept, channel.serializers);
     const { serializer, accept, replySchema, replyExpiresMs = RPC_REPLY_EXPIRES_MS } = options;
     this.#target = target instanceof Queue ? target : undefined;
     const isDefault = (this.#target?.exchange.name ?? "") === "";

@@ -1,5 +1,18 @@
 import { describe } from "@pullqueue/core";
-import { type Check, checkOptions, oneOfCheck } from "./check.js";
+import {
+  acceptCheck,
+  booleanCheck,
+  bytesCheck,
+  type Check,
+  checkContract,
+  checkOptions,
+  checkValue,
+  functionCheck,
+  keyCheck,
+  oneOfCheck,
+  optional,
+  textCheck,
+} from "./check.js";
 import { KombuError } from "./errors.js";
 import { type JsonType, JsonTypes, type JsonTypesName } from "./json-types.js";
 import { parseMediaType } from "./media-type.js";
@@ -57,6 +70,24 @@ const REGISTRY_CHECKS: Readonly<Record<keyof SerializerRegistryOptions, Check>> 
   jsonTypes: oneOfCheck(["plain", "kombu-5.3"]),
 };
 
+const SERIALIZER_CHECKS: Readonly<Record<keyof Serializer, Check>> = {
+  name: keyCheck,
+  contentType: keyCheck,
+  contentEncoding: keyCheck,
+  encode: functionCheck,
+  decode: functionCheck,
+};
+
+const DUMP_CHECKS: Readonly<Record<keyof DumpOptions, Check>> = {
+  serializer: textCheck,
+  contentType: textCheck,
+  contentEncoding: textCheck,
+};
+
+const LOAD_CHECKS: Readonly<Record<keyof LoadOptions, Check>> = { accept: acceptCheck, force: booleanCheck };
+
+const typeCheck: Check = optional(textCheck);
+
 /**
  * The serializers of one connection. A new one writes `json`, `text`, `raw`, `msgpack` and `yaml`, and reads the first three: the other
  * two are read by consumers that accept them by name, or after `enable`, as in kombu.
@@ -78,6 +109,7 @@ export class SerializerRegistry {
 
   /** Adds a serializer, or replaces the one of its name; it is enabled. Pickle cannot be registered: `content_disallowed`. */
   register(serializer: Serializer): void {
+    checkContract("a serializer", serializer, SERIALIZER_CHECKS, ["name", "contentType", "contentEncoding"]);
     const { type } = parseMediaType(serializer.contentType);
     if (type === PICKLE.contentType) throw pickleRefused();
     this.unregister(serializer.name);
@@ -88,6 +120,7 @@ export class SerializerRegistry {
 
   /** Takes a serializer away by its name or content type; quiet when there is none. */
   unregister(nameOrType: string): void {
+    checkValue("a serializer's name", nameOrType, textCheck);
     const serializer = this.#byName.get(nameOrType) ?? this.#byType.get(parseMediaType(nameOrType).type);
     if (serializer === undefined) return;
     this.#byName.delete(serializer.name);
@@ -111,12 +144,14 @@ export class SerializerRegistry {
 
   /** Kombu's `enable_insecure_serializers`. Default: yaml and msgpack; pickle is `content_disallowed`. */
   enableInsecureSerializers(names: readonly string[] = INSECURE): void {
-    for (const name of names) this.enable(name);
+    for (const name of checkValue("the names of serializers", names, acceptCheck)) this.enable(name);
   }
 
   /** Kombu's `disable_insecure_serializers`: disables all that are registered but those named. Default: all but json. */
   disableInsecureSerializers(allowed: readonly string[] = ["json"]): void {
-    const types = allowed.map((name) => this.typeOf(name));
+    const types = checkValue("the names of serializers", allowed, acceptCheck).map((name) =>
+      this.typeOf(name),
+    );
     for (const type of this.#byType.keys()) this.#disabled.add(type);
     for (const type of types) this.#disabled.delete(type);
   }
@@ -126,6 +161,7 @@ export class SerializerRegistry {
    * `invalid_argument` for a `contentType` with a body that is neither bytes nor text.
    */
   dumps(value: unknown, options: DumpOptions = {}): SerializedBody {
+    checkOptions("dumps", options, DUMP_CHECKS);
     const { serializer: name, contentType, contentEncoding } = options;
     if (contentType !== undefined) return serializedAlready(value, contentType, contentEncoding);
     const serializer = this.#serializer(name ?? defaultName(value));
@@ -151,6 +187,9 @@ export class SerializerRegistry {
     contentEncoding?: string,
     options: LoadOptions = {},
   ): unknown {
+    checkValue("the body of loads", body, bytesCheck);
+    checkValue("the content type of loads", contentType, typeCheck);
+    checkValue("the content encoding of loads", contentEncoding, typeCheck);
     const { type, charset } = parseMediaType(contentType ?? rawSerializer.contentType);
     const encoding = contentEncoding ?? charset ?? "utf-8";
     this.checkAccepted(type, options);
@@ -162,7 +201,10 @@ export class SerializerRegistry {
   }
 
   /** Throws `content_disallowed` when a body of this type may not be decoded, saying what may. */
-  checkAccepted(contentType: string, { accept, force = false }: LoadOptions): void {
+  checkAccepted(contentType: string, options: LoadOptions): void {
+    checkValue("a content type", contentType, textCheck);
+    checkOptions("loads", options, LOAD_CHECKS);
+    const { accept, force = false } = options;
     const { type } = parseMediaType(contentType);
     if (type === PICKLE.contentType) throw pickleRefused();
     const accepted = accept?.map((entry) => this.typeOf(entry)) ?? [];
@@ -178,6 +220,7 @@ export class SerializerRegistry {
 
   /** The content type of a serializer's name; a content type is itself. Throws `serializer_unknown`. */
   typeOf(nameOrType: string): string {
+    checkValue("a serializer's name", nameOrType, textCheck);
     if (nameOrType.includes("/")) return parseMediaType(nameOrType).type;
     return parseMediaType(this.#serializer(nameOrType).contentType).type;
   }

@@ -1,18 +1,20 @@
 import { answerMs } from "./answering.js";
 import type { Channel } from "./channel.js";
+import { channelCheck } from "./channel-check.js";
 import {
+  acceptCheck,
   booleanCheck,
   type Check,
   checkOptions,
+  checkSignal,
   checkValue,
-  nameCheck,
   objectCheck,
   oneOfCheck,
   signalCheck,
   stringCheck,
   timeoutCheck,
 } from "./check.js";
-import { acceptCheck } from "./consumer-options.js";
+import { checkAccept, queueOrNameCheck } from "./consumer-options.js";
 import { DeliveryQueue } from "./delivery-queue.js";
 import { becauseOf, KombuError } from "./errors.js";
 import { Exchange, type ExchangeOptions } from "./exchange.js";
@@ -58,11 +60,6 @@ const SIMPLE_QUEUE_CHECKS: Readonly<Record<keyof SimpleQueueOptions, Check>> = {
   schema: schemaCheck,
 };
 
-const queueOrNameCheck: Check = {
-  expected: "a Queue or a name that is not empty",
-  holds: (v) => v instanceof Queue || (nameCheck.holds(v) && v !== ""),
-};
-
 /** How long `get` waits. */
 export interface SimpleGetOptions {
   /** `empty` after this long, in milliseconds. Default: wait without end. */
@@ -102,8 +99,10 @@ export class SimpleQueue<In = unknown, Out = In> implements AsyncDisposable {
     queueOrName: Queue<In, Out> | string,
     options: SimpleQueueOptions<In, Out> = {},
   ) {
+    checkValue("the channel of a simple queue", channel, channelCheck);
     checkValue("the queue of a simple queue", queueOrName, queueOrNameCheck);
     checkOptions("a simple queue", options, SIMPLE_QUEUE_CHECKS);
+    checkAccept(options.accept, channel.serializers);
     const { serializer, compression, envelope, queueOptions, exchangeOptions } = options;
     this.queue =
       queueOrName instanceof Queue ? queueOrName : queueOf(queueOrName, queueOptions, exchangeOptions);
@@ -161,18 +160,21 @@ export class SimpleQueue<In = unknown, Out = In> implements AsyncDisposable {
   }
 
   /** The oldest message if there is one now. Errors: as `get`. */
-  getNowait(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<Message<Out>> {
+  async getNowait(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<Message<Out>> {
+    checkSignal("getNowait", options);
     return this.get({ ...options, block: false });
   }
 
   /** How many messages could be received now; those that somebody holds do not count. */
   async qsize(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<number> {
+    checkSignal("qsize", options);
     await this.#ready(options.signal);
     return this.#channel.count(this.queue.name, options.signal);
   }
 
   /** Removes all messages, and returns how many went. */
   async clear(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<number> {
+    checkSignal("clear", options);
     await this.#ready(options.signal);
     await this.#received.giveBack();
     return this.#channel.purge(this.queue.name, options.signal);
@@ -226,6 +228,7 @@ function noBroker(name: string, ms: number, cause: unknown): KombuError {
 export function simpleBufferOptions<In, Out>(
   options: SimpleQueueOptions<In, Out> = {},
 ): SimpleQueueOptions<In, Out> {
+  checkOptions("a simple buffer", options, SIMPLE_QUEUE_CHECKS);
   return {
     noAck: true,
     ...options,

@@ -1,10 +1,15 @@
 import { type Clock, systemClock } from "@pullqueue/core";
-import { type Check, checkValue } from "./check.js";
+import { type Check, checkSignal, checkValue, clockCheck } from "./check.js";
 import { pause } from "./waiting.js";
 
 const positiveCheck: Check = {
   expected: "a positive number",
   holds: (v) => typeof v === "number" && v > 0 && Number.isFinite(v),
+};
+
+const tokensCheck: Check = {
+  expected: "a number that is not negative",
+  holds: (v) => typeof v === "number" && v >= 0,
 };
 
 const US_PER_SECOND = 1_000_000;
@@ -27,13 +32,14 @@ export class TokenBucket {
   constructor(fillRate: number, capacity = 1, clock: Clock = systemClock()) {
     this.fillRate = checkValue("fillRate", fillRate, positiveCheck);
     this.capacity = checkValue("capacity", capacity, positiveCheck);
-    this.#clock = clock;
+    this.#clock = checkValue("the clock of a token bucket", clock, clockCheck);
     this.#tokens = capacity;
     this.#filledAtUs = clock.nowUs();
   }
 
   /** Takes that many tokens out, all or none; whether there were enough. */
   canConsume(tokens = 1): boolean {
+    checkValue("tokens", tokens, tokensCheck);
     if (tokens > this.#fill()) return false;
     this.#tokens -= tokens;
     return true;
@@ -41,6 +47,7 @@ export class TokenBucket {
 
   /** How long until there will be that many, in milliseconds; 0 if there are. */
   expectedTimeMs(tokens = 1): number {
+    checkValue("tokens", tokens, tokensCheck);
     const missing = Math.max(0, tokens - this.#fill());
     return Math.ceil((missing / this.fillRate) * MS_PER_SECOND);
   }
@@ -49,8 +56,9 @@ export class TokenBucket {
   async consume(tokens = 1, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     checkValue("tokens", tokens, {
       expected: `a number of at most ${this.capacity}, the bucket's capacity`,
-      holds: (v) => typeof v === "number" && v <= this.capacity,
+      holds: (v) => tokensCheck.holds(v) && (v as number) <= this.capacity,
     });
+    checkSignal("consume", options);
     while (!this.canConsume(tokens)) await pause(this.#clock, this.expectedTimeMs(tokens), options.signal);
   }
 

@@ -1,3 +1,4 @@
+import { booleanCheck, type Check, stringCheck } from "./check.js";
 import { connectRetryQuery } from "./connect-retry.js";
 import {
   type AmqpSettings,
@@ -21,6 +22,12 @@ export interface UriOptions {
   /** What stands for them otherwise. Default `**`, kombu's. */
   readonly mask?: string;
 }
+
+/** What `asUri` may be told. */
+export const URI_CHECKS: Readonly<Record<keyof UriOptions, Check>> = {
+  includePassword: booleanCheck,
+  mask: stringCheck,
+};
 
 const MASK = "**";
 

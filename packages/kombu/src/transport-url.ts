@@ -23,9 +23,10 @@ const SCHEMES: readonly string[] = [
 
 /**
  * The URLs in a text that separates them by `;`. Several sentinels are one URL: it ends with the piece that has a query, where
- * their `master_name` stands.
+ * their `master_name` stands. Throws `invalid_argument` where nothing follows the last `;`.
  */
 export function splitUrls(text: string): readonly string[] {
+  if (text.endsWith(";")) throw endsOpen();
   const pieces = text.split(/;(?=[a-z][a-z0-9+._-]*:)/i);
   const urls: string[] = [];
   let before = "";
@@ -184,6 +185,12 @@ function partsOf(url: string): UrlPieces {
   const pieces = splitUrl(url);
   if (pieces === undefined) throw notAUrl(url);
   return pieces;
+}
+
+function endsOpen(): KombuError {
+  const why =
+    "several connection URLs are separated by ;, and after the last one nothing follows; take it away";
+  return new KombuError("invalid_argument", why);
 }
 
 function notAUrl(url: string): KombuError {

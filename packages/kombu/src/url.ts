@@ -1,5 +1,16 @@
+import {
+  booleanCheck,
+  type Check,
+  checkOptions,
+  checkValue,
+  integerCheck,
+  keyCheck,
+  objectCheck,
+  stringCheck,
+  textCheck,
+} from "./check.js";
 import { KombuError } from "./errors.js";
-import { URL_LENGTH_MAX } from "./limits.js";
+import { PORT_MAX, URL_LENGTH_MAX } from "./limits.js";
 
 /** URLs of brokers by their parts: kombu's `utils.url`. Which options a transport reads of them, `transport-url.ts` knows. */
 
@@ -40,8 +51,24 @@ export interface UrlPieces {
 }
 
 const MASK = "**";
+
+const PARTS_CHECKS: Readonly<Record<keyof UrlParts, Check>> = {
+  transport: keyCheck,
+  hostname: stringCheck,
+  port: integerCheck(0, PORT_MAX, "port"),
+  userid: stringCheck,
+  password: stringCheck,
+  virtualHost: stringCheck,
+  query: objectCheck,
+};
+
+const AS_URL_CHECKS: Readonly<Record<keyof AsUrlOptions, Check>> = {
+  sanitize: booleanCheck,
+  mask: stringCheck,
+};
+
 const URL_PATTERN = /^([a-z][a-z0-9+._-]*):(\/\/([^/?#]*))?([^?#]*)(?:\?([^#]*))?$/i;
-const HOST_PATTERN = /^(\[[0-9a-f:.%]+\]|[^:[\]]*)(?::([0-9]{1,5}))?$/i;
+const HOST_PATTERN = /^(\[[0-9a-f:.%]+\]|[^:;[\]]*)(?::([0-9]{1,5}))?$/i;
 
 /** Takes a URL apart; undefined for what is none. Throws `invalid_argument` for a wrong percent sign. */
 export function splitUrl(url: string): UrlPieces | undefined {
@@ -79,6 +106,7 @@ export function decodePiece(text: string): string {
 
 /** Kombu's `parse_url`, with the query beside. Throws `invalid_argument`; no error shows a password. */
 export function parseUrl(url: string): UrlParts {
+  checkValue("a URL", url, textCheck);
   const pieces = splitUrl(url);
   if (pieces === undefined || !pieces.hasAuthority) {
     throw new KombuError(
@@ -99,8 +127,12 @@ export function parseUrl(url: string): UrlParts {
   };
 }
 
-/** Kombu's `as_url`: the URL of these parts, which `parseUrl` reads back. */
-export function asUrl(parts: UrlParts, { sanitize = false, mask = MASK }: AsUrlOptions = {}): string {
+/** Kombu's `as_url`: the URL of these parts, which `parseUrl` reads back. Throws `invalid_argument`. */
+export function asUrl(parts: UrlParts, options: AsUrlOptions = {}): string {
+  checkOptions("asUrl", options, AS_URL_CHECKS);
+  checkValue("the parts of a URL", parts, objectCheck);
+  checkOptions("the parts of a URL", parts, PARTS_CHECKS, ["transport"]);
+  const { sanitize = false, mask = MASK } = options;
   const { transport, hostname = "", port, userid = "", password = "", virtualHost = "", query = {} } = parts;
   const secret = password === "" ? "" : `:${sanitize ? mask : encodeURIComponent(password)}`;
   const user = userid === "" && secret === "" ? "" : `${encodeURIComponent(userid)}${secret}@`;
@@ -115,12 +147,15 @@ export function asUrl(parts: UrlParts, { sanitize = false, mask = MASK }: AsUrlO
  * URL is masked as far as it could hold a password, so that it may lose more than that.
  */
 export function sanitizeUrl(url: string, mask = MASK): string {
+  checkValue("a URL", url, textCheck);
+  checkValue("the mask of a URL", mask, textCheck);
   const pieces = url.split(/;(?=[a-z][a-z0-9+._-]*:\/\/)/i);
   return pieces.map((piece) => sanitized(piece, mask)).join(";");
 }
 
 /** Kombu's `maybe_sanitize_url`: the same for whatever may be a URL; anything else is given back. */
 export function maybeSanitizeUrl<T>(value: T, mask = MASK): T | string {
+  checkValue("the mask of a URL", mask, textCheck);
   return typeof value === "string" && value.includes("://") ? sanitizeUrl(value, mask) : value;
 }
 

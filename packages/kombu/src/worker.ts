@@ -12,6 +12,7 @@ import {
 import {
   CONSUMER_CHECKS,
   type ConsumerOptions,
+  checkAccept,
   type PayloadOf,
   RUN_CHECKS,
   type RunOptions,
@@ -53,9 +54,6 @@ const WORKER_CHECKS: Readonly<Record<keyof WorkerOptions, Check>> = {
   connectMaxRetries: integerCheck(0, Number.MAX_SAFE_INTEGER, "attempts"),
 };
 
-/** What cannot be left out is complained about like anything else that is wrong. */
-const MISSING: object = { queues: null, handler: null };
-
 /**
  * A program that calls a handler for each message of its queues until it is stopped. What `ConsumerMixin` says of connections,
  * outages and the stop holds for it; its hooks may be overridden.
@@ -68,8 +66,9 @@ export class Worker<Q extends Queue = Queue, T = PayloadOf<Q>> extends ConsumerM
 
   /** Throws one `invalid_argument` with every complaint. */
   constructor(connection: Connection, options: WorkerOptions<Q, T>) {
-    checkOptions("a worker", { ...MISSING, ...options }, WORKER_CHECKS);
+    checkOptions("a worker", options, WORKER_CHECKS, ["queues", "handler"]);
     super(connection, pick(options, MIXIN_CHECKS));
+    checkAccept(options.accept, connection.serializers);
     this.#options = { ...options };
     this.connectMaxRetries = options.connectMaxRetries;
   }

@@ -279,7 +279,7 @@ describe("Worker", () => {
     const { connect } = storeWith();
     const wrong = { concurency: 3, graceMs: -1 } as never;
     expect(() => new Worker(connect(), wrong)).toThrow(
-      /queues must be .* got null; .*handler must be a function.*concurency \(did you mean concurrency\?\).*graceMs must be/,
+      /queues must be .* got nothing; .*handler must be a function.*concurency \(did you mean concurrency\?\).*graceMs must be/,
     );
   });
 

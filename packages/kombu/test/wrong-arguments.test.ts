@@ -4,9 +4,15 @@ import {
   type ConsumerFactory,
   ConsumerMixin,
   Exchange,
+  insured,
+  Pools,
+  ProducerPool,
   Queue,
   type QueueOptions,
+  type ResourceKind,
+  ResourcePool,
   type RetryOptions,
+  sendReply,
   Worker,
   type WorkerOptions,
 } from "@pullqueue/kombu";
@@ -89,9 +95,101 @@ it.each<[string, () => unknown, string]>([
     () => connection.producer().publish({ id: 1 }),
     "a message for the default exchange needs a routingKey, which is the name of its queue; or name an exchange",
   ],
+  [
+    "a worker without options",
+    () => new Worker(connection, wrong<WorkerOptions>({})),
+    "a worker: queues must be a Queue or an array of them, got nothing; a worker: handler must be a function, got nothing",
+  ],
+  [
+    "asUri() in Python's spelling",
+    () => connection.asUri(wrong({ include_password: true })),
+    "asUri has no option include_password (did you mean includePassword?)",
+  ],
+  [
+    "clone() of nothing",
+    () => connection.clone(wrong(null)),
+    "the overrides of clone must be an object, got null",
+  ],
+  [
+    "forceCloseAll() in Python's spelling",
+    () => connection.pool().forceCloseAll(wrong({ close_pool: false })),
+    "forceCloseAll has no option close_pool (did you mean closePool?)",
+  ],
+  [
+    "a producer pool of a connection",
+    () => new ProducerPool(wrong(connection)),
+    "must be a pool of connections, such as connection.pool(), got an object",
+  ],
+  [
+    "a pool of nothing",
+    () => new ResourcePool(wrong<ResourceKind<unknown>>({})),
+    "create must be a function, got nothing",
+  ],
+  [
+    "pools by URL",
+    () => new Pools().connections(wrong("memory://wrong")),
+    'the connection of pools must be a Connection, got "memory://wrong"',
+  ],
+  [
+    "insured() with a connection",
+    () => insured(wrong(connection), async () => {}),
+    "the pool of insured must be a pool of connections",
+  ],
+  [
+    "sendReply() without a producer",
+    async () => {
+      const queue = connection.simpleQueue("asks");
+      await queue.put("?", { replyTo: "answers" });
+      await sendReply(await queue.get(), "!", wrong(undefined));
+    },
+    "the options of sendReply must be an object, got nothing",
+  ],
+  [
+    "arguments of a command that are none",
+    () => connection.mailbox("wrong").abcast("stop", wrong("now")),
+    'the arguments of "stop" must be an object, got "now"',
+  ],
+  [
+    "an expression that no language knows",
+    () => connection.mailbox("wrong").multiCall("ping", {}, { pattern: "(", matcher: "pcre" }),
+    '"(" is no regular expression',
+  ],
+  [
+    "a matcher without a pattern",
+    () => connection.mailbox("wrong").multiCall("ping", {}, { matcher: "glob" }),
+    "a matcher without a pattern chooses nothing",
+  ],
+  ["a URL that ends with ;", () => new Connection("redis://a;"), "after the last one nothing follows"],
+  ["a host with ;", () => new Connection("redis://a;b"), "a connection URL looks like"],
 ])("%s is refused by what was expected and what came", async (_name, call, text) => {
   await expect((async () => call())()).rejects.toMatchObject({
     code: "invalid_argument",
     message: expect.stringContaining(text),
   });
+});
+
+it.each<[string, () => unknown]>([
+  ["a worker", () => new Worker(connection, { queues: new Queue("q"), handler, accept: ["jsn"] })],
+  ["a consumer", () => connection.consumer(new Queue("q"), { accept: ["jsn"] })],
+  ["a simple queue", () => connection.simpleQueue("q", { accept: ["jsn"] })],
+  ["an RPC client", () => connection.rpc("q", { accept: ["jsn"] })],
+  ["a mailbox", () => connection.mailbox("q", { accept: ["jsn"] })],
+])("%s that accepts what nobody can read is refused before its first message", (_name, make) => {
+  expect(make).toThrow(
+    expect.objectContaining({
+      code: "serializer_unknown",
+      message: expect.stringContaining("did you mean json?"),
+    }),
+  );
+});
+
+it("multiCall() refuses a matcher that its mailbox does not know, and takes expressions that only Python knows", async () => {
+  const mailbox = connection.mailbox("wrong", { type: "fanout" });
+  const ask = (pattern: string, matcher: string) =>
+    mailbox.multiCall("ping", {}, { pattern, matcher, timeoutMs: 50 });
+  await expect(ask("web*", "globb")).rejects.toMatchObject({
+    code: "not_supported",
+    message: expect.stringContaining("did you mean glob?"),
+  });
+  await expect(ask("(?P<kind>web).*", "pcre")).resolves.toEqual([]);
 });

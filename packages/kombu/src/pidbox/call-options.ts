@@ -6,7 +6,7 @@ import type { PidboxReply } from "./layout.js";
 export interface ChoiceOptions {
   /** What their names must fit. */
   readonly pattern?: string;
-  /** How the pattern is meant: `glob`, `pcre`, or one that the nodes have registered. Default `glob`. */
+  /** How the pattern is meant: `glob`, `pcre`, or one that the nodes and the mailbox have registered. Default `glob`. */
   readonly matcher?: string;
 }
 
@@ -24,12 +24,21 @@ export interface CallOptions {
 /** How many nodes are asked. Default of `timeoutMs`: a second. */
 export interface MultiCallOptions extends CallOptions, ChoiceOptions {}
 
-/** What the options of all calls must be. */
-export const CALL_CHECKS: Readonly<Record<keyof MultiCallOptions, Check>> = {
-  pattern: keyCheck,
-  matcher: keyCheck,
+/** What the options of a call must be. */
+export const CALL_CHECKS: Readonly<Record<keyof CallOptions, Check>> = {
   timeoutMs: timeoutCheck,
   limit: integerCheck(1, REPLIES_MAX, "replies"),
   onReply: functionCheck,
   signal: signalCheck,
 };
+
+const CHOICE_CHECKS: Readonly<Record<keyof ChoiceOptions, Check>> = { pattern: keyCheck, matcher: keyCheck };
+
+/** What the options of a call of many must be. */
+export const MULTI_CALL_CHECKS: Readonly<Record<keyof MultiCallOptions, Check>> = {
+  ...CALL_CHECKS,
+  ...CHOICE_CHECKS,
+};
+
+/** What the options of a cast to many must be. */
+export const ABCAST_CHECKS = { ...CHOICE_CHECKS, signal: signalCheck };

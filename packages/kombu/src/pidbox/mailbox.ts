@@ -1,16 +1,20 @@
 import { newUuid } from "@pullqueue/core";
 import type { Channel } from "../channel.js";
+import { channelCheck } from "../channel-check.js";
 import {
+  acceptCheck,
   booleanCheck,
   type Check,
   checkOptions,
+  checkSignal,
   checkValue,
   integerCheck,
   keyCheck,
+  objectCheck,
   oneOfCheck,
 } from "../check.js";
 import { LamportClock } from "../clocks.js";
-import { acceptCheck } from "../consumer-options.js";
+import { checkAccept } from "../consumer-options.js";
 import { isKombuError, KombuError } from "../errors.js";
 import type { Exchange } from "../exchange.js";
 import { CAST_EXPIRES_MS, MAILBOX_REPLY_EXPIRES_MS, MULTI_CALL_MS } from "../limits.js";
@@ -19,7 +23,14 @@ import { Producer } from "../producer.js";
 import type { PublishOptions } from "../publish-options.js";
 import { Queue } from "../queue.js";
 import { ReplyQueue } from "../reply-queue.js";
-import { CALL_CHECKS, type CallOptions, type ChoiceOptions, type MultiCallOptions } from "./call-options.js";
+import {
+  ABCAST_CHECKS,
+  CALL_CHECKS,
+  type CallOptions,
+  type ChoiceOptions,
+  MULTI_CALL_CHECKS,
+  type MultiCallOptions,
+} from "./call-options.js";
 import {
   type MailboxType,
   mailboxQueue,
@@ -101,12 +112,15 @@ export class Mailbox implements AsyncDisposable {
   readonly #accept: readonly string[];
   readonly #replyTo: ReplyAddress;
   readonly #replies: ReplyQueue;
+  readonly #matchers: MatcherRegistry;
 
   /** Throws `invalid_argument`. Nothing is declared before the first request. */
   constructor(channel: Channel, namespace: string, options: MailboxOptions = {}) {
+    checkValue("the channel of a mailbox", channel, channelCheck);
     this.namespace = checkValue("a mailbox's namespace", namespace, keyCheck);
     checkOptions(`mailbox ${JSON.stringify(namespace)}`, options, MAILBOX_CHECKS);
     const { type = "direct", accept = ["json"] } = options;
+    checkAccept(accept, channel.serializers);
     const { queueDurable: durable = false, queueExclusive: exclusive = false } = options;
     if (durable && exclusive) {
       throw new KombuError(
@@ -119,6 +133,7 @@ export class Mailbox implements AsyncDisposable {
     this.exchange = requestExchange(namespace, type);
     this.#channel = channel;
     this.#options = { ...options };
+    this.#matchers = options.matchers ?? new MatcherRegistry();
     this.#accept = accept;
     this.#replyTo = { exchange: replyExchangeName(namespace), routing_key: this.oid };
     const {
@@ -149,7 +164,7 @@ export class Mailbox implements AsyncDisposable {
     const { queueTtlMs: messageTtlMs, queueExpiresMs: expiresMs } = this.#options;
     return new PidboxNode<State>(hostname, options, {
       ...{ channel: this.#channel, clock: this.clock, accept: this.#accept },
-      matchers: this.#options.matchers ?? new MatcherRegistry(),
+      matchers: this.#matchers,
       queue: nodeQueue(hostname, this.exchange, { durable, exclusive, messageTtlMs, expiresMs }),
       reply: (body, address, ticket) => this.#publishReply(body, address, ticket),
     });
@@ -163,6 +178,7 @@ export class Mailbox implements AsyncDisposable {
     options: Pick<PublishOptions, "signal"> = {},
   ): Promise<void> {
     checkValue("the destination of a cast", destination, destinationsCheck);
+    checkSignal("cast", options);
     const request = requestOf(command, args, { destination });
     await this.#publish(request, { timeoutMs: CAST_EXPIRES_MS, signal: options.signal });
   }
@@ -173,7 +189,8 @@ export class Mailbox implements AsyncDisposable {
     args: PidboxArguments = {},
     options: ChoiceOptions & Pick<PublishOptions, "signal"> = {},
   ): Promise<void> {
-    checkOptions("abcast", options, CALL_CHECKS);
+    checkOptions("abcast", options, ABCAST_CHECKS);
+    this.#checkChoice(options);
     const request = requestOf(command, args, options);
     await this.#publish(request, { timeoutMs: CAST_EXPIRES_MS, signal: options.signal });
   }
@@ -201,7 +218,8 @@ export class Mailbox implements AsyncDisposable {
     args: PidboxArguments = {},
     options: MultiCallOptions = {},
   ): Promise<PidboxReply[]> {
-    checkOptions("multiCall", options, CALL_CHECKS);
+    checkOptions("multiCall", options, MULTI_CALL_CHECKS);
+    this.#checkChoice(options);
     const request = requestOf(command, args, options);
     return this.#request(request, { timeoutMs: MULTI_CALL_MS, ...options });
   }
@@ -213,6 +231,12 @@ export class Mailbox implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** What nodes would not understand, they tell nobody. */
+  #checkChoice({ pattern, matcher }: ChoiceOptions): void {
+    if (pattern !== undefined) this.#matchers.checkPattern(pattern, matcher);
+    else if (matcher !== undefined) throw matcherAlone();
   }
 
   async #request(request: PidboxRequest, options: CallOptions): Promise<PidboxReply[]> {
@@ -290,6 +314,7 @@ function requestOf(
   { destination, pattern, matcher = "glob" }: ChoiceOptions & { readonly destination?: readonly string[] },
 ): PidboxRequest {
   checkValue("a command", command, keyCheck);
+  checkValue(`the arguments of ${JSON.stringify(command)}`, args, objectCheck);
   return {
     method: command,
     arguments: args,
@@ -297,6 +322,10 @@ function requestOf(
     pattern: pattern ?? null,
     matcher: pattern === undefined ? null : matcher,
   };
+}
+
+function matcherAlone(): KombuError {
+  return new KombuError("invalid_argument", "a matcher without a pattern chooses nothing; give pattern too");
 }
 
 function replyOf(payload: unknown): PidboxReply {

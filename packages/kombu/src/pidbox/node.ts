@@ -8,13 +8,15 @@ import {
   keyCheck,
   numberCheck,
   objectCheck,
+  optional,
+  textCheck,
 } from "../check.js";
 import type { LamportClock } from "../clocks.js";
 import { Consumer } from "../consumer.js";
 import { isKombuError, KombuError } from "../errors.js";
 import { CLOCK_SKEW_MS, CONCURRENCY_MAX, TIMEOUT_MS_MAX } from "../limits.js";
 import type { MatcherRegistry } from "../matcher.js";
-import type { Message } from "../message.js";
+import { type Message, messageCheck } from "../message.js";
 import type { Queue } from "../queue.js";
 import { closedError } from "../session.js";
 import type { PidboxArguments, PidboxReply, PidboxRequest, ReplyAddress } from "./layout.js";
@@ -46,6 +48,28 @@ const NODE_CHECKS: Readonly<Record<keyof PidboxNodeOptions, Check>> = {
   concurrency: integerCheck(1, CONCURRENCY_MAX, "handlers"),
   clockSkewMs: numberCheck(0, TIMEOUT_MS_MAX, "milliseconds"),
   onError: functionCheck,
+};
+
+const addressCheck: Check = {
+  expected: "an object with an exchange and a routing_key",
+  holds: (v) =>
+    objectCheck.holds(v) &&
+    ["exchange", "routing_key"].every((name) => textCheck.holds(Reflect.get(v as object, name))),
+};
+
+const ticketCheck: Check = optional(textCheck);
+
+const anythingCheck: Check = { expected: "anything", holds: () => true };
+
+/** What of a request is for those who run it; the rest has said whether it is for this node. */
+const REQUEST_CHECKS: Readonly<Record<keyof PidboxRequest, Check>> = {
+  method: keyCheck,
+  arguments: objectCheck,
+  destination: anythingCheck,
+  pattern: anythingCheck,
+  matcher: anythingCheck,
+  ticket: textCheck,
+  reply_to: addressCheck,
 };
 
 /** What a node needs of its mailbox. */
@@ -104,6 +128,7 @@ export class PidboxNode<State = undefined> implements AsyncDisposable {
 
   /** Handles a request as `listen` does: if it is for this node, and not expired. Returns what the handler returned. Errors: of decoding. */
   async handleMessage(message: Message): Promise<unknown> {
+    checkValue("the message of handleMessage", message, messageCheck);
     const { clock } = this.#parts;
     clock.adjust(message.headers.clock);
     const request = readRequest(message.payload);
@@ -116,6 +141,7 @@ export class PidboxNode<State = undefined> implements AsyncDisposable {
   async dispatch(
     request: Pick<PidboxRequest, "method" | "arguments" | "ticket" | "reply_to">,
   ): Promise<unknown> {
+    checkOptions("a request", request, REQUEST_CHECKS, ["method", "arguments"]);
     const { reply_to: address, ticket } = request;
     const result = await this.#run(request.method, request.arguments);
     if (address !== undefined) await this.reply({ [this.hostname]: result }, address, ticket);
@@ -124,6 +150,9 @@ export class PidboxNode<State = undefined> implements AsyncDisposable {
 
   /** Sends a reply. One that cannot be serialized becomes an `{ error }`, so that nobody waits in vain. Errors: those of `publish`. */
   async reply(body: PidboxReply, address: ReplyAddress, ticket?: string): Promise<void> {
+    checkValue("a reply", body, objectCheck);
+    checkValue("the address of a reply", address, addressCheck);
+    checkValue("the ticket of a reply", ticket, ticketCheck);
     try {
       await this.#parts.reply(body, address, ticket);
     } catch (error) {
