@@ -4,6 +4,7 @@ import type { BodyShare } from "./body-memory.js";
 import { unpack } from "./decompression.js";
 import { findShapeFault } from "./json-shape.js";
 import { UNCOUNTED_BODY_BYTES_MAX } from "./limits.js";
+import { bodyPieces } from "./node-body.js";
 
 /** Bodies of requests: never more in memory than allowed, and UTF-8 JSON objects or a refusal. */
 
@@ -50,11 +51,10 @@ export function parseBody(bytes: Uint8Array): JsonObject {
 async function readCounting(request: Request, bytesMax: number, share: BodyShare): Promise<Uint8Array> {
   // GET and HEAD have none; asking for one would cost a conversion of the request.
   if (request.method === "GET" || request.method === "HEAD") return new Uint8Array();
-  if (request.body === null) return new Uint8Array();
   const pieces: Uint8Array[] = [];
   const count = counter(bytesMax, share);
   try {
-    for await (const piece of request.body) {
+    for await (const piece of bodyPieces(request)) {
       count(piece.byteLength);
       pieces.push(piece);
     }

@@ -11,6 +11,7 @@ import { getRequestListener } from "@hono/node-server";
 import { errorToWire, newRequestId, QueueError } from "@pullqueue/core";
 import type { RequestHandler } from "./handler.js";
 import { HEADER_BYTES_MAX, SILENCE_MS, TIMEOUT_CHECK_MS } from "./limits.js";
+import { rememberIncoming } from "./node-body.js";
 import { REQUEST_ID_HEADER } from "./request-id.js";
 import { errorResponse } from "./responses.js";
 import type { TlsFiles } from "./tls.js";
@@ -47,7 +48,8 @@ export function createHttpServer(
 ): Server {
   const listener = getRequestListener(
     (request, env) => {
-      const { outgoing } = env as { outgoing: ServerResponse };
+      const { incoming, outgoing } = env as { incoming: IncomingMessage; outgoing: ServerResponse };
+      rememberIncoming(request, incoming);
       return handler(request).finally(() => {
         if (closing.aborted) outgoing.shouldKeepAlive = false;
       });
