@@ -110,12 +110,18 @@ class CheckedStore implements QueueStore, QueueAdmin {
       checkBatch("tasks", tasks);
       checkBatchPayload(tasks);
       const nowUs = this.#clock.nowUs();
+      let expected = 0;
       const results = await eachValid(
         tasks,
         (task) => checkNewTask(task, nowUs),
-        (valid) => this.#naive.insert(queue, valid),
+        (valid) => {
+          const inserting = this.#naive.insert(queue, valid);
+          // Whoever is woken now leases behind the insert, so that the store may do both in one.
+          if (this.#naive.callsInOrder === true) expected = this.#waiters.tasksComing(queue, valid, nowUs);
+          return inserting;
+        },
       );
-      this.#tellOfTasks(queue, results);
+      this.#waiters.tasksWritten(queue, results, expected);
       return results;
     });
   }
@@ -318,7 +324,7 @@ class CheckedStore implements QueueStore, QueueAdmin {
 
   async #extend(queue: QueueKey, leases: readonly LeaseExtension[]): Promise<readonly ItemResult<Task>[]> {
     const results = await eachValid(leases, checkExtension, (valid) => this.#naive.extend(queue, valid));
-    this.#tellOfTasks(queue, results);
+    this.#waiters.tasksWritten(queue, results);
     return results;
   }
 
@@ -383,17 +389,5 @@ class CheckedStore implements QueueStore, QueueAdmin {
 
   #tellOfArrivals(arrivals: readonly Arrival[] | undefined): void {
     for (const { queue, tasks } of arrivals ?? []) this.#waiters.tasksAvailable(queue, tasks);
-  }
-
-  /** After a write: who waits for these tasks is woken now, or when they are due. */
-  #tellOfTasks(queue: QueueKey, results: readonly ItemResult<Task>[]): void {
-    const nowUs = this.#clock.nowUs();
-    let available = 0;
-    for (const result of results) {
-      if (!result.ok) continue;
-      if (result.value.etaUs <= nowUs) available += 1;
-      else this.#waiters.taskDue(queue, result.value.etaUs);
-    }
-    if (available > 0) this.#waiters.tasksAvailable(queue, available);
   }
 }

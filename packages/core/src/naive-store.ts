@@ -21,6 +21,9 @@ import type { ExportedTask, TaskRecord, TombstoneRecord } from "./transfer.js";
 export interface NaiveStore {
   readonly supports: StoreManifest;
 
+  /** A lease finds what an insert called before it puts in, though neither has resolved. Default: only after the insert has. */
+  readonly callsInOrder?: boolean;
+
   /** Adds tasks. Rejects for an unknown, surplus or push queue; `already_exists` is an item's error. */
   insert(queue: QueueKey, tasks: readonly NewTask[]): Promise<readonly ItemResult<Task>[]>;
 

@@ -1,6 +1,7 @@
 import type { Clock } from "./clock.js";
 import type { QueueError } from "./errors.js";
-import type { QueueKey } from "./task.js";
+import { firstEtaUs } from "./stores/lease-rules.js";
+import type { ItemResult, NewTask, QueueKey, Task } from "./task.js";
 
 /** What `Waiters` needs from its store. */
 export interface WaitersOptions {
@@ -68,6 +69,29 @@ export class Waiters {
   tasksAvailable(key: QueueKey, count: number): void {
     const queue = this.#queues.get(nameOf(key));
     if (queue !== undefined) this.#wake(queue, count, this.#sequence++);
+  }
+
+  /**
+   * Tasks are being inserted, and a lease that is asked for from now on finds them: wakes as many waiters as could take those that are
+   * due, and gives how many of these somebody was woken for. Nobody where somebody only wants to know, because there is nothing yet.
+   */
+  tasksComing(key: QueueKey, tasks: readonly NewTask[], nowUs: number): number {
+    const queue = this.#queues.get(nameOf(key));
+    if (queue === undefined || queue.waiters.some(({ demand }) => demand === 0)) return 0;
+    const due = tasks.filter((task) => firstEtaUs(task, nowUs) <= nowUs).length;
+    return due - Math.max(0, this.#wake(queue, due, this.#sequence++));
+  }
+
+  /** After a write: who waits for these tasks is woken now, or when they are due; but not for those that somebody was `expected` to take. */
+  tasksWritten(key: QueueKey, results: readonly ItemResult<Task>[], expected = 0): void {
+    const nowUs = this.#options.clock.nowUs();
+    let available = 0;
+    for (const result of results) {
+      if (!result.ok) continue;
+      if (result.value.etaUs <= nowUs) available += 1;
+      else this.taskDue(key, result.value.etaUs);
+    }
+    if (available > expected) this.tasksAvailable(key, available - expected);
   }
 
   /** A task of a queue becomes available at `etaUs`, or its lease ends then. */
@@ -153,7 +177,8 @@ export class Waiters {
     return queue;
   }
 
-  #wake(queue: WaitedQueue, count: number, wake: number): void {
+  /** Gives how many tasks nobody was woken for; less than none where those who were could take more. */
+  #wake(queue: WaitedQueue, count: number, wake: number): number {
     let left = count;
     const woken: Waiter[] = [];
     for (const waiter of queue.waiters) {
@@ -163,6 +188,7 @@ export class Waiters {
       woken.push(waiter);
     }
     for (const waiter of woken) waiter.wake(wake);
+    return left;
   }
 
   /** The next eta is known. A task may have come meanwhile that is due earlier. */

@@ -202,3 +202,40 @@ describe("Waiters", () => {
     expect(watching()).toBe(0);
   });
 });
+
+describe("Waiters wakes leases before the tasks are there,", () => {
+  const task = { payload: new Uint8Array() };
+  const result = (etaUs: number) => ({
+    ok: true as const,
+    value: { queue, id: "x", tag: undefined, enqueuedAtUs: 0, etaUs, retryCount: 0, uncounted: 0 },
+  });
+
+  test("and afterwards only those that are there for the rest", async () => {
+    const { waiters, clock } = setUp();
+    const [first] = sleepers(waiters, 1);
+    const tasks = [task, task, { ...task, delayMs: 1 }];
+    const expected = waiters.tasksComing(queue, tasks, clock.nowUs());
+    expect(expected).toBe(1);
+    const states = outcomes([first!.sleep, ...sleepers(waiters, 2).map(({ sleep }) => sleep)]);
+    expect(await states()).toEqual([true, "waiting", "waiting"]);
+    waiters.tasksWritten(queue, [result(1_000_000), result(1_000_000)], expected);
+    expect(await states()).toEqual([true, true, "waiting"]);
+  });
+
+  test("expecting no more of those who could take more than came", () => {
+    const { waiters, clock } = setUp();
+    waiters.register([queue], 10);
+    expect(waiters.tasksComing(queue, [task], clock.nowUs())).toBe(1);
+  });
+
+  test("but nobody where somebody only wants to know", async () => {
+    const { waiters, clock } = setUp();
+    const leasing = sleepers(waiters, 1)[0]!.sleep;
+    const knowing = waiters.register([queue], 0).sleep(1000, undefined);
+    const states = outcomes([leasing, knowing]);
+    expect(waiters.tasksComing(queue, [task], clock.nowUs())).toBe(0);
+    expect(await states()).toEqual(["waiting", "waiting"]);
+    waiters.tasksWritten(queue, [result(1_000_000)]);
+    expect((await states())[0]).toBe(true);
+  });
+});

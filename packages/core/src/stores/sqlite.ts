@@ -97,6 +97,7 @@ interface SqliteStoreParts {
 
 class SqliteStore implements NaiveStore {
   readonly supports = MANIFEST;
+  readonly callsInOrder = true;
   readonly #clock: Clock;
   readonly #statements: Statements;
   readonly #commits: GroupCommit<SqliteTransaction>;

@@ -144,3 +144,28 @@ test("the SQLite store's observer hears of commits, and how many calls shared ea
   expect(commits).toEqual([5, 1]);
   await store.close();
 });
+
+test("a lease that waits on SQLite shares the transaction of the insert that ends its wait", async () => {
+  const commits: number[] = [];
+  const observer: StoreObserver = { onCommit: ({ calls }) => void commits.push(calls) };
+  const clock = manualClock();
+  const store = await openSqliteStore({ database: memoryDatabase(), observer, clock });
+  const waiting = [1, 2].map(() => store.lease([queue], { maxTasks: 1, leaseMs: 1000, waitMs: 1000 }));
+  await store.insert({ ...queue, queue: "other" }, [{ payload }]);
+  commits.length = 0;
+  await store.insert(queue, [{ payload }, { payload }, { payload, delayMs: 500 }]);
+  const leased = await Promise.all(waiting);
+  expect(leased.map((tasks) => tasks.length)).toEqual([1, 1]);
+  expect(commits).toEqual([3]);
+  await store.close();
+});
+
+test("who only waits for a task hears of it when it can be seen", async () => {
+  const store = await openSqliteStore({ database: memoryDatabase(), clock: manualClock() });
+  const seen = store
+    .wait([queue], 1000)
+    .then(async (found) => [found, (await store.peek(queue, { limit: 10 })).tasks.length]);
+  await store.insert(queue, [{ payload }]);
+  expect(await seen).toEqual([true, 1]);
+  await store.close();
+});
