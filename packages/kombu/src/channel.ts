@@ -151,7 +151,7 @@ export class Channel implements EntityChannel, AsyncDisposable {
   }
 
   /** Sends a message that is ready. Closing waits for it. */
-  async publish(content: MessageContent, route: Route, signal?: AbortSignal): Promise<PublishReceipt> {
+  publish(content: MessageContent, route: Route, signal?: AbortSignal): Promise<PublishReceipt> {
     return this.#call(signal, (transport) => transport.publish(content, route, signal));
   }
 
@@ -349,10 +349,13 @@ export class Channel implements EntityChannel, AsyncDisposable {
   ): Promise<T> {
     this.#stop.signal.throwIfAborted();
     signal?.throwIfAborted();
-    return this.#running.during(async () => {
-      const transport = await orAbort(open(), signal);
-      return this.#on(transport, () => work(transport), signal);
-    });
+    this.#running.begin();
+    try {
+      const transport = this.#session.opened ?? (await orAbort(open(), signal));
+      return await this.#on(transport, () => work(transport), signal);
+    } finally {
+      this.#running.end();
+    }
   }
 
   /** A failure may mean that the connection has to go elsewhere. */

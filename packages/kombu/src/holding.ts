@@ -142,13 +142,16 @@ export class Holding {
       await inTime(this.#clock, { timeoutMs, signal, late }, (either) => orAbort(attempt.done, either));
     } catch (error) {
       attempt.isLeft = true;
+      // It came to its end while the caller was being told of the other: the same again has to learn that.
+      if (this.#state === kind) this.#attempt = attempt;
       throw error;
     }
+    if (this.isEnded) this.#attempt = undefined;
   }
 
   /** An attempt to settle that whoever began it does not wait for any more. Never rejects: the state tells what came of it. */
   get left(): Promise<void> | undefined {
-    return this.#attempt?.isLeft === true ? this.#attempt.done.catch(() => {}) : undefined;
+    return this.#attempt?.isLeft === true && !this.isEnded ? this.#attempt.done.catch(() => {}) : undefined;
   }
 
   async #settle(settlement: Settlement, after: Promise<unknown> | undefined): Promise<void> {
@@ -167,7 +170,8 @@ export class Holding {
       this.lose(loss);
       throw loss;
     }
-    this.#attempt = undefined;
+    // Whoever left it may ask for the same again, to learn this.
+    if (this.#attempt?.isLeft === false) this.#attempt = undefined;
     this.#end(settlement.kind);
   }
 

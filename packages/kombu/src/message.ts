@@ -159,7 +159,7 @@ export class Message<T = unknown> {
   async traced<R>(work: () => R | Promise<R>): Promise<R> {
     checkValue("the work of traced", work, functionCheck);
     const { tracing } = this.#options;
-    return tracing === undefined ? work() : tracing.process(this.#holding.delivery, work);
+    return tracing?.isOn !== true ? work() : tracing.process(this.#holding.delivery, work);
   }
 
   /** What is wrong with the body and would be thrown by `body`; empty when nothing is. */

@@ -21,8 +21,9 @@ import {
   propertiesOf,
   refuseEnvelopeOptions,
 } from "./publish-options.js";
+import type { Queue } from "./queue.js";
 import { conform, type Schema, schemaCheck } from "./schema.js";
-import type { PublishReceipt } from "./transport.js";
+import type { PublishReceipt, Route } from "./transport.js";
 import { inTime, orAbort } from "./waiting.js";
 
 /** What a producer does with every message, unless the message says otherwise. */
@@ -115,16 +116,17 @@ export class Producer<In = unknown> {
   async publish(body: In, options: PublishOptions = {}): Promise<Receipt> {
     checkPublishOptions(options);
     const { timeoutMs, signal } = options;
-    const sinceUs = this.#channel.clock.nowUs();
-    const late = (ms: number) => this.#channel.lateError(ms, sinceUs);
     // Nor does it wait for brokers that answer nothing: what was sent cannot be taken back anyway.
     const work = (either?: AbortSignal) => orAbort(this.#traced(body, options, either), either);
-    return inTime(this.#channel.clock, { timeoutMs, signal, late }, work);
+    if (timeoutMs === undefined) return await work(signal);
+    const sinceUs = this.#channel.clock.nowUs();
+    const late = (ms: number) => this.#channel.lateError(ms, sinceUs);
+    return await inTime(this.#channel.clock, { timeoutMs, signal, late }, work);
   }
 
-  async #traced(body: In, options: PublishOptions, signal?: AbortSignal): Promise<Receipt> {
+  #traced(body: In, options: PublishOptions, signal?: AbortSignal): Promise<Receipt> {
     const { tracing } = this.#channel;
-    if (tracing === undefined) return this.#publish(body, options, signal);
+    if (tracing === undefined || !tracing.isOn) return this.#publish(body, options, signal);
     const { routingKey = this.routingKey, messageId, correlationId, headers } = options;
     const { name: exchange } = this.#exchangeOf(options);
     const trace = { exchange, routingKey, messageId, correlationId, headers };
@@ -146,24 +148,24 @@ export class Producer<In = unknown> {
     const envelope = options.envelope ?? this.#options.envelope !== "raw";
     const { schema } = this.#options;
     if (schema !== undefined) await this.#checkPayload(schema, body, options);
-    const content = await this.#content(body, options, { exchange, envelope, carrier });
+    const serialized = this.#content(body, options, { exchange, envelope, carrier });
+    const compression = envelope ? (options.compression ?? this.#options.compression) : undefined;
+    const content = compression === undefined ? serialized : await this.#compressed(serialized, compression);
     const { routingKey = this.routingKey, mandatory = false, tag, delayMs, taskId } = options;
     if (exchange.name === "" && routingKey === "") throw nowhereError();
-    const idempotencyKey = idempotencyKeyOf(options);
-    const route = {
-      ...{ exchange: exchange.name, routingKey, mandatory },
-      ...{ envelope, idempotencyKey, tag, delayMs, taskId },
+    const route: Route = {
+      exchange: exchange.name,
+      routingKey,
+      mandatory,
+      envelope,
+      idempotencyKey: idempotencyKeyOf(options),
+      tag,
+      delayMs,
+      taskId,
       keyChosen: options.idempotencyKey !== undefined,
     };
-    const send = async (until: AbortSignal | undefined) => {
-      await this.#declare(options, exchange, until);
-      return this.#channel.publish(content, route, until);
-    };
-    const isRetried = options.retry ?? options.retryPolicy !== undefined;
-    const policy = { ...options.retryPolicy, signal };
     try {
-      // The same key each time, so that a broker that keeps it takes the message once.
-      const { queues } = await (isRetried ? this.#channel.retry(send, policy) : send(signal));
+      const { queues } = await this.#send(content, route, this.#declared(options, exchange), options, signal);
       return { queues, messageId: options.messageId };
     } catch (error) {
       if (!isKombuError(error, "unroutable") || this.#options.onReturn === undefined) throw error;
@@ -179,12 +181,29 @@ export class Producer<In = unknown> {
     }
   }
 
-  /** An exchange given by name alone is not declared: it may be of any type, and only its owner knows. */
-  async #declare(options: PublishOptions, exchange: Exchange, signal?: AbortSignal): Promise<void> {
-    for (const entity of options.declare ?? []) await this.#channel.declareOnce(entity, signal);
+  #send(
+    content: MessageContent,
+    route: Route,
+    declared: readonly (Exchange | Queue)[],
+    options: PublishOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<PublishReceipt> {
+    const isRetried = options.retry ?? options.retryPolicy !== undefined;
+    if (!isRetried && declared.length === 0) return this.#channel.publish(content, route, signal);
+    const send = async (until: AbortSignal | undefined) => {
+      for (const entity of declared) await this.#channel.declareOnce(entity, until);
+      return this.#channel.publish(content, route, until);
+    };
+    // The same key each time, so that a broker that keeps it takes the message once.
+    return isRetried ? this.#channel.retry(send, { ...options.retryPolicy, signal }) : send(signal);
+  }
+
+  /** What is declared first. An exchange given by name alone is not: it may be of any type, and only its owner knows. */
+  #declared(options: PublishOptions, exchange: Exchange): readonly (Exchange | Queue)[] {
+    const { declare = [] } = options;
     const isOwn = options.exchange === undefined || options.exchange instanceof Exchange;
     const isNeeded = exchange.name !== "" && isOwn && (this.#options.autoDeclare ?? true);
-    if (isNeeded) await this.#channel.declareOnce(exchange, signal);
+    return isNeeded ? [...declare, exchange] : declare;
   }
 
   async #checkPayload(schema: Schema, body: In, options: PublishOptions): Promise<void> {
@@ -199,11 +218,11 @@ export class Producer<In = unknown> {
     await conform(schema, body, "the producer");
   }
 
-  async #content(
+  #content(
     body: In,
     options: PublishOptions,
     { exchange, envelope, carrier }: ContentContext,
-  ): Promise<MessageContent> {
+  ): MessageContent {
     if (!envelope) refuseEnvelopeOptions(options);
     const { contentType, contentEncoding } = options;
     const serializer =
@@ -211,14 +230,13 @@ export class Producer<In = unknown> {
     const serialized = this.#channel.serializers.dumps(body, { serializer, contentType, contentEncoding });
     // A body alone has no headers; transports that keep a trace context beside it find it here.
     const headers = { ...options.headers, ...carrier };
-    const content = { ...serialized, headers, properties: {}, raw: !envelope };
-    if (!envelope) return content;
-    const properties = propertiesOf(options, exchange);
-    const compression = options.compression ?? this.#options.compression;
-    if (compression === undefined) return { ...content, properties };
-    const compressed = await this.#channel.compressions.compress(serialized.body, compression);
-    const named = { ...headers, compression: compressed.contentType };
-    return { ...content, properties, headers: named, body: compressed.body };
+    const properties = envelope ? propertiesOf(options, exchange) : {};
+    return { ...serialized, headers, properties, raw: !envelope };
+  }
+
+  async #compressed(content: MessageContent, compression: string): Promise<MessageContent> {
+    const { body, contentType } = await this.#channel.compressions.compress(content.body, compression);
+    return { ...content, headers: { ...content.headers, compression: contentType }, body };
   }
 }
 

@@ -40,10 +40,14 @@ interface OpenTelemetryApi {
     with<T>(context: TraceContext, work: () => T): T;
   };
   readonly propagation: {
+    /** The headers that propagators write: none before one is registered. */
+    fields(): readonly string[];
     inject(context: TraceContext, carrier: Record<string, string>): void;
     extract(context: TraceContext, carrier: unknown, getter: typeof HEADERS_GETTER): TraceContext;
   };
   readonly trace: {
+    /** Before an SDK is registered it is one that has nobody to ask for tracers. */
+    getTracerProvider(): { getDelegateTracer?(name: string): unknown };
     getTracer(name: string): {
       startSpan(name: string, options: SpanOptions, context: TraceContext): Span;
     };
@@ -96,6 +100,15 @@ export class Tracing {
     this.#system = SYSTEM_NAMES.get(transport) ?? transport;
   }
 
+  /** Whether a span would be seen by anybody, or a context be carried: a program registers an SDK when it likes. */
+  get isOn(): boolean {
+    const { trace, propagation } = this.#api;
+    const provider = trace.getTracerProvider();
+    const hasNone =
+      provider.getDelegateTracer !== undefined && provider.getDelegateTracer(TRACER) === undefined;
+    return !hasNone || propagation.fields().length > 0;
+  }
+
   /** Runs a publish in a producer's span; `work` gets the headers that carry its context. */
   publish<T>(
     { exchange, routingKey, messageId, correlationId, headers = {} }: PublishTrace,
@@ -116,6 +129,7 @@ export class Tracing {
 
   /** Tells of a receive that brought messages; those that bring none are not worth a span. */
   received(queues: readonly string[], deliveries: readonly Delivery[], startMs: number, endMs: number): void {
+    if (!this.isOn) return;
     const contexts = deliveries.map((delivery) => this.#contextIn(carrierOf(delivery)));
     const count = deliveries.length;
     const span = this.#start(

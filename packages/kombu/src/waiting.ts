@@ -40,6 +40,7 @@ export class Notifier {
 
   /** Wakes all who wait now. */
   notify(): void {
+    if (this.#waiting.size === 0) return;
     for (const wake of [...this.#waiting]) wake();
   }
 
@@ -74,13 +75,23 @@ export class Running {
 
   /** Does the work, counted. */
   async during<T>(work: () => Promise<T>): Promise<T> {
-    this.#count += 1;
+    this.begin();
     try {
       return await work();
     } finally {
-      this.#count -= 1;
-      if (this.#count === 0) this.#idle.notify();
+      this.end();
     }
+  }
+
+  /** The same for whoever has a function of its own around the work: `end` must follow, whatever happens. */
+  begin(): void {
+    this.#count += 1;
+  }
+
+  /** What `begin` has counted is over. */
+  end(): void {
+    this.#count -= 1;
+    if (this.#count === 0) this.#idle.notify();
   }
 
   /** Resolves when nothing runs. */
@@ -90,8 +101,11 @@ export class Running {
 }
 
 /** The promise's outcome, or a rejection with the signal's reason if that fires first; the work itself goes on. */
-export async function orAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
+export function orAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  return signal === undefined ? promise : race(promise, signal);
+}
+
+async function race<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   let stop: (() => void) | undefined;
   const aborted = new Promise<never>((_resolve, reject) => {
     stop = () => reject(signal.reason);

@@ -206,6 +206,23 @@ describe("tracing", () => {
     expect(headers.traceparent).toBe(traceparentOf(spans("publish")[0]!));
   });
 
+  it("publish() carries the active context where a program has a propagator and no tracer, and a tracer that comes later is used", async () => {
+    await using connection = storeWith().connect();
+    const queue = connection.simpleQueue("q");
+    const traceId = "0af7651916cd43dd8448eb211c80319c";
+    const active = { traceId, spanId: "b7ad6b7169203331", traceFlags: 1 };
+    trace.disable();
+    try {
+      await context.with(trace.setSpanContext(context.active(), active), () => queue.put(1));
+    } finally {
+      trace.setGlobalTracerProvider(provider);
+    }
+    expect((await queue.get()).headers).toEqual({ traceparent: `00-${traceId}-b7ad6b7169203331-01` });
+    expect(spans("publish")).toEqual([]);
+    await queue.put(2);
+    expect(spans("publish")).toHaveLength(1);
+  });
+
   it("tracing false makes no spans and leaves headers alone", async () => {
     await using connection = new Connection("memory://untraced", { tracing: false });
     const queue = connection.simpleQueue("q");

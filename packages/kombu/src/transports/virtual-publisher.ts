@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { newIdempotencyKey, type QueueStore } from "@pullqueue/core";
+import { limits, newIdempotencyKey, type QueueStore } from "@pullqueue/core";
 import { backoffMs } from "../backoff.js";
 import { encodeEnvelope } from "../envelope.js";
 import { isKombuError, KombuError } from "../errors.js";
@@ -22,13 +22,6 @@ export interface VirtualPublisherParts {
   readonly deadletterQueue: string | undefined;
 }
 
-/** Where a message goes. */
-interface Destination {
-  readonly queues: readonly string[];
-  /** No queue is bound for it, so that it goes to the connection's dead-letter queue. */
-  readonly isUndeliverable: boolean;
-}
-
 /** A queue that did not get its copy of a message. */
 interface QueueFailure {
   readonly queue: string;
@@ -45,8 +38,34 @@ export class VirtualPublisher {
 
   /** Resolves when every queue bound to the route has the message. */
   async publish(content: MessageContent, route: Route, signal?: AbortSignal): Promise<PublishReceipt> {
+    const { topology, context } = this.#parts;
+    const bound = topology.lookup(route.exchange, route.routingKey);
+    const isUndeliverable = bound.length === 0;
+    const queues = isUndeliverable ? await this.#insteadOfNone(route, signal) : bound;
+    if (queues.length === 1) await this.#insert(queues[0]!, content, route, signal);
+    else await this.#insertIntoAll(queues, content, route, signal);
+    signal?.throwIfAborted();
+    if (isUndeliverable && queues.length > 0) context.warn?.(undeliverable(route, queues[0]!));
+    return { queues };
+  }
+
+  /** The queue of messages that no queue takes, if there is one. */
+  async #insteadOfNone(route: Route, signal: AbortSignal | undefined): Promise<readonly string[]> {
+    const { topology, deadletterQueue } = this.#parts;
+    if (route.mandatory) throw unroutable(route);
+    if (deadletterQueue === undefined) return [];
+    await topology.ensureQueue(deadletterQueue, signal);
+    return [deadletterQueue];
+  }
+
+  /** Each of several queues gets its copy, or the error names those that did not. */
+  async #insertIntoAll(
+    queues: readonly string[],
+    content: MessageContent,
+    route: Route,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const { context } = this.#parts;
-    const { queues, isUndeliverable } = await this.#queuesFor(route, signal);
     let left = queues;
     for (let attempt = 1; left.length > 0; attempt++) {
       const failures = await this.#insertInto(left, content, route, signal);
@@ -58,18 +77,6 @@ export class VirtualPublisher {
         await pause(context.clock, backoffMs(attempt, PUBLISH_BACKOFF, context.random()), signal);
       }
     }
-    if (isUndeliverable) context.warn?.(undeliverable(route, queues[0]!));
-    return { queues };
-  }
-
-  /** The bound queues, or that of messages which no queue takes. */
-  async #queuesFor(route: Route, signal: AbortSignal | undefined): Promise<Destination> {
-    const { topology, deadletterQueue } = this.#parts;
-    const queues = topology.lookup(route.exchange, route.routingKey);
-    if (queues.length === 0 && route.mandatory) throw unroutable(route);
-    if (queues.length > 0 || deadletterQueue === undefined) return { queues, isUndeliverable: false };
-    await topology.ensureQueue(deadletterQueue, signal);
-    return { queues: [deadletterQueue], isUndeliverable: true };
   }
 
   async #insertInto(
@@ -108,9 +115,17 @@ export class VirtualPublisher {
   }
 }
 
-/** A key of one queue's copy: the same for the same message and queue, however often it is published. */
+/** What every store keeps as it is: a hash has no slash, so that it is never the same as one of these. */
+const PLAIN_KEY = /^[!-~]+$/;
+
+/**
+ * A key of one queue's copy: the same for the same message and queue, however often it is published. Keys that follow each other stay
+ * so, which saves a store's index much writing; only what is too long for a key, or not of its plain characters, is hashed.
+ */
 function copyKey(messageKey: string, queue: string): string {
-  return createHash("sha256").update(`${messageKey}/${queue}`).digest("base64url");
+  const key = `${messageKey}/${queue}`;
+  if (key.length <= limits.IDEMPOTENCY_KEY_LENGTH_MAX && PLAIN_KEY.test(key)) return key;
+  return createHash("sha256").update(key).digest("base64url");
 }
 
 function mayPass(error: unknown): boolean {
@@ -119,7 +134,7 @@ function mayPass(error: unknown): boolean {
 
 function partial(queues: readonly string[], failures: readonly QueueFailure[]): unknown {
   const { error } = failures[0]!;
-  if (queues.length === 1 || !isKombuError(error)) return error;
+  if (!isKombuError(error)) return error;
   const failed = failures.map(({ queue }) => queue);
   return new KombuError(
     error.code,

@@ -114,9 +114,19 @@ describe("VirtualTransport", () => {
     }));
     await using connection = connect();
     const exchange = await declareFanout(connection, "one", "two");
-    await connection.producer({ exchange }).publish("hi");
-    expect(new Set(inserted.map(({ key }) => key)).size).toBe(2);
-    expect(new Set(inserted.map(({ tag }) => tag)).size).toBe(2);
+    // What a key may hold goes into it as it is; anything else is hashed.
+    for (const [idempotencyKey, pattern] of [
+      ["mine", /^mine\/(one|two)$/],
+      ["x".repeat(124), /^x{124}\/(one|two)$/],
+      ["x".repeat(125), /^[\w-]{43}$/],
+      ["nul\0", /^[\w-]{43}$/],
+    ] as const) {
+      inserted.length = 0;
+      await connection.producer({ exchange }).publish("hi", { idempotencyKey });
+      expect(new Set(inserted.map(({ key }) => key)).size).toBe(2);
+      expect(new Set(inserted.map(({ tag }) => tag)).size).toBe(2);
+      for (const { key } of inserted) expect(key).toMatch(pattern);
+    }
   });
 
   test("publish() past timeoutMs is timeout, whatever the store does", async () => {
