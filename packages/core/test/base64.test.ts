@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { decodePayload, encodePayload } from "../src/base64.js";
 
@@ -60,6 +61,37 @@ describe("decodePayload()", () => {
   ])("refuses %j, naming the field", (text) => {
     expect(() => decodePayload(text, "payloadBase64")).toThrow(
       expect.objectContaining({ code: "invalid_argument", location: "payloadBase64" }),
+    );
+  });
+
+  test("refuses exactly what the alphabet and the lengths do not allow", () => {
+    const isBase64 = (text: string) => {
+      const bare = text.replace(/=+$/, "");
+      const padded = bare.length === text.length || text.length % 4 === 0;
+      return /^[A-Za-z0-9_+/-]*={0,2}$/.test(text) && bare.length % 4 !== 1 && padded;
+    };
+    const isRead = (text: string) => {
+      try {
+        return decodePayload(text).byteLength === Math.floor((text.replace(/=+$/, "").length * 3) / 4);
+      } catch {
+        return false;
+      }
+    };
+    const digits = [..."ABYZabyz0189-_+/"];
+    // What Node's decoder skips, stops at, or takes for one of the digits by its low byte.
+    const others = ["=", " ", "\n", "\0", "*", "\u00e9", "\u0141", "\u2041", "\ud83d\ude41"];
+    const text = fc.tuple(
+      fc.array(fc.constantFrom(...digits), { maxLength: 70 }),
+      fc.array(fc.oneof(fc.constantFrom(...digits), fc.constantFrom(...others)), { maxLength: 4 }),
+      fc.array(fc.constantFrom(...digits), { maxLength: 4 }),
+      fc.constantFrom("", "=", "==", "==="),
+    );
+    fc.assert(
+      fc.property(text, (parts) => {
+        const joined = parts.flat().join("");
+        expect([joined, isRead(joined)]).toEqual([joined, isBase64(joined)]);
+      }),
+      { numRuns: 5000 },
     );
   });
 
