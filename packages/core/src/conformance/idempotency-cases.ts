@@ -66,6 +66,28 @@ export const idempotencyCases: Cases = {
     assert.equal((await lease(store)).length, 2);
   }),
 
+  "insert() finds the keys of earlier inserts among new ones, however a batch sorts them": fenced(
+    async ({ store }) => {
+      // The last two are sorted one way by code points and another by code units.
+      const batches = [
+        ["a", "b", "c", "d"],
+        ["d", "c", "b", "a"],
+        ["a", "c", "b"],
+        ["\u{1f600}", "\uff5e"],
+      ];
+      for (const [index, keys] of batches.entries()) {
+        for (const known of keys) {
+          // Keys of their own for each turn, in the same order.
+          const keyed = (key: string) => ({ idempotencyKey: `${index}${known}${key}` });
+          const { id } = await insertOne(store, keyed(known));
+          const stored = await insertAll(store, keys.map(keyed));
+          assert.equal(stored[keys.indexOf(known)]?.id, id, `${known} among ${keys}`);
+          assert.equal(new Set(ids(stored)).size, keys.length);
+        }
+      }
+    },
+  ),
+
   "insert() keeps the keys of queues apart, because one publish goes to several": fenced(
     async ({ store }) => {
       await insertOne(store, { idempotencyKey: "k" });

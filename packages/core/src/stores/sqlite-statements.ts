@@ -59,9 +59,13 @@ export const STATEMENT_TEXTS = {
   insertPayload: "INSERT INTO payloads (serial, payload) VALUES (?, ?)",
   findKey: `SELECT id, tag, enqueued_at_us, eta_us, traceparent, tracestate FROM insert_keys
     WHERE generation = ? AND queue_id = ? AND key = ?`, // insert_keys' primary key
+  // insert_keys' primary key
+  anyKeyBetween:
+    "SELECT 1 FROM insert_keys WHERE generation = ? AND queue_id = ? AND key BETWEEN ? AND ? LIMIT 1",
   insertKey: `INSERT INTO insert_keys
       (generation, queue_id, key, id, tag, enqueued_at_us, eta_us, traceparent, tracestate)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  anyKeyBefore: "SELECT 1 FROM insert_keys WHERE generation < ? LIMIT 1", // insert_keys' primary key
   // insert_keys' primary key, twice
   forgetKeys: `DELETE FROM insert_keys WHERE (generation, queue_id, key) IN
     (SELECT generation, queue_id, key FROM insert_keys WHERE generation < ? LIMIT ?)`,

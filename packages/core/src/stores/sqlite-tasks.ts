@@ -12,6 +12,9 @@ import { leasedTaskOf, taskOf } from "./sqlite-rows.js";
 import type { QueueRow, RemovedRow, Statements, TaskRow } from "./sqlite-statements.js";
 import { keyGeneration, type SqliteTransaction } from "./sqlite-transaction.js";
 
+/** What sorts by UTF-16, as here, otherwise than by UTF-8, as in SQLite. */
+const OTHER_ORDER = /[\ud800-\uffff]/;
+
 /** A row that a lease may take. */
 interface RowCandidate extends Candidate {
   readonly queue: OpenQueue;
@@ -30,10 +33,20 @@ export class SqliteTasks {
     this.#moves = moves;
   }
 
-  insert(transaction: SqliteTransaction, queue: OpenQueue, task: NewTask): ItemResult<Task> {
+  insert(
+    transaction: SqliteTransaction,
+    queue: OpenQueue,
+    tasks: readonly NewTask[],
+  ): readonly ItemResult<Task>[] {
+    const allNew = this.#areKeysNew(queue, tasks, transaction.nowUs);
+    return tasks.map((task) => this.#insert(transaction, queue, task, allNew));
+  }
+
+  /** `isNew`: certainly no insert had the task's key before. */
+  #insert(transaction: SqliteTransaction, queue: OpenQueue, task: NewTask, isNew: boolean): ItemResult<Task> {
     const { nowUs } = transaction;
     const key = task.idempotencyKey;
-    const first = key === undefined ? undefined : this.#firstInsert(queue, key, nowUs);
+    const first = isNew || key === undefined ? undefined : this.#firstInsert(queue, key, nowUs);
     if (first !== undefined) return { ok: true, value: first };
     if (task.id !== undefined && this.#statements.isTombstoned.get(queue.row.id, task.id, nowUs)) {
       return { ok: false, error: idTaken(task.id) };
@@ -130,6 +143,25 @@ export class SqliteTasks {
   list(queue: OpenQueue, limit: number, after: { readonly etaUs: number; readonly id: string }): Task[] {
     const rows = this.#statements.listTasks.all(queue.row.id, after.etaUs, after.id, limit) as TaskRow[];
     return rows.map((row) => taskOf(queue.key, row));
+  }
+
+  /**
+   * Whether certainly no insert had any of these keys before. Our client's keys follow each other, so that one look for
+   * all of them mostly tells; keys in any other order, which may repeat each other, are looked for one by one.
+   */
+  #areKeysNew(queue: OpenQueue, tasks: readonly NewTask[], nowUs: number): boolean {
+    let first: string | undefined;
+    let last = "";
+    for (const { idempotencyKey: key } of tasks) {
+      if (key === undefined) continue;
+      if (key <= last || OTHER_ORDER.test(key)) return false;
+      first ??= key;
+      last = key;
+    }
+    if (first === undefined) return true;
+    const generation = keyGeneration(nowUs);
+    const any = (during: number) => this.#statements.anyKeyBetween.get(during, queue.row.id, first, last);
+    return any(generation) === undefined && any(generation - 1) === undefined;
   }
 
   #firstInsert(queue: OpenQueue, key: string, nowUs: number): Task | undefined {

@@ -141,7 +141,7 @@ class SqliteStore implements NaiveStore {
   insert(key: QueueKey, tasks: readonly NewTask[]): Promise<readonly ItemResult<Task>[]> {
     return this.#commits.run((transaction) => {
       const queue = { key, row: this.#queues.insertable(key) };
-      return tasks.map((task) => this.#tasks.insert(transaction, queue, task));
+      return this.#tasks.insert(transaction, queue, tasks);
     });
   }
 
