@@ -15,8 +15,9 @@ export default defineConfig({
   },
   test: {
     include: ["packages/*/test/**/*.test.ts"],
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
+    // Far more than any test takes by itself: on a busy machine starting a process alone takes seconds.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     pool: "forks",
     // Vitest leaves one core free, but most tests wait for sockets, files and other processes.
     maxWorkers: Math.max(2, availableParallelism()),
