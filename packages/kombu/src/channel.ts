@@ -214,11 +214,12 @@ export class Channel implements EntityChannel, AsyncDisposable {
   /** The message in a holding. Where it has a schema, its payload was held against that before anybody sees it. */
   async message<T = unknown>(
     holding: Holding,
-    options: Pick<MessageOptions<T>, "accept" | "noAck" | "schema">,
+    { accept, noAck, schema }: Pick<MessageOptions<T>, "accept" | "noAck" | "schema">,
   ): Promise<Message<T>> {
     const { serializers, compressions, tracing } = this.#session;
-    const message = new Message<T>(holding, { ...options, serializers, compressions, tracing });
-    if (options.schema !== undefined) await message.prepare();
+    const options = { accept, noAck, schema, serializers, compressions, tracing };
+    const message = new Message<T>(holding, options);
+    if (schema !== undefined) await message.prepare();
     return message;
   }
 

@@ -137,6 +137,14 @@ export class Holding {
       done: this.#settle(settlement, after),
     };
     this.#attempt = attempt;
+    // Whoever waits for as long as it takes cannot leave.
+    if (timeoutMs === undefined && signal === undefined) await attempt.done;
+    else await this.#waitFor(attempt, { timeoutMs, signal });
+    if (this.isEnded) this.#attempt = undefined;
+  }
+
+  async #waitFor(attempt: Attempt, { timeoutMs, signal }: Required<SettleLimit>): Promise<void> {
+    const { kind } = attempt;
     const late = (ms: number) => this.#unclear(kind, ms);
     try {
       await inTime(this.#clock, { timeoutMs, signal, late }, (either) => orAbort(attempt.done, either));
@@ -146,7 +154,6 @@ export class Holding {
       if (this.#state === kind) this.#attempt = attempt;
       throw error;
     }
-    if (this.isEnded) this.#attempt = undefined;
   }
 
   /** An attempt to settle that whoever began it does not wait for any more. Never rejects: the state tells what came of it. */

@@ -10,7 +10,8 @@ export function jsonSerializer(types: JsonTypes): Serializer {
     name: "json",
     contentType: "application/json",
     contentEncoding: "utf-8",
-    encode: (value) => Buffer.from(writePythonJson(value, types)),
+    // ASCII alone, so that each character is its byte.
+    encode: (value) => Buffer.from(writePythonJson(value, types), "latin1"),
     decode: (body, contentEncoding) => readPythonJson(decodeText(body, contentEncoding), types),
   };
 }
