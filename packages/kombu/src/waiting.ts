@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { Clock } from "@pullqueue/core";
 
 /** Small tools for calls that wait: signals that end together, pauses, and news for whoever waits. */
@@ -16,12 +17,19 @@ export function linkSignals(...signals: readonly (AbortSignal | undefined)[]): L
   const listeners = given.map((signal) => () => controller.abort(signal.reason));
   const fired = given.find((signal) => signal.aborted);
   if (fired !== undefined) controller.abort(fired.reason);
-  else given.forEach((signal, index) => void signal.addEventListener("abort", listeners[index]!));
+  else
+    given.forEach((signal, index) => void letManyListen(signal).addEventListener("abort", listeners[index]!));
   return {
     signal: controller.signal,
     abort: (reason) => controller.abort(reason),
     end: () => given.forEach((signal, index) => void signal.removeEventListener("abort", listeners[index]!)),
   };
+}
+
+/** A program gives one signal to all its calls, of which any number may wait; Node would suspect a leak at eleven. */
+function letManyListen(signal: AbortSignal): AbortSignal {
+  setMaxListeners(0, signal);
+  return signal;
 }
 
 /** Resolves after `ms`; rejects with the signal's reason before that. */
@@ -110,7 +118,7 @@ async function race<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   const aborted = new Promise<never>((_resolve, reject) => {
     stop = () => reject(signal.reason);
     if (signal.aborted) stop();
-    else signal.addEventListener("abort", stop);
+    else letManyListen(signal).addEventListener("abort", stop);
   });
   try {
     return await Promise.race([promise, aborted]);

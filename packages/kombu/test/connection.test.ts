@@ -143,6 +143,27 @@ describe("Connection", () => {
     await expect(running).rejects.toSatisfy(isClosed);
   });
 
+  test("any number of calls wait for one signal without Node's warning", async () => {
+    const { signal } = new AbortController();
+    const warnings: unknown[] = [];
+    const hear = (warning: unknown) => void warnings.push(warning);
+    process.on("warning", hear);
+    await using connection = new Connection("memory://one-signal");
+    await Promise.all(
+      Array.from({ length: 12 }, (_, number) =>
+        connection.producer().publish(number, { routingKey: "q", signal }),
+      ),
+    );
+    const waiting = Array.from({ length: 12 }, (_, number) =>
+      expect(connection.simpleQueue(`empty ${number}`).get({ signal })).rejects.toSatisfy(isClosed),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await connection.close();
+    await Promise.all(waiting);
+    process.off("warning", hear);
+    expect(warnings).toEqual([]);
+  });
+
   test("opening and closing 1000 connections leaves no timers and no listeners", async () => {
     const controller = new AbortController();
     const { signal } = controller;
