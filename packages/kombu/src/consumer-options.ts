@@ -82,7 +82,7 @@ export const queueOrNameCheck: Check = {
 };
 
 /** How many messages may be held. */
-export const prefetchCheck: Check = integerCheck(0, PREFETCH_MAX, "messages");
+const prefetchCheck: Check = integerCheck(0, PREFETCH_MAX, "messages");
 
 /** What `consume` may be told. */
 export const CONSUME_CHECKS = { noAck: booleanCheck, signal: signalCheck };

@@ -85,7 +85,7 @@ export const exchangeOrName = one(exchange, "a text", "an empty text");
 export const count = one(1, "a number", "zero");
 export const args = one({}, "an empty object", "an object", "nothing");
 
-export const CONSUMER = ["callbacks", "onMessage", "onDecodeError", "noAck", "prefetchCount", "deadLetter"];
+const CONSUMER = ["callbacks", "onMessage", "onDecodeError", "noAck", "prefetchCount", "deadLetter"];
 export const READING = [...CONSUMER, "accept", "autoDeclare", "tagPrefix", "schema"];
 export const RUN = [
   "concurrency",
@@ -96,19 +96,11 @@ export const RUN = [
   "timeoutMs",
   "onError",
 ];
-export const RETRY = ["maxRetries", "intervalStartMs", "intervalStepMs", "intervalMaxMs", "intervalFactor"];
+const RETRY = ["maxRetries", "intervalStartMs", "intervalStepMs", "intervalMaxMs", "intervalFactor"];
 export const RETRYING = [...RETRY, "jitter", "timeoutMs", "errback", "retryErrors", "signal"];
-export const PRODUCER = ["exchange", "routingKey", "serializer", "compression", "envelope", "autoDeclare"];
+const PRODUCER = ["exchange", "routingKey", "serializer", "compression", "envelope", "autoDeclare"];
 export const PRODUCING = [...PRODUCER, "onReturn", "schema"];
-export const PUBLISH = [
-  "exchange",
-  "routingKey",
-  "serializer",
-  "contentType",
-  "headers",
-  "priority",
-  "signal",
-];
+const PUBLISH = ["exchange", "routingKey", "serializer", "contentType", "headers", "priority", "signal"];
 export const PUBLISHING = [
   ...PUBLISH,
   "deliveryMode",

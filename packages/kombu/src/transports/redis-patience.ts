@@ -1,7 +1,7 @@
 import { systemClock } from "@pullqueue/core";
 
 /** A command of ioredis, by what is used of it. */
-export interface RedisCommand {
+interface RedisCommand {
   readonly promise: Promise<unknown>;
   reject(error: Error): void;
 }
