@@ -26,7 +26,7 @@ const PATIENCE_MS = 240_000;
  * What the heap may grow by: with each connection (a closure that is kept has more), and at all (code that is compiled late, caches that
  * fill), in bytes. A connection that is kept has several thousand.
  */
-const GROWTH = { each: 256, once: 768 * 1024 };
+const GROWTH = { each: 256, once: 512 * 1024 };
 
 /** Opens and closes connections in a process of their own; `whileThere` looks at the broker before that process ends. */
 async function leftBehind(
