@@ -49,6 +49,7 @@ export class Channel implements EntityChannel, AsyncDisposable {
   readonly #onClosed: (channel: Channel) => void;
   readonly #stop = new AbortController();
   readonly #running: Running;
+  readonly #declaring: Running;
   readonly #held = new Set<Holding>();
   readonly #sources = new Set<EventSource>();
   readonly #receivers = new Set<Receiver>();
@@ -61,6 +62,7 @@ export class Channel implements EntityChannel, AsyncDisposable {
     this.#session = session;
     this.#onClosed = onClosed;
     this.#running = new Running(session.clock);
+    this.#declaring = new Running(session.clock);
     setMaxListeners(0, this.#stop.signal); // Each call that waits listens; Node would suspect a leak at eleven.
   }
 
@@ -132,9 +134,9 @@ export class Channel implements EntityChannel, AsyncDisposable {
     const { closing } = this.#session;
     // A queue for each start of a program would stay for ever where the broker does not remove it.
     if (isUniqueBroadcast(entity) && "autoDelete" in entity && entity.autoDelete) this.ownQueue(entity.name);
-    const declare = () =>
-      this.#running.during(async () => void (await entity.bind(this).declare({ signal: closing })));
-    return orAbort(this.#session.declareOnce(entity, declare), signal);
+    const declare = async () => void (await entity.bind(this).declare({ signal: closing }));
+    const counted = () => this.#running.during(() => this.#declaring.during(declare));
+    return orAbort(this.#session.declareOnce(entity, counted), signal);
   }
 
   /** Declares and sends under one deadline, opening the transport where it is not, and again after errors that may pass. */
@@ -272,6 +274,7 @@ export class Channel implements EntityChannel, AsyncDisposable {
     const late = () => new KombuError("timeout", "the broker did not remove the queue in time");
     const limit = { timeoutMs: REPLY_QUEUE_REMOVE_MS, signal: undefined, late };
     const remove = async (signal?: AbortSignal) => {
+      await orAbort(this.#declaring.idle(), signal); // Whoever stopped waiting for a declaration did not stop it.
       const { topology } = await orAbort(this.#session.transport(), signal);
       await orAbort(topology.deleteQueue(queue, { ifUnused: true, signal }), signal);
     };

@@ -2,7 +2,7 @@ import { QueueError } from "@pullqueue/core";
 import { Connection, KombuError, type PidboxNodeOptions } from "@pullqueue/kombu";
 import { describe, expect, it, vi } from "vitest";
 import { readRequest } from "../src/pidbox/read-request.js";
-import { storeWith } from "./support.js";
+import { settled, storeWith } from "./support.js";
 
 /** A node that listens, its mailbox, and what it was told of. */
 async function nodeWith(
@@ -111,6 +111,31 @@ describe("Mailbox", () => {
     await using connection = connect();
     const cast = connection.mailbox("m").cast(["node"], "ping");
     await expect(cast).rejects.toMatchObject({ code: "permission_denied" });
+  });
+
+  it("close() removes its queue though that is only being declared", async () => {
+    let goOn = () => {};
+    const holding = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const { store, connect } = storeWith((real) => ({
+      putQueue: async (...parameters) => {
+        await holding;
+        return real.putQueue(...parameters);
+      },
+    }));
+    await using connection = connect();
+    const mailbox = connection.mailbox("m");
+    const call = mailbox.multiCall("ping");
+    call.catch(() => {});
+    await settled();
+    const closed = mailbox.close();
+    await settled();
+    goOn();
+    await closed;
+    await settled();
+    expect((await store.listQueues("p")).queues).toEqual([]);
+    await expect(call).rejects.toMatchObject({ code: "closed" });
   });
 
   it("a request that could not be sent in time is a timeout, and no call without replies", async () => {
