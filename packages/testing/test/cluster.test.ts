@@ -15,14 +15,28 @@ const DISTURBANCES = Number(process.env.CLUSTER_DISTURBANCES ?? 9);
 /** How long one disturbance may take with the work around it, in milliseconds: two starts of a server, on a busy machine. */
 const DISTURBANCE_MS = 15_000;
 
+/** How long one test may take, and how much of that is left to say where it was, in milliseconds. */
+const TEST_MS = (DISTURBANCES + 4) * DISTURBANCE_MS;
+const TELLING_MS = 10_000;
+
 const SERVERS = 3;
 
 const replay = (seed: number) => `CLUSTER_SEED=${seed} CLUSTER_DISTURBANCES=${DISTURBANCES}`;
 
-/** Runs it, and tells what there is to know when it fails. */
-async function runOn(group: ServerGroup, options: Omit<ScenarioOptions, "url">): Promise<ScenarioResult> {
-  const result = await runScenario({ ...options, url: group.url }).catch((error: unknown) => {
-    throw new Error(`${replay(options.seed)}\n${group.stderr()}`, { cause: error });
+/** Runs it, and tells what there is to know when it fails, or does not end. */
+async function runOn(
+  group: ServerGroup,
+  options: Omit<ScenarioOptions, "url" | "onStep">,
+): Promise<ScenarioResult> {
+  const steps: string[] = [];
+  const startMs = Date.now();
+  const onStep = (name: string) => void steps.push(`${Date.now() - startMs} ms: ${name}`);
+  const late = new Promise<never>((_resolve, reject) => {
+    setTimeout(() => reject(new Error("it does not end")), TEST_MS - TELLING_MS).unref();
+  });
+  const ended = runScenario({ ...options, url: group.url, onStep });
+  const result = await Promise.race([ended, late]).catch((error: unknown) => {
+    throw new Error([replay(options.seed), ...steps, group.stderr()].join("\n"), { cause: error });
   });
   process.stdout.write(
     `${replay(options.seed)}: ${result.answers} answers, ${result.disturbances.length} disturbances\n`,
@@ -30,7 +44,7 @@ async function runOn(group: ServerGroup, options: Omit<ScenarioOptions, "url">):
   return result;
 }
 
-describe("three servers and twenty clients", { timeout: (DISTURBANCES + 4) * DISTURBANCE_MS }, () => {
+describe("three servers and twenty clients", { timeout: TEST_MS }, () => {
   test.skipIf(isMissing("postgres-programs"))(
     "on one PostgreSQL nothing is lost, held twice or handed out again",
     async () => {

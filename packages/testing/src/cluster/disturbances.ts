@@ -64,6 +64,16 @@ export function serverDisturbances(
   ];
 }
 
+/** What disturbing needs. */
+export interface DisturbContext {
+  readonly chance: Prng;
+  readonly progress: Progress;
+  /** Ends it early. */
+  readonly signal: AbortSignal;
+  /** Told what is about to go wrong. */
+  readonly onStep: (name: string) => void;
+}
+
 /**
  * So many disturbances one after the other, each kind before any comes again, with work in between. Resolves with their
  * names.
@@ -71,7 +81,7 @@ export function serverDisturbances(
 export async function disturb(
   disturbances: readonly Disturbance[],
   count: number,
-  { chance, progress, signal }: { chance: Prng; progress: Progress; signal: AbortSignal },
+  { chance, progress, signal, onStep }: DisturbContext,
 ): Promise<readonly string[]> {
   const names: string[] = [];
   let left: Disturbance[] = [];
@@ -80,6 +90,7 @@ export async function disturb(
     if (left.length === 0) left = [...disturbances];
     const [next] = left.splice(chance.integer(0, left.length - 1), 1);
     names.push(next!.name);
+    onStep(next!.name);
     await next!.disturb();
   }
   await progress.more(ANSWERS.high, signal);

@@ -1,3 +1,9 @@
+/**
+ * Longest wait for answers, in milliseconds: on a slow machine fewer come between two disturbances, and a test still ends in time. Longer
+ * than clients wait for one answer, so that a server that hangs is noticed.
+ */
+const WAIT_MS_MAX = 5_000;
+
 /** Counts what was answered and what failed, so that whoever disturbs a test waits for work and not for time. */
 export class Progress {
   #answers = 0;
@@ -22,8 +28,8 @@ export class Progress {
   }
 
   /**
-   * Resolves after so many more answers, or so many more failures where nothing can be answered, or when the signal says
-   * that nobody is to wait any more.
+   * Resolves after so many more answers, or so many more failures where nothing can be answered, after `WAIT_MS_MAX`, or when
+   * the signal says that nobody is to wait any more.
    */
   async more(count: number, signal: AbortSignal, failures = Number.POSITIVE_INFINITY): Promise<void> {
     if (signal.aborted) return;
@@ -32,9 +38,11 @@ export class Progress {
       resolve = fulfil;
     });
     const waiting = { answers: this.#answers + count, failures: this.#failures + failures, resolve };
+    const timer = setTimeout(resolve, WAIT_MS_MAX);
     this.#waiting.add(waiting);
     signal.addEventListener("abort", resolve);
     await done;
+    clearTimeout(timer);
     this.#waiting.delete(waiting);
     signal.removeEventListener("abort", resolve);
   }

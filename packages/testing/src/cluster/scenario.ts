@@ -2,7 +2,7 @@ import { setMaxListeners } from "node:events";
 import { openHttpStore } from "@pullqueue/core";
 import { Ledger } from "../crash/ledger.js";
 import { type Prng, prng } from "../prng.js";
-import { type Disturbance, disturb } from "./disturbances.js";
+import { type Disturbance, type DisturbContext, disturb } from "./disturbances.js";
 import { consumeUntil, type MessageClientContext, publishUntil } from "./message-client.js";
 import { MessageLedger } from "./message-ledger.js";
 import { Progress } from "./progress.js";
@@ -36,11 +36,9 @@ export interface ScenarioOptions {
   readonly seed: number;
   /** How many things go wrong. */
   readonly count: number;
-  readonly disturbances: (context: {
-    readonly chance: Prng;
-    readonly progress: Progress;
-    readonly signal: AbortSignal;
-  }) => readonly Disturbance[];
+  readonly disturbances: (context: DisturbContext) => readonly Disturbance[];
+  /** Told what comes next, so that somebody knows where a run is that does not end. */
+  readonly onStep: (name: string) => void;
 }
 
 /**
@@ -48,7 +46,7 @@ export interface ScenarioOptions {
  * that somebody was away: clients are never started anew.
  */
 export async function runScenario(options: ScenarioOptions): Promise<ScenarioResult> {
-  const { url, seed, count } = options;
+  const { url, seed, count, onStep } = options;
   const progress = new Progress();
   const failures = new Map<string, number>();
   const onFailure = (error: unknown) => {
@@ -76,12 +74,15 @@ export async function runScenario(options: ScenarioOptions): Promise<ScenarioRes
   // One that fails ends the others: nothing that came after would mean anything.
   for (const part of [working, consuming]) part.catch(() => stop.abort());
   const chance = prng(seed);
-  const context = { chance, progress, signal: stop.signal };
+  const context = { chance, progress, signal: stop.signal, onStep };
   const names = await disturb(options.disturbances(context), count, context);
   const { answers } = progress;
+  onStep("clients stop");
   stop.abort();
   await working;
+  onStep("the rest is drained");
   await drainAll(url, tasks, messages);
+  onStep("consumers stop");
   stopConsumers.abort();
   await consuming;
   tasks.ledger.compareLeases();
