@@ -25,6 +25,8 @@ const STATUS_TABLE: readonly StatusRow[] = [
   { code: "too_large", status: 413, reason: "uploadTooLarge" },
   { code: "resource_exhausted", status: 429, reason: "rateLimitExceeded" },
   { code: "not_supported", status: 501, reason: "notImplemented" },
+  // Not 503, which says that nothing was done.
+  { code: "timeout", status: 504, reason: "backendError" },
   { code: "timeout", status: 408, reason: "requestTimeout" },
   { code: "unavailable", status: 503, reason: "backendError" },
   { code: "closed", status: 503, reason: "backendError" },

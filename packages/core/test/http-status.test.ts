@@ -77,7 +77,7 @@ describe("errorFromWire()", () => {
     [500, "Backend Error", "internal"],
     [502, "Bad Gateway", "unavailable"],
     [503, "Backend Error", "unavailable"],
-    [504, "Gateway", "unavailable"],
+    [504, "Gateway", "timeout"],
   ] as const)("understands a server without our codes: %i %s", (status, message, code) => {
     const body = { error: { errors: [{ domain: "global", reason: "x", message }], code: status, message } };
     expect(errorFromWire(status, body)).toMatchObject({ code, message });

@@ -1,5 +1,5 @@
 import { systemClock } from "../clock.js";
-import { isQueueError, type QueueError } from "../errors.js";
+import { isQueueError, QueueError } from "../errors.js";
 import { randomFraction } from "../ids.js";
 import {
   POSTGRES_IDLE_TRANSACTION_MS,
@@ -220,8 +220,14 @@ class Unclear extends Error {
   }
 }
 
+/** `unavailable` promises that nothing was done, so that clients of a server may ask for the same again. */
 function translated(error: unknown): QueueError {
-  return translatePostgresError(error instanceof Unclear ? error.cause : error);
+  if (!(error instanceof Unclear)) return translatePostgresError(error);
+  return new QueueError(
+    "timeout",
+    "the connection to the database broke while a transaction was committed, so that it is unclear whether it was done; look, or ask for the same again with an id or a key that keeps it from being done twice",
+    { cause: error.cause },
+  );
 }
 
 function hasState(error: unknown): boolean {

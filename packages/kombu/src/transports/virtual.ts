@@ -7,7 +7,7 @@ import {
 } from "@pullqueue/core";
 import { sendDeadLetter } from "../dead-letter.js";
 import { decodeEnvelope, rawContent } from "../envelope.js";
-import { isKombuError, KombuError } from "../errors.js";
+import { isAway, isKombuError, KombuError } from "../errors.js";
 import type { MessageContent } from "../message-content.js";
 import type { LeaseSettings } from "../options.js";
 import { traceOf } from "../trace-headers.js";
@@ -57,6 +57,8 @@ interface HeldTask {
   leaseEndUs: number;
   /** A renewal that is on its way. */
   renewal?: Promise<void>;
+  /** A delete of ours went unanswered, and may have been done. */
+  isPerhapsGone?: boolean;
 }
 
 /** The same for another thread. */
@@ -131,12 +133,15 @@ export class VirtualTransport implements Transport {
 
   async ack(delivery: Delivery): Promise<void> {
     this.standby?.refresh();
-    const { key, id, retryCount, leaseEndUs } = this.#task(delivery);
-    const results = await atDoor(() => this.#store.delete(key, [{ id, retryCount, leaseEndUs }]));
-    const error = errorOf(results[0]);
+    const task = this.#task(delivery);
+    const error = await this.#delete(task);
     if (error === undefined) return;
-    // A task that is gone was finished or purged by somebody else: it was not ours any more.
-    throw isKombuError(error, "not_found") ? leaseLost(delivery, error) : error;
+    if (!isKombuError(error, "not_found")) {
+      task.isPerhapsGone ||= isAway(error);
+      throw error;
+    }
+    // A task that is gone was finished or purged by somebody else, unless it was us when nobody could say so.
+    if (task.isPerhapsGone !== true) throw leaseLost(delivery, error);
   }
 
   async release(delivery: Delivery, options: ReleaseOptions = {}): Promise<void> {
@@ -307,6 +312,16 @@ export class VirtualTransport implements Transport {
     };
     this.#held.set(delivery, { key: task.queue, id, retryCount, leaseEndUs: task.etaUs });
     return delivery;
+  }
+
+  /** Why it was not removed. */
+  async #delete({ key, id, retryCount, leaseEndUs }: HeldTask): Promise<unknown> {
+    try {
+      const [result] = await atDoor(() => this.#store.delete(key, [{ id, retryCount, leaseEndUs }]));
+      return errorOf(result);
+    } catch (error) {
+      return error;
+    }
   }
 
   async #extendBy(task: HeldTask, leaseMs: number, uncounted: boolean): Promise<void> {

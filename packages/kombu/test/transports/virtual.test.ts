@@ -150,6 +150,29 @@ describe("VirtualTransport", () => {
     await connection.close();
   });
 
+  test("ack() again, after one whose answer was lost, finds its own work and is quiet", async () => {
+    let losesAnswer = true;
+    const { connect, store } = storeWith((real) => ({
+      delete: async (queue, targets) => {
+        const results = await real.delete(queue, targets);
+        if (!losesAnswer) return results;
+        losesAnswer = false;
+        throw new QueueError("timeout", "the connection broke");
+      },
+    }));
+    await using connection = connect();
+    const queue = connection.simpleQueue("q");
+    await queue.put("done");
+    const done = await queue.get();
+    await expect(done.ack()).rejects.toMatchObject({ code: "timeout" });
+    await done.ack();
+    // Without a first attempt of ours it was somebody else.
+    await queue.put("purged");
+    const purged = await queue.get();
+    await store.purge({ project: "p", queue: "q" });
+    await expect(purged.ack()).rejects.toMatchObject({ code: "lease_lost" });
+  });
+
   test("declare() goes on when it is not allowed to know", async () => {
     const { connect } = storeWith(() => ({
       getQueue: () => Promise.reject(new QueueError("permission_denied", "writers only")),
