@@ -44,6 +44,11 @@ async function runOn(
   return result;
 }
 
+/** What clients were told went wrong, and how often. */
+function inWords(failures: ReadonlyMap<string, number>): readonly string[] {
+  return [...failures].map(([text, count]) => `${count} times: ${text}`);
+}
+
 describe("three servers and twenty clients", { timeout: TEST_MS }, () => {
   test.skipIf(isMissing("postgres-programs"))(
     "on one PostgreSQL nothing is lost, held twice or handed out again",
@@ -58,7 +63,10 @@ describe("three servers and twenty clients", { timeout: TEST_MS }, () => {
           ...postgresDisturbances(postgres, context),
         ],
       });
-      expect(result.complaints, `${replay(SEED)}\n${group.stderr()}`).toEqual([]);
+      expect(
+        result.complaints,
+        [replay(SEED), ...inWords(result.failures), group.stderr()].join("\n"),
+      ).toEqual([]);
       expect(result.disturbances).toHaveLength(DISTURBANCES);
     },
   );
@@ -71,6 +79,8 @@ describe("three servers and twenty clients", { timeout: TEST_MS }, () => {
       count: Math.ceil(DISTURBANCES / 3),
       disturbances: (context) => serverDisturbances(group, context),
     });
-    expect(result.complaints, `${replay(SEED)}\n${group.stderr()}`).toEqual([]);
+    expect(result.complaints, [replay(SEED), ...inWords(result.failures), group.stderr()].join("\n")).toEqual(
+      [],
+    );
   });
 });

@@ -81,16 +81,14 @@ export async function runScenario(options: ScenarioOptions): Promise<ScenarioRes
   stop.abort();
   await working;
   onStep("the rest is drained");
-  await drainAll(url, tasks, messages);
+  const left = await drainAll(url, tasks, messages);
   onStep("consumers stop");
   stopConsumers.abort();
   await consuming;
   tasks.ledger.compareLeases();
-  const missing = [
-    ...missingOf("tasks", tasks.ledger.size),
-    ...missingOf("messages", messages.ledger.outstanding),
-  ];
-  const complaints = [...tasks.ledger.complaints, ...messages.ledger.complaints, ...missing];
+  const { size } = tasks.ledger;
+  const missing = size === 0 ? [] : [`${size} tasks were acknowledged and never came`];
+  const complaints = [...tasks.ledger.complaints, ...messages.ledger.complaints, ...missing, ...left];
   return { complaints, disturbances: names, answers, failures };
 }
 
@@ -105,22 +103,25 @@ async function workOnTasks(
   await new TaskClient(name, store, chance, context).run(signal);
 }
 
-/** Takes what is left of both kinds. Consumers go on consuming meanwhile. */
+/** Takes what is left of both kinds. Consumers go on consuming meanwhile. Resolves with the messages that never came, in words. */
 async function drainAll(
   url: string,
   tasks: TaskClientContext,
   messages: MessageClientContext,
-): Promise<void> {
+): Promise<readonly string[]> {
   await using store = openHttpStore({ endpoint: url });
+  const { ledger } = messages;
   const late = AbortSignal.timeout(DRAIN_MS);
   const consumed = async () => {
-    while (messages.ledger.outstanding > 0 && !late.aborted) await messages.progress.more(1, late);
+    while (ledger.outstanding > 0 && !late.aborted) await messages.progress.more(1, late);
   };
   await Promise.all([drainTasks(store, tasks), consumed()]);
-}
-
-function missingOf(what: string, count: number): readonly string[] {
-  return count === 0 ? [] : [`${count} ${what} were acknowledged and never came`];
+  if (ledger.outstanding === 0) return [];
+  const { tasks: there } = await store.peek({ project: "cluster", queue: messages.queue }, { limit: 100 });
+  const stored = there.map(
+    ({ id, etaUs, retryCount }) => `in the queue: ${id}, eta ${etaUs}, lease ${retryCount}`,
+  );
+  return [...ledger.outstandingInWords, `now: ${Date.now()}`, ...stored];
 }
 
 function times<T>(count: number, make: (index: number) => T): readonly T[] {

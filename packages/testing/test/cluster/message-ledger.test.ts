@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { MessageLedger, type SeenDelivery } from "../../src/cluster/message-ledger.js";
 
 const held = new AbortController().signal;
@@ -47,11 +47,22 @@ describe("MessageLedger", () => {
     expect(ledger.complaints).toEqual([]);
   });
 
-  test("began() complains about two holders at once", () => {
-    const ledger = withMessage();
-    ledger.began(delivery(1));
-    ledger.began(delivery(2));
-    expect(ledger.complaints).toEqual(["m1: leases 1 and 2 are held at once"]);
+  test("began() complains about two holders at once, unless one is told in a moment", () => {
+    vi.useFakeTimers();
+    try {
+      const ledger = withMessage();
+      const told = new AbortController();
+      ledger.began(delivery(1, told.signal));
+      ledger.began(delivery(2));
+      told.abort();
+      vi.advanceTimersByTime(1_000);
+      expect(ledger.complaints).toEqual([]);
+      ledger.began(delivery(3));
+      vi.advanceTimersByTime(1_000);
+      expect(ledger.complaints).toEqual(["m1: leases 2 and 3 are held at once"]);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test("began() complains about a lease that was given twice, and about strangers", () => {
