@@ -1,4 +1,5 @@
-import { type Dispatcher, Pool } from "undici";
+import { createRequire } from "node:module";
+import type { Dispatcher, Pool } from "undici";
 import { type Clock, systemClock } from "./clock.js";
 import { type Endpoint, parseEndpoint } from "./endpoint.js";
 import { QueueError } from "./errors.js";
@@ -89,8 +90,11 @@ class UndiciClient implements HttpClient {
   }
 }
 
+/** Loaded by the first client: it takes longer than all of this package, and most programs and threads never call a server. */
+const undici = () => createRequire(import.meta.url)("undici") as typeof import("undici");
+
 function openPool({ origin }: Endpoint, connections: number): Pool {
-  return new Pool(origin, {
+  return new (undici().Pool)(origin, {
     connections,
     pipelining: 1,
     connect: { timeout: CLIENT_CONNECT_TIMEOUT_MS },
