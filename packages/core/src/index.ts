@@ -152,3 +152,4 @@ export {
   readString,
   readStrings,
 } from "./wire-read.js";
+export { taskToText } from "./wire-text.js";

@@ -75,7 +75,7 @@ export function matchRoute(method: string, pathname: string): RouteMatch {
   if (!pathname.startsWith(BASE_PATH)) return { kind: "not_found" };
   const segments = pathname.slice(BASE_PATH.length).split("/");
   const allow: string[] = [];
-  for (const [name, pattern] of PATTERNS) {
+  for (const [name, pattern] of PATTERNS_BY_LENGTH.get(segments.length) ?? []) {
     const parameters = matchSegments(pattern, segments);
     if (parameters === undefined) continue;
     if (ROUTES[name].method === method) return { kind: "route", name, parameters };
@@ -95,31 +95,48 @@ const PATTERNS = (Object.keys(ROUTES) as RouteName[]).map(
   (name) => [name, ROUTES[name].path.split("/").map(segmentPattern)] as const,
 );
 
+/** The same by their number of segments, so that few are looked at for a request line. */
+const PATTERNS_BY_LENGTH = new Map<number, (typeof PATTERNS)[number][]>();
+for (const pattern of PATTERNS) {
+  const { length } = pattern[1];
+  PATTERNS_BY_LENGTH.set(length, [...(PATTERNS_BY_LENGTH.get(length) ?? []), pattern]);
+}
+
 function segmentPattern(segment: string): SegmentPattern {
   const parameter = /^\{(project|taskqueue|task)\}(.*)$/.exec(segment);
   if (parameter === null) return { literal: segment };
   return { parameter: parameter[1] as keyof RouteParameters, suffix: parameter[2] ?? "" };
 }
 
-function matchSegments(pattern: readonly SegmentPattern[], segments: readonly string[]) {
-  if (pattern.length !== segments.length) return undefined;
+function matchSegments(
+  pattern: readonly SegmentPattern[],
+  segments: readonly string[],
+): RouteParameters | undefined {
+  // Nothing is decoded before it is certain that the path is this one.
+  for (let index = 0; index < pattern.length; index++) {
+    if (!fits(pattern[index]!, segments[index]!)) return undefined;
+  }
   const found: { project: string; taskqueue?: string; task?: string } = { project: "" };
-  for (const [index, part] of pattern.entries()) {
-    const segment = segments[index] ?? "";
-    if ("literal" in part) {
-      if (segment !== part.literal) return undefined;
-      continue;
-    }
-    if (!segment.endsWith(part.suffix)) return undefined;
-    const raw = segment.slice(0, segment.length - part.suffix.length);
-    // A bare colon separates a verb, except in projects, whose legacy form is `example.com:app`.
-    if (raw === "" || (part.parameter !== "project" && raw.includes(":"))) return undefined;
-    found[part.parameter] = decodeSegment(raw);
+  for (let index = 0; index < pattern.length; index++) {
+    const part = pattern[index]!;
+    if ("literal" in part) continue;
+    const segment = segments[index]!;
+    found[part.parameter] = decodeSegment(segment.slice(0, segment.length - part.suffix.length));
   }
   return found;
 }
 
+function fits(part: SegmentPattern, segment: string): boolean {
+  if ("literal" in part) return segment === part.literal;
+  if (!segment.endsWith(part.suffix) || segment.length === part.suffix.length) return false;
+  if (part.parameter === "project") return true;
+  // A bare colon separates a verb, except in projects, whose legacy form is `example.com:app`.
+  const colon = segment.indexOf(":");
+  return colon === -1 || colon === segment.length - part.suffix.length;
+}
+
 function decodeSegment(raw: string): string {
+  if (!raw.includes("%")) return raw;
   try {
     return decodeURIComponent(raw);
   } catch {

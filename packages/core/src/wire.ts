@@ -204,12 +204,12 @@ export function itemResultFromWire<T>(json: unknown, read: (task: unknown) => T)
 }
 
 /** Google kept whole seconds, written in microseconds. */
-function enqueueTimestamp(task: Task): string {
+export function enqueueTimestamp(task: Task): string {
   return String(task.enqueuedAtUs - (task.enqueuedAtUs % 1_000_000));
 }
 
 /** 0 for a task that was never leased nor delayed, as Google documented; otherwise its eta. */
-function leaseTimestamp(task: Task): string {
+export function leaseTimestamp(task: Task): string {
   return task.retryCount === 0 && task.etaUs === task.enqueuedAtUs ? "0" : String(task.etaUs);
 }
 

@@ -1,17 +1,18 @@
 import { DISCOVERY_PATH, matchRoute, parseProject, QueueError, type RouteMatch } from "@pullqueue/core";
+import type { ApiRequest } from "./api-request.js";
 import { checkCaller } from "./auth/authorize.js";
 import { checkBatchedParameters } from "./batch-rules.js";
 import { announcesBody, parseBody, readBody } from "./body.js";
 import type { BodyShare } from "./body-memory.js";
 import { applyFields } from "./fields.js";
 import { IGNORED_BODY_BYTES_MAX } from "./limits.js";
-import { type Call, type Method, Refusal, type Service } from "./method.js";
+import { type Call, isWritten, type Method, Refusal, type Service } from "./method.js";
 import { isTunnelledForm, methodOf, tunnelledSearch } from "./method-override.js";
 import { METHODS } from "./methods.js";
 import { type ParameterTable, readParameters } from "./parameters.js";
 import { parseQuery, splitUrl } from "./query.js";
 import type { RequestRecord } from "./request-record.js";
-import { emptyResponse, errorResponse, jsonResponse } from "./responses.js";
+import { type Answer, emptyAnswer, errorAnswer, jsonAnswer, textAnswer } from "./responses.js";
 import { type AnswerForm, readAnswerForm } from "./standard-parameters.js";
 
 /** One call of the API: match, let in, prove, read, run, answer. Everything is proved before anything is done. */
@@ -19,7 +20,11 @@ import { type AnswerForm, readAnswerForm } from "./standard-parameters.js";
 type MatchedRoute = Extract<RouteMatch, { kind: "route" }>;
 
 /** Answers a request below the API's base path. Rejects with what the store or a check threw. */
-export async function serveApi(service: Service, request: Request, record: RequestRecord): Promise<Response> {
+export async function serveApi(
+  service: Service,
+  request: ApiRequest,
+  record: RequestRecord,
+): Promise<Answer> {
   const { pathname, search } = splitUrl(request.url);
   const method = methodOf(request);
   const match = matchRoute(method, pathname);
@@ -31,18 +36,19 @@ export async function serveApi(service: Service, request: Request, record: Reque
 
 async function serveRoute(
   service: Service,
-  request: Request,
+  request: ApiRequest,
   record: RequestRecord,
   { name, parameters: path }: MatchedRoute,
   search: string,
-): Promise<Response> {
+): Promise<Answer> {
   const method = METHODS[name];
   const queue = { project: parseProject(path.project), queue: path.taskqueue ?? "" };
   record.queue = queue;
   const query = parseQuery(
     isTunnelledForm(request) ? await tunnelledSearch(request, search, record.share) : search,
   );
-  const caller = await service.access.identify(request, query);
+  const known = service.access.identify(request, query);
+  const caller = known instanceof Promise ? await known : known;
   record.caller = caller.email;
   checkCaller(caller, method.access, queue.project);
   const form = readAnswerForm(query, method.response);
@@ -50,12 +56,13 @@ async function serveRoute(
   const parameters = readParameters(method.parameters, query);
   if (record.batch !== undefined) checkBatchedParameters(parameters);
   const queues = method.queues?.(queue, parameters) ?? [queue];
-  await service.access.admit(caller, method.access, queues, request.signal);
+  const admitting = service.access.admit(caller, method.access, queues, request);
+  if (admitting !== undefined) await admitting;
   record.waits = Number(parameters.waitMs ?? 0) > 0;
   const body = await bodyFor(method, request, record.share);
   const task = path.task ?? "";
   const result = await run(method, { service, caller, queue, task, parameters, body, request });
-  return answer(result, form, record);
+  return answerOf(result, form, record);
 }
 
 async function run(method: Method, call: Call<ParameterTable>): ReturnType<Method["run"]> {
@@ -66,18 +73,20 @@ async function run(method: Method, call: Call<ParameterTable>): ReturnType<Metho
   }
 }
 
-function answer(result: object | undefined, { pretty, mask }: AnswerForm, record: RequestRecord): Response {
-  if (result === undefined) return emptyResponse();
+function answerOf(result: object | undefined, { pretty, mask }: AnswerForm, record: RequestRecord): Answer {
+  if (result === undefined) return emptyAnswer();
   if (result instanceof Refusal) {
     record.error = result.error;
-    return errorResponse(result.error, { override: result.override, pretty });
+    return errorAnswer(result.error, { override: result.override, pretty });
   }
-  return jsonResponse(mask === true ? result : (applyFields(mask, result) as object), pretty);
+  const isItself = isWritten(result);
+  if (mask === true) return isItself ? textAnswer(result.write(pretty), pretty) : jsonAnswer(result, pretty);
+  return jsonAnswer(applyFields(mask, isItself ? result.toJSON() : result) as object, pretty);
 }
 
 async function bodyFor(
   { request: accepts }: Method,
-  request: Request,
+  request: ApiRequest,
   share: BodyShare,
 ): Promise<Call<ParameterTable>["body"]> {
   if (accepts !== undefined) return parseBody(await readBody(request, accepts.bytesMax, share));
@@ -87,17 +96,17 @@ async function bodyFor(
 }
 
 /** 404 for a path that means nothing here. */
-export function notFound(pathname: string): Response {
+export function notFound(pathname: string): Answer {
   const shown = pathname.length > 200 ? `${pathname.slice(0, 200)}…` : pathname;
-  return errorResponse(
+  return errorAnswer(
     new QueueError("not_found", `there is nothing at ${shown}; ${DISCOVERY_PATH} describes what there is`),
   );
 }
 
 /** 405 with the methods that the path has. */
-export function methodNotAllowed(method: string, allow: readonly string[]): Response {
+export function methodNotAllowed(method: string, allow: readonly string[]): Answer {
   const allowed = allow.includes("GET") ? [...allow, "HEAD"] : allow;
-  return errorResponse(
+  return errorAnswer(
     new QueueError("not_supported", `this path allows ${allowed.join(", ")}, got ${method.slice(0, 20)}`),
     {
       override: { httpStatus: 405, reason: "httpMethodNotAllowed" },

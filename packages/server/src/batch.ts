@@ -7,7 +7,7 @@ import { readBody } from "./body.js";
 import type { BodyShare } from "./body-memory.js";
 import { BATCH_ANSWER_BYTES_MAX, BATCH_BODY_BYTES_MAX, BATCH_CALLS_AT_ONCE } from "./limits.js";
 import { REQUEST_ID_HEADER } from "./request-id.js";
-import { errorResponse } from "./responses.js";
+import { errorAnswer, responseOf } from "./responses.js";
 
 /**
  * Google's batch endpoint: many calls in one request, each a part of a `multipart/mixed` body. Each call goes the whole
@@ -120,11 +120,13 @@ async function readAnswer({ contentId }: BatchedCall, response: Response): Promi
 }
 
 function refuseRest(): Response {
-  return errorResponse(
-    new QueueError(
-      "resource_exhausted",
-      `this call was not made, because the answers before it have more than ${BATCH_ANSWER_BYTES_MAX} bytes; repeat it in another batch`,
+  return responseOf(
+    errorAnswer(
+      new QueueError(
+        "resource_exhausted",
+        `this call was not made, because the answers before it have more than ${BATCH_ANSWER_BYTES_MAX} bytes; repeat it in another batch`,
+      ),
+      { headers: { [REQUEST_ID_HEADER]: newRequestId() } },
     ),
-    { headers: { [REQUEST_ID_HEADER]: newRequestId() } },
   );
 }

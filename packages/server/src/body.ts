@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { isQueueError, type JsonObject, QueueError } from "@pullqueue/core";
+import type { ApiRequest } from "./api-request.js";
 import type { BodyShare } from "./body-memory.js";
 import { unpack } from "./decompression.js";
 import { findShapeFault } from "./json-shape.js";
@@ -12,25 +13,26 @@ import { bodyPieces } from "./node-body.js";
  * The bytes of a body, unpacked; large ones are taken from the memory for bodies. Throws `too_large` past `bytesMax`, packed
  * or unpacked: before reading where the length is announced.
  */
-export async function readBody(request: Request, bytesMax: number, share: BodyShare): Promise<Uint8Array> {
+export async function readBody(request: ApiRequest, bytesMax: number, share: BodyShare): Promise<Uint8Array> {
   const sent = await readSent(request, bytesMax, share);
   return unpack(sent, request.headers, counter(bytesMax, share));
 }
 
-async function readSent(request: Request, bytesMax: number, share: BodyShare): Promise<Uint8Array> {
+async function readSent(request: ApiRequest, bytesMax: number, share: BodyShare): Promise<Uint8Array> {
   const announced = request.headers.get("content-length");
   if (announced !== null && Number(announced) > bytesMax) throw tooLarge(bytesMax);
   if (announced === null || Number(announced) > UNCOUNTED_BODY_BYTES_MAX) {
     return readCounting(request, bytesMax, share);
   }
-  const bytes = new Uint8Array(await request.arrayBuffer().catch(endedEarly));
+  const whole = await request.arrayBuffer().catch(endedEarly);
+  const bytes = whole instanceof Uint8Array ? whole : new Uint8Array(whole);
   // Node's parser never gives more than was announced; a Request made in process can hold anything.
   if (bytes.byteLength > bytesMax) throw tooLarge(bytesMax);
   return bytes;
 }
 
 /** Whether a body's headers announce one. Requests made in process announce none, and then it is left unread. */
-export function announcesBody(request: Request): boolean {
+export function announcesBody(request: ApiRequest): boolean {
   const length = request.headers.get("content-length");
   return length === null ? request.headers.has("transfer-encoding") : length !== "0";
 }
@@ -48,7 +50,7 @@ export function parseBody(bytes: Uint8Array): JsonObject {
 }
 
 /** A body that is large, or without an announced length, read piece by piece. */
-async function readCounting(request: Request, bytesMax: number, share: BodyShare): Promise<Uint8Array> {
+async function readCounting(request: ApiRequest, bytesMax: number, share: BodyShare): Promise<Uint8Array> {
   // GET and HEAD have none; asking for one would cost a conversion of the request.
   if (request.method === "GET" || request.method === "HEAD") return new Uint8Array();
   const pieces: Uint8Array[] = [];

@@ -1,7 +1,9 @@
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { parseAccept } from "hono/utils/accept";
+import type { ApiRequest } from "./api-request.js";
 import { COMPRESSION_BYTES_MIN, COMPRESSION_LEVEL } from "./limits.js";
+import type { Answer } from "./responses.js";
 
 /** Answers in gzip for those who ask for it. Packing runs on other threads. */
 
@@ -19,6 +21,15 @@ export async function compressAnswer(request: Request, response: Response): Prom
   headers.set("content-encoding", "gzip");
   const packed = await pack(body, { level: COMPRESSION_LEVEL });
   return new Response(new Uint8Array(packed), { status, headers });
+}
+
+/** The same for an answer that is plain data. */
+export async function compressPlain(request: ApiRequest, answer: Answer): Promise<Answer> {
+  const accepted = request.headers.get("accept-encoding");
+  if (accepted === null || answer.body === null || !prefersGzip(accepted)) return answer;
+  if (Buffer.byteLength(answer.body) < COMPRESSION_BYTES_MIN) return answer;
+  answer.headers["content-encoding"] = "gzip";
+  return { ...answer, body: await pack(answer.body, { level: COMPRESSION_LEVEL }) };
 }
 
 /** Whether gzip is acceptable (RFC 9110, 12.5.3), and at least as welcome as no compression. */

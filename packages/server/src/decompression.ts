@@ -1,8 +1,9 @@
 import type { Transform } from "node:stream";
 import { createGunzip, createInflate, type ZlibOptions } from "node:zlib";
 import { isQueueError, QueueError } from "@pullqueue/core";
+import type { ApiRequest } from "./api-request.js";
 import { DECOMPRESSION_CHUNK_BYTES } from "./limits.js";
-import { errorResponse } from "./responses.js";
+import { type Answer, errorAnswer } from "./responses.js";
 
 /** Bodies of requests that came compressed. Unpacking runs on other threads and stops at the limit of the body. */
 
@@ -16,15 +17,15 @@ const DECODERS: Readonly<Record<string, (options: ZlibOptions) => Transform>> = 
 const ACCEPTED_ENCODINGS = "gzip, deflate, identity";
 
 /** Whether a body in the encoding of these headers can be read. One encoding, not several on top of each other. */
-export function isAcceptedEncoding(headers: Headers): boolean {
+export function isAcceptedEncoding(headers: ApiRequest["headers"]): boolean {
   const encoding = encodingOf(headers);
   return encoding === undefined || Object.hasOwn(DECODERS, encoding);
 }
 
 /** 415, which says what is understood. */
-export function refuseEncoding(headers: Headers): Response {
+export function refuseEncoding(headers: ApiRequest["headers"]): Answer {
   const got = JSON.stringify(headers.get("content-encoding")?.slice(0, 60));
-  return errorResponse(
+  return errorAnswer(
     new QueueError("not_supported", `Content-Encoding must be one of ${ACCEPTED_ENCODINGS}, got ${got}`, {
       location: "Content-Encoding",
     }),
@@ -41,7 +42,7 @@ export function refuseEncoding(headers: Headers): Response {
  */
 export async function unpack(
   bytes: Uint8Array,
-  headers: Headers,
+  headers: ApiRequest["headers"],
   count: (bytes: number) => void,
 ): Promise<Uint8Array> {
   const encoding = encodingOf(headers);
@@ -70,7 +71,7 @@ export async function unpack(
 }
 
 /** Undefined for none, which is also called identity. */
-function encodingOf(headers: Headers): string | undefined {
+function encodingOf(headers: ApiRequest["headers"]): string | undefined {
   const encoding = headers.get("content-encoding")?.trim().toLowerCase();
   return encoding === "" || encoding === "identity" ? undefined : encoding;
 }

@@ -11,13 +11,14 @@ import {
 } from "@pullqueue/core";
 import { Hono } from "hono";
 import { methodNotAllowed, notFound, serveApi } from "./api.js";
+import type { ApiRequest } from "./api-request.js";
 import { AccessControl } from "./auth/access-control.js";
 import type { Authentication } from "./auth/authenticate.js";
 import { challengeOf } from "./auth/challenge.js";
 import { BATCH_PATHS, serveBatch } from "./batch.js";
 import { refuseNestedBatch } from "./batch-rules.js";
 import { BodyMemory } from "./body-memory.js";
-import { compressAnswer } from "./compression.js";
+import { compressAnswer, compressPlain } from "./compression.js";
 import { checkOrigins, withCors } from "./cors.js";
 import { isAcceptedEncoding, refuseEncoding } from "./decompression.js";
 import { discoveryDocument } from "./discovery.js";
@@ -32,7 +33,7 @@ import { pageGuard } from "./page-guard.js";
 import { parseQuery, splitUrl } from "./query.js";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.js";
 import type { PageName, RequestRecord } from "./request-record.js";
-import { errorResponse, jsonResponse } from "./responses.js";
+import { type Answer, errorAnswer, jsonAnswer, responseOf } from "./responses.js";
 import { readAnswerForm } from "./standard-parameters.js";
 import { Turns } from "./turns.js";
 import { WaitingCalls } from "./waiting-calls.js";
@@ -63,28 +64,85 @@ export interface HandlerOptions {
 /** A server as a function. It never rejects; what goes wrong is an answer. */
 export type RequestHandler = (request: Request) => Promise<Response>;
 
+/** Answers a call of the API, and knows nothing of what else the server shows. */
+type CallHandler = (request: ApiRequest) => Promise<Answer>;
+
+/** The ways into a server. */
+export interface Doors {
+  /** For everything. */
+  readonly handle: RequestHandler;
+  /** For calls of the API that come as plain data. Absent where web pages are let in, whose requests need more. */
+  readonly call?: CallHandler | undefined;
+}
+
 /** Makes the API's handler over a store. It needs no port: tests and other runtimes call it. */
 export function createHandler(options: HandlerOptions): RequestHandler {
+  return createDoors(options).handle;
+}
+
+/** Makes both ways into a server over a store; what they answer is the same. */
+export function createDoors(options: HandlerOptions): Doors {
   const origins = options.corsOrigins ?? [];
   checkOrigins(origins, options.authentication);
-  const app = createApp(options, (call, batch) => serve(call, { batch }));
+  const service = createService(options);
+  const app = createApp(options, service, (call, batch) => serveRequest(call, batch));
   // Where callers prove who they are, a page has no more rights than what it knows.
   const guard = options.authentication === undefined ? pageGuard(options.publicUrl, origins) : undefined;
   const bodies = new BodyMemory();
-  const serve = async (request: Request, within: { readonly batch?: string } = {}): Promise<Response> => {
+  const serve = async <R extends ApiRequest, A extends { readonly status: number }>(
+    request: R,
+    { find, form, batch }: Way<R, A>,
+  ): Promise<A> => {
     const share = bodies.share();
-    const record: RequestRecord = { id: requestIdOf(request.headers), pretty: true, share, ...within };
+    const record: RequestRecord = { id: requestIdOf(request.headers), pretty: true, share, batch };
     const startedMs = performance.now();
-    const response = await answer(app, guard, request, record);
+    const answer = await answerOrRefuse(request, record, { guard, find, form });
     share.release();
-    response.headers.set(REQUEST_ID_HEADER, record.id);
+    form.identify(answer, record.id);
     const elapsedMs = performance.now() - startedMs;
-    options.metrics?.requests.answered(record, response.status, elapsedMs);
-    if (options.log !== undefined) logRequest(options.log, request, response, record, elapsedMs);
-    return response;
+    options.metrics?.requests.answered(record, answer.status, elapsedMs);
+    if (options.log !== undefined) logRequest(options.log, request, answer.status, record, elapsedMs);
+    return answer;
   };
-  const serveCompressed = async (request: Request) => compressAnswer(request, await serve(request));
-  return origins.length === 0 ? serveCompressed : withCors(origins, serveCompressed);
+  const serveRequest = (request: Request, batch?: string) =>
+    serve(request, { find: async (found, record) => app.fetch(found, record), form: FETCH, batch });
+  const serveCompressed = async (request: Request) => compressAnswer(request, await serveRequest(request));
+  if (origins.length > 0) return { handle: withCors(origins, serveCompressed) };
+  const plain: Way<ApiRequest, Answer> = {
+    find: (request, record) => serveApi(service, request, record),
+    form: PLAIN,
+  };
+  return {
+    handle: serveCompressed,
+    call: async (request) => compressPlain(request, await serve(request, plain)),
+  };
+}
+
+/** What answers are made of. */
+interface Form<A> {
+  of(answer: Answer): A;
+  /** Says whose answer it is. */
+  identify(answer: A, id: string): void;
+}
+
+const FETCH: Form<Response> = {
+  of: responseOf,
+  identify: (response, id) => response.headers.set(REQUEST_ID_HEADER, id),
+};
+
+const PLAIN: Form<Answer> = {
+  of: (answer) => answer,
+  identify: (answer, id) => {
+    answer.headers[REQUEST_ID_HEADER] = id;
+  },
+};
+
+/** How a request is answered: by whom, and in which form. */
+interface Way<R, A> {
+  readonly find: (request: R, record: RequestRecord) => Promise<A>;
+  readonly form: Form<A>;
+  /** The id of the batch that it is a part of. */
+  readonly batch?: string | undefined;
 }
 
 type App = Hono<{ Bindings: RequestRecord }>;
@@ -95,7 +153,7 @@ const CLIENT_CLOSED_REQUEST = 499;
 /** Serves a call of a batch as it would be served by itself; `batch` is the id of the batch's own request. */
 type ServeCall = (call: Request, batch: string) => Promise<Response>;
 
-function createApp(options: HandlerOptions, serveCall: ServeCall): App {
+function createService(options: HandlerOptions): Service {
   const service: Service = {
     store: options.store,
     prefix: options.prefix ?? "s~",
@@ -111,8 +169,12 @@ function createApp(options: HandlerOptions, serveCall: ServeCall): App {
   };
   // Each lease that waits listens; Node would suspect a leak at eleven.
   setMaxListeners(0, service.closing);
+  return service;
+}
+
+function createApp(options: HandlerOptions, service: Service, serveCall: ServeCall): App {
   const app: App = new Hono();
-  app.all(`${BASE_PATH}*`, (c) => serveApi(service, c.req.raw, c.env));
+  app.all(`${BASE_PATH}*`, async (c) => responseOf(await serveApi(service, c.req.raw, c.env)));
   for (const path of BATCH_PATHS) app.all(path, (c) => serveBatchRequest(c.req.raw, c.env, serveCall));
   const page = (path: string, name: PageName, show: (request: Request) => Response | Promise<Response>) =>
     app.all(path, (c) => servePage(name, c.req.raw, c.env, show));
@@ -126,8 +188,8 @@ function createApp(options: HandlerOptions, serveCall: ServeCall): App {
       return metricsPage(metrics);
     });
   }
-  app.notFound((c) => notFound(splitUrl(c.req.raw.url).pathname));
-  // Hono's own handler would write to the console; `answer` is the door for errors.
+  app.notFound((c) => responseOf(notFound(splitUrl(c.req.raw.url).pathname)));
+  // Hono's own handler would write to the console; `answerOrRefuse` is the door for errors.
   app.onError((error) => {
     throw error;
   });
@@ -135,26 +197,23 @@ function createApp(options: HandlerOptions, serveCall: ServeCall): App {
 }
 
 /** The door: whatever was thrown leaves as an envelope, and only as much of it as a client may see. */
-async function answer(
-  app: App,
-  guard: ((request: Request) => void) | undefined,
-  request: Request,
+async function answerOrRefuse<R extends ApiRequest, A>(
+  request: R,
   record: RequestRecord,
-): Promise<Response> {
+  { guard, find, form }: Way<R, A> & { readonly guard: ((request: ApiRequest) => void) | undefined },
+): Promise<A> {
   try {
     guard?.(request);
-    if (!isAcceptedEncoding(request.headers)) return refuseEncoding(request.headers);
-    return await app.fetch(request, record);
+    if (!isAcceptedEncoding(request.headers)) return form.of(refuseEncoding(request.headers));
+    return await find(request, record);
   } catch (thrown) {
     if (request.signal.aborted && thrown === request.signal.reason) {
-      return new Response(null, { status: CLIENT_CLOSED_REQUEST });
+      return form.of({ status: CLIENT_CLOSED_REQUEST, headers: {}, body: null });
     }
     const error = QueueError.from(thrown);
     record.error = error;
-    return errorResponse(error, {
-      pretty: record.pretty,
-      headers: guard === undefined ? challengeOf(error) : {},
-    });
+    const headers = guard === undefined ? challengeOf(error) : {};
+    return form.of(errorAnswer(error, { pretty: record.pretty, headers }));
   }
 }
 
@@ -164,7 +223,7 @@ async function serveBatchRequest(
   serveCall: ServeCall,
 ): Promise<Response> {
   const method = methodOf(request);
-  if (method !== "POST") return methodNotAllowed(method, ["POST"]);
+  if (method !== "POST") return responseOf(methodNotAllowed(method, ["POST"]));
   if (record.batch !== undefined) refuseNestedBatch();
   record.route = "batch";
   return serveBatch(request, record.share, (call) => serveCall(call, record.id));
@@ -172,7 +231,7 @@ async function serveBatchRequest(
 
 function serveDiscovery(request: Request, publicUrl: string | undefined): Response {
   const { pretty } = readAnswerForm(parseQuery(splitUrl(request.url).search), undefined);
-  return jsonResponse(discoveryDocument(publicUrl ?? new URL(request.url).origin), pretty);
+  return responseOf(jsonAnswer(discoveryDocument(publicUrl ?? new URL(request.url).origin), pretty));
 }
 
 /** What only shows something, beside the API. */
@@ -183,7 +242,7 @@ function servePage(
   show: (request: Request) => Response | Promise<Response>,
 ): Response | Promise<Response> {
   const { method } = request;
-  if (method !== "GET" && method !== "HEAD") return methodNotAllowed(method, ["GET"]);
+  if (method !== "GET" && method !== "HEAD") return responseOf(methodNotAllowed(method, ["GET"]));
   record.route = name;
   return show(request);
 }

@@ -1,3 +1,4 @@
+import type { ApiRequest } from "./api-request.js";
 import type { Log } from "./log.js";
 import { splitUrl } from "./query.js";
 import type { RequestRecord } from "./request-record.js";
@@ -10,12 +11,11 @@ import { traceIdOf } from "./trace-headers.js";
  */
 export function logRequest(
   log: Log,
-  request: Request,
-  response: Response,
+  request: ApiRequest,
+  status: number,
   record: RequestRecord,
   elapsedMs: number,
 ): void {
-  const { status } = response;
   const level = levelOf(status, record);
   if (!log.isLevelEnabled(level)) return;
   const traceId = traceIdOf(request);

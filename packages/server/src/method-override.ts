@@ -1,3 +1,4 @@
+import type { ApiRequest } from "./api-request.js";
 import { readBody } from "./body.js";
 import type { BodyShare } from "./body-memory.js";
 import { HEADER_BYTES_MAX } from "./limits.js";
@@ -7,7 +8,7 @@ import { HEADER_BYTES_MAX } from "./limits.js";
 const OVERRIDABLE = new Set(["GET", "PUT", "PATCH", "DELETE"]);
 
 /** The method that is meant: that of X-HTTP-Method-Override on a POST, and GET for HEAD. */
-export function methodOf(request: Request): string {
+export function methodOf(request: ApiRequest): string {
   if (request.method === "HEAD") return "GET";
   if (request.method !== "POST") return request.method;
   const override = request.headers.get("x-http-method-override")?.trim().toUpperCase();
@@ -18,7 +19,7 @@ export function methodOf(request: Request): string {
  * Whether a GET brings its query as a form in the body: so Google's Python client sends addresses of more than 2048
  * characters.
  */
-export function isTunnelledForm(request: Request): boolean {
+export function isTunnelledForm(request: ApiRequest): boolean {
   return (
     request.method === "POST" &&
     methodOf(request) === "GET" &&
@@ -27,7 +28,11 @@ export function isTunnelledForm(request: Request): boolean {
 }
 
 /** The query of a tunnelled form, behind that of the address. Throws `too_large` past what an address may have. */
-export async function tunnelledSearch(request: Request, search: string, share: BodyShare): Promise<string> {
+export async function tunnelledSearch(
+  request: ApiRequest,
+  search: string,
+  share: BodyShare,
+): Promise<string> {
   const form = Buffer.from(await readBody(request, HEADER_BYTES_MAX, share)).toString("latin1");
   return search === "" ? form : `${search}&${form}`;
 }

@@ -7,6 +7,7 @@ import type {
   QueueStore,
   WireErrorOverride,
 } from "@pullqueue/core";
+import type { ApiRequest } from "./api-request.js";
 import type { AccessControl } from "./auth/access-control.js";
 import type { Access } from "./auth/authorize.js";
 import type { Principal } from "./auth/principal.js";
@@ -47,7 +48,7 @@ export interface Call<T extends ParameterTable> {
   /** The body; an empty object for methods without one. */
   readonly body: JsonObject;
   /** For its signal, which aborts when the client's socket closes. */
-  readonly request: Request;
+  readonly request: ApiRequest;
 }
 
 /** A method of the API. */
@@ -69,6 +70,18 @@ export interface Method<T extends ParameterTable = ParameterTable> {
 /** Checks a method's definition and forgets its parameters' types, so that methods fit into one table. */
 export function defineMethod<const T extends ParameterTable>(method: Method<T>): Method {
   return method as unknown as Method;
+}
+
+/** An answer that writes itself. What it writes is what JSON.stringify would, indented by one space where `pretty`. */
+export interface WrittenAnswer {
+  /** The same as an object, for whoever selects parts of it. */
+  toJSON(): object;
+  write(pretty: boolean): string;
+}
+
+/** Whether an answer writes itself. */
+export function isWritten(answer: object): answer is WrittenAnswer {
+  return "write" in answer;
 }
 
 /** An error answer whose status or words differ from those of its code. */

@@ -1,8 +1,9 @@
 import type { IncomingMessage } from "node:http";
+import type { ApiRequest } from "./api-request.js";
 
 /** Where the pieces of a request's body come from. Reading `request.body` would put a web stream between them and the socket. */
 
-const INCOMING = new WeakMap<Request, IncomingMessage>();
+const INCOMING = new WeakMap<ApiRequest, IncomingMessage>();
 
 /** Remembers what a request was made of, so that its body can be read from there. */
 export function rememberIncoming(request: Request, incoming: IncomingMessage): void {
@@ -10,7 +11,7 @@ export function rememberIncoming(request: Request, incoming: IncomingMessage): v
 }
 
 /** The pieces of a body that nobody has begun to read; none for a request without one. The connection outlives a reader that stops. */
-export function bodyPieces(request: Request): AsyncIterable<Uint8Array> {
+export function bodyPieces(request: ApiRequest): AsyncIterable<Uint8Array> {
   const incoming = INCOMING.get(request);
   if (incoming !== undefined) return incoming.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
   return request.body ?? noPieces();

@@ -9,11 +9,12 @@ import { createServer as createTlsServer } from "node:https";
 import type { Duplex } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
 import { errorToWire, newRequestId, QueueError } from "@pullqueue/core";
-import type { RequestHandler } from "./handler.js";
+import type { Doors } from "./handler.js";
 import { HEADER_BYTES_MAX, SILENCE_MS, TIMEOUT_CHECK_MS } from "./limits.js";
 import { rememberIncoming } from "./node-body.js";
+import { nodeRequest } from "./node-request.js";
 import { REQUEST_ID_HEADER } from "./request-id.js";
-import { errorResponse } from "./responses.js";
+import { type Answer, errorAnswer, responseOf } from "./responses.js";
 import type { TlsFiles } from "./tls.js";
 
 /** The handler on Node's HTTP server: limits, and answers for what is not a request at all. */
@@ -39,9 +40,9 @@ export interface RefusedInput {
   readonly message: string;
 }
 
-/** A server that is not listening yet. When `closing` aborts, each answer closes its connection. */
+/** A server that is not listening yet. Calls of the API go by their own door where they can. When `closing` aborts, each answer closes its connection. */
 export function createHttpServer(
-  handler: RequestHandler,
+  doors: Doors,
   limits: SocketLimits,
   closing: AbortSignal,
   onRefused: (refused: RefusedInput) => void = () => {},
@@ -50,7 +51,7 @@ export function createHttpServer(
     (request, env) => {
       const { incoming, outgoing } = env as { incoming: IncomingMessage; outgoing: ServerResponse };
       rememberIncoming(request, incoming);
-      return handler(request).finally(() => {
+      return doors.handle(request).finally(() => {
         if (closing.aborted) outgoing.shouldKeepAlive = false;
       });
     },
@@ -64,8 +65,17 @@ export function createHttpServer(
     connectionsCheckingInterval: TIMEOUT_CHECK_MS,
     maxHeaderSize: HEADER_BYTES_MAX,
   };
-  const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse) =>
-    void listener(incoming, outgoing);
+  const { call } = doors;
+  const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    const request = call === undefined ? undefined : nodeRequest(incoming, outgoing);
+    if (call === undefined || request === undefined) return void listener(incoming, outgoing);
+    const write = (answer: Answer) => {
+      if (closing.aborted) outgoing.shouldKeepAlive = false;
+      writeAnswer(answer, outgoing);
+    };
+    // A door never rejects; were it to, its caller would not wait for ever.
+    call(request).then(write, () => outgoing.destroy());
+  };
   const server: Server =
     limits.tls === undefined
       ? createServer(options, onRequest)
@@ -78,12 +88,21 @@ export function createHttpServer(
   return server;
 }
 
+/** Writes head and body at once. A client that has gone is written to in vain. */
+function writeAnswer({ status, headers, body }: Answer, outgoing: ServerResponse): void {
+  headers["content-length"] = String(body === null ? 0 : Buffer.byteLength(body));
+  outgoing.writeHead(status, headers);
+  if (body === null) outgoing.end();
+  else outgoing.end(body);
+}
+
 /** A request line or Host header that names no URL. */
 function refuseTarget(onRefused: (refused: RefusedInput) => void): Response {
   const message = "the request's path and Host header must form a valid URL";
   const id = newRequestId();
   onRefused({ id, status: 400, message });
-  return errorResponse(new QueueError("invalid_argument", message), { headers: { [REQUEST_ID_HEADER]: id } });
+  const headers = { [REQUEST_ID_HEADER]: id };
+  return responseOf(errorAnswer(new QueueError("invalid_argument", message), { headers }));
 }
 
 const CLIENT_ERRORS: Readonly<Record<string, readonly [status: number, reason: string, message: string]>> = {

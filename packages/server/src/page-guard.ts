@@ -1,4 +1,5 @@
 import { QueueError } from "@pullqueue/core";
+import type { ApiRequest } from "./api-request.js";
 
 /** Names that no web page can have: addresses, names without a dot, and those that always mean this machine. */
 const LOCAL = /^(?:\[.*\]|[^.]*|\d+(?:\.\d+){3}|[^.]+\.localhost)(?::\d*)?$/;
@@ -12,7 +13,7 @@ const LOCAL = /^(?:\[.*\]|[^.]*|\d+(?:\.\d+){3}|[^.]+\.localhost)(?::\d*)?$/;
 export function pageGuard(
   publicUrl: string | undefined,
   allowedOrigins: readonly string[],
-): (request: Request) => void {
+): (request: ApiRequest) => void {
   const publicHost = publicUrl === undefined ? undefined : new URL(publicUrl).host;
   return (request) => {
     const origin = request.headers.get("origin");

@@ -9,7 +9,7 @@ export interface RequestRecord {
   /** Shown in `x-request-id` of the answer and in the log. */
   readonly id: string;
   /** The id of the batch request that this one is a part of. */
-  readonly batch?: string;
+  readonly batch?: string | undefined;
   /** What its body takes of the memory for bodies. */
   readonly share: BodyShare;
   /** The method of the API, or what the request looked at beside it; undefined while, or because, it is none. */

@@ -1,36 +1,59 @@
 import { errorToWire, type QueueError, type WireErrorOverride } from "@pullqueue/core";
 import { RETRY_AFTER_SECONDS } from "./limits.js";
 
-/** Answers. Bodies are made once; headers of the common answers are one shared object. */
+/** Answers, as plain data: whoever answers over sockets writes them as they are, and others make a `Response` of them. */
 
-/** Whoever keeps an answer must know that it may come packed or not. */
-const JSON_HEADERS = { "content-type": "application/json; charset=UTF-8", vary: "accept-encoding" };
+/** What the API answers. */
+export interface Answer {
+  readonly status: number;
+  /** Its own, so that more can be put in. */
+  readonly headers: Record<string, string>;
+  readonly body: string | Uint8Array<ArrayBuffer> | null;
+}
+
+/** An answer for whoever speaks Fetch. */
+export function responseOf({ status, headers, body }: Answer): Response {
+  return new Response(body, { status, headers });
+}
+
+const JSON_TYPE = "application/json; charset=UTF-8";
 
 /** A JSON answer with status 200; `pretty` indents by one space, as Google did. */
-export function jsonResponse(value: object, pretty: boolean): Response {
-  return new Response(stringify(value, pretty), { status: 200, headers: JSON_HEADERS });
+export function jsonAnswer(value: object, pretty: boolean): Answer {
+  return { status: 200, headers: jsonHeaders(), body: stringify(value, pretty) };
+}
+
+/** The same of JSON that is written already, all but its end. */
+export function textAnswer(text: string, pretty: boolean): Answer {
+  return { status: 200, headers: jsonHeaders(), body: pretty ? `${text}\n` : text };
 }
 
 /** Status 200 without a body: a successful delete. */
-export function emptyResponse(): Response {
-  return new Response(null, { status: 200 });
+export function emptyAnswer(): Answer {
+  return { status: 200, headers: {}, body: null };
 }
 
 /** Google's error envelope. A client may try again after `Retry-After`, which 429 and 503 carry. */
-export function errorResponse(
+export function errorAnswer(
   error: QueueError,
   options: {
     readonly override?: WireErrorOverride;
     readonly headers?: Readonly<Record<string, string>>;
     readonly pretty?: boolean;
   } = {},
-): Response {
+): Answer {
   const wire = errorToWire(error, options.override);
   const retry = wire.code === 503 || wire.code === 429 ? { "retry-after": retryAfter(error) } : {};
-  return new Response(stringify({ error: wire }, options.pretty ?? true), {
+  return {
     status: wire.code,
-    headers: { ...JSON_HEADERS, ...retry, ...options.headers },
-  });
+    headers: { ...jsonHeaders(), ...retry, ...options.headers },
+    body: stringify({ error: wire }, options.pretty ?? true),
+  };
+}
+
+/** Whoever keeps an answer must know that it may come packed or not. */
+function jsonHeaders(): Record<string, string> {
+  return { "content-type": JSON_TYPE, vary: "accept-encoding" };
 }
 
 function stringify(value: object, pretty: boolean): string {

@@ -6,7 +6,7 @@ import { type Clock, type QueueAdmin, QueueError, type QueueStore, systemClock }
 import { applyQueueFile } from "./apply-queues.js";
 import { readTextFile } from "./config.js";
 import type { ServerConfig } from "./config-options.js";
-import { createHandler } from "./handler.js";
+import { createDoors } from "./handler.js";
 import { CLOSE_GRACE_MS } from "./limits.js";
 import { createLog, type Log } from "./log.js";
 import { ServerMetrics } from "./metrics/server-metrics.js";
@@ -80,7 +80,7 @@ export async function startServer(config: ServerConfig, options: StartOptions = 
       ...aclNotices(configured, security),
     ];
     const closing = new AbortController();
-    const handler = createHandler({
+    const doors = createDoors({
       store,
       prefix: config.prefix,
       publicUrl: config.publicUrl,
@@ -92,7 +92,7 @@ export async function startServer(config: ServerConfig, options: StartOptions = 
       log,
       clock,
     });
-    const server = createHttpServer(handler, { ...config, tls: security.tls }, closing.signal, (refused) => {
+    const server = createHttpServer(doors, { ...config, tls: security.tls }, closing.signal, (refused) => {
       metrics.requests.refused(refused.status);
       log.info({ request: refused.id, status: refused.status, reason: refused.message }, "not a request");
     });

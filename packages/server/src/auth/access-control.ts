@@ -1,5 +1,7 @@
 import { abortable, type Clock, type QueueAdmin, type QueueKey } from "@pullqueue/core";
+import type { ApiRequest } from "../api-request.js";
 import { parseQuery, type Query, splitUrl } from "../query.js";
+import type { QueueRights } from "./acl.js";
 import { AclCache } from "./acl-cache.js";
 import { type Authentication, authenticate } from "./authenticate.js";
 import { type Access, checkCaller, checkMonitor, notInAcl } from "./authorize.js";
@@ -30,33 +32,42 @@ export class AccessControl {
   }
 
   /** Who sent a request. Rejects with `unauthenticated`. */
-  async identify(request: Request, query: Query): Promise<Principal> {
+  identify(request: ApiRequest, query: Query): Principal | Promise<Principal> {
     if (this.#authentication === undefined) return EVERYONE;
     return authenticate(this.#authentication, request, query);
   }
 
-  /** Rejects with `permission_denied` unless the caller may make a call of this kind on each of the queues. */
-  async admit(
+  /** Throws or rejects with `permission_denied` unless the caller may make a call of this kind on each of the queues. */
+  admit(
     caller: Principal,
     access: Access,
     queues: readonly QueueKey[],
-    signal: AbortSignal,
-  ): Promise<void> {
+    request: ApiRequest,
+  ): Promise<void> | undefined {
     for (const { project } of queues) checkCaller(caller, access, project);
-    if (caller.role === "admin" || access === "any" || access === "manage") return;
-    const looking = Promise.all(queues.map((queue) => this.#acls.rightsOf(caller.email, queue)));
-    for (const [index, rights] of (await abortable(looking, signal)).entries()) {
-      if (!rights[access]) throw notInAcl(caller, queues[index]!, access);
-    }
+    if (caller.role === "admin" || access === "any" || access === "manage") return undefined;
+    return this.#admitByAcl(caller, access, queues, request.signal);
   }
 
   /** For pages about the whole server, such as `/metrics`: rejects with `unauthenticated` or `permission_denied` unless the sender has the role monitor or admin. */
-  async admitMonitor(request: Request): Promise<void> {
+  async admitMonitor(request: ApiRequest): Promise<void> {
     checkMonitor(await this.identify(request, parseQuery(splitUrl(request.url).search)));
   }
 
   /** To be called when queues were changed: what is known of their `acl` is forgotten. */
   queuesChanged(): void {
     this.#acls.forget();
+  }
+
+  async #admitByAcl(
+    caller: Principal,
+    access: keyof QueueRights,
+    queues: readonly QueueKey[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const looking = Promise.all(queues.map((queue) => this.#acls.rightsOf(caller.email, queue)));
+    for (const [index, rights] of (await abortable(looking, signal)).entries()) {
+      if (!rights[access]) throw notInAcl(caller, queues[index]!, access);
+    }
   }
 }

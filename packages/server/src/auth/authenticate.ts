@@ -1,4 +1,5 @@
 import { abortable, QueueError } from "@pullqueue/core";
+import type { ApiRequest } from "../api-request.js";
 import type { Query } from "../query.js";
 import { invalidCredentials, tokenOf } from "./bearer.js";
 import type { Principal } from "./principal.js";
@@ -26,7 +27,7 @@ export interface Authentication {
 /** Who sent a request. Rejects with `unauthenticated` without a token, otherwise as `tokenOf` and the verifiers do. */
 export async function authenticate(
   { verifiers, tokensInQuery }: Authentication,
-  request: Request,
+  request: ApiRequest,
   query: Query,
 ): Promise<Principal> {
   const token = tokenOf(request.headers, query, { fromQuery: tokensInQuery });

@@ -1,4 +1,5 @@
 import { QueueError } from "@pullqueue/core";
+import type { ApiRequest } from "../api-request.js";
 import { TOKEN_LENGTH_MAX } from "../limits.js";
 import type { Query } from "../query.js";
 
@@ -15,7 +16,7 @@ const TOKEN_PATTERN = /^[\x21\x23-\x2b\x2d-\x7e]+$/;
  * stands in the query where that is switched off; `invalid_argument` for two that differ.
  */
 export function tokenOf(
-  headers: Headers,
+  headers: ApiRequest["headers"],
   query: Query,
   { fromQuery }: { readonly fromQuery: boolean },
 ): string | undefined {
@@ -42,7 +43,7 @@ export function invalidCredentials(why: string): QueueError {
   return new QueueError("unauthenticated", `Invalid Credentials: ${why}`, { location: "Authorization" });
 }
 
-function tokensInHeader(headers: Headers): readonly string[] {
+function tokensInHeader(headers: ApiRequest["headers"]): readonly string[] {
   const header = headers.get("authorization");
   if (header === null) return [];
   const token = /^bearer +([^ ]+)$/i.exec(header)?.[1];

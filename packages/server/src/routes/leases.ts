@@ -1,13 +1,7 @@
-import {
-  limits,
-  QueueError,
-  type QueueKey,
-  releasesByQueue,
-  type TaskWithPayload,
-  taskToWire,
-} from "@pullqueue/core";
+import { limits, QueueError, type QueueKey, releasesByQueue, type TaskWithPayload } from "@pullqueue/core";
 import { type Call, defineMethod, type Service } from "../method.js";
 import type { IntegerParameter, ParameterTable, StringParameter } from "../parameters.js";
+import { TasksAnswer } from "../task-answers.js";
 import { absentIfNotFound } from "./taskqueues.js";
 
 /** Leasing, which may wait. */
@@ -152,7 +146,7 @@ function callName({ queue, caller }: Call<ParameterTable>, callId: string): stri
 
 async function lease(call: Call<typeof LEASE_PARAMETERS>, queues: readonly QueueKey[]): Promise<object> {
   const { service, parameters, request } = call;
-  const leaseTasks = (waitMs: number, signal: AbortSignal) =>
+  const leaseTasks = (waitMs: number, signal: AbortSignal | undefined) =>
     service.store.lease(
       queues,
       {
@@ -163,7 +157,7 @@ async function lease(call: Call<typeof LEASE_PARAMETERS>, queues: readonly Queue
         payloadBytesMax: parameters.payloadBytesMax,
         waitMs,
       },
-      { signal },
+      signal && { signal },
     );
   const waitMs = parameters.waitMs ?? 0;
   const leaseWaiting = (cancelled?: AbortSignal) =>
@@ -171,14 +165,11 @@ async function lease(call: Call<typeof LEASE_PARAMETERS>, queues: readonly Queue
       leaseTasks(waitMs, signal),
     );
   let tasks: readonly TaskWithPayload[];
-  if (waitMs === 0) tasks = await leaseTasks(0, request.signal);
+  if (waitMs === 0) tasks = await leaseTasks(0, request.hasGone === undefined ? request.signal : undefined);
   else if (parameters.callId === undefined) tasks = await leaseWaiting();
   else tasks = await service.waitingCalls.run(callName(call, parameters.callId), leaseWaiting);
-  if (request.signal.aborted) await giveBack(service, tasks);
-  return {
-    kind: "taskqueue#tasks",
-    ...(tasks.length === 0 ? {} : { items: tasks.map((task) => taskToWire(task, service.prefix)) }),
-  };
+  if (request.hasGone?.() ?? request.signal.aborted) await giveBack(service, tasks);
+  return new TasksAnswer(tasks, service.prefix);
 }
 
 /**

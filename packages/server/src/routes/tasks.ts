@@ -12,6 +12,7 @@ import {
 import { TASK_BODY_BYTES_MAX } from "../limits.js";
 import { type Call, defineMethod, Refusal } from "../method.js";
 import type { IntegerParameter } from "../parameters.js";
+import { TaskAnswer } from "../task-answers.js";
 import { traceContextOf } from "../trace-headers.js";
 
 /** The methods on one task, and the list. Leasing is in leases.ts. */
@@ -35,7 +36,7 @@ export const insertTask = defineMethod({
   async run({ service, queue, body, request }) {
     const task = newTaskFromWire(body, queue, traceContextOf(request));
     const stored = onlyTask(await service.store.insert(queue, [task]));
-    return taskToWire({ ...stored, payload: task.payload }, service.prefix);
+    return new TaskAnswer({ ...stored, payload: task.payload }, service.prefix);
   },
 });
 
