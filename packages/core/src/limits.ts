@@ -168,8 +168,8 @@ export const CLIENT_CONNECTIONS = 8;
 /** Connections of one HTTP client for calls that wait: one for each waiting lease; further ones queue until one is free. */
 export const CLIENT_WAITING_CONNECTIONS = 256;
 
-/** Batch calls of one kind and queue under way at once: enough to hide the way, few enough that batches fill. */
-export const CLIENT_BATCHES_IN_FLIGHT = 3;
+/** Batch calls of one kind and queue under way at once: one is answered while the next is made; with more of them each would carry less. */
+export const CLIENT_BATCHES_IN_FLIGHT = 2;
 
 /** First pause before a call is repeated, in milliseconds; each further one is twice as long. */
 export const CLIENT_BACKOFF_MS_MIN = 50;
