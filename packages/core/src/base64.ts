@@ -17,7 +17,7 @@ export function encodePayload(payload: Uint8Array): string {
 export function decodePayload(text: string, location = "payloadBase64"): Uint8Array {
   const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
   const digits = text.length - padding;
-  const bytes = Buffer.from(text, "base64url");
+  const bytes = decoded(text);
   // Node skips what is no digit, so the length tells; but it reads only the low byte of each character.
   const isWhole =
     bytes.byteLength === Math.floor((digits * 3) / 4) && Buffer.byteLength(text) === text.length;
@@ -27,6 +27,24 @@ export function decodePayload(text: string, location = "payloadBase64"): Uint8Ar
     `${location} must be base64 (URL-safe alphabet, padding optional), got ${describeText(text)}`,
     { location },
   );
+}
+
+/** Payloads are cut from slabs: few enough share one that a message which is held for long keeps little else. In bytes. */
+const SLAB_BYTES = 32 * 1024;
+const IN_SLAB_MAX = SLAB_BYTES / 8;
+let slab = Buffer.alloc(0);
+let slabUsed = 0;
+
+/** What Node makes of the text. Node's own pool is so small that a new one would come with every few messages. */
+function decoded(text: string): Buffer {
+  if (text.length > IN_SLAB_MAX) return Buffer.from(text, "base64url");
+  if (text.length > slab.byteLength - slabUsed) {
+    slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+    slabUsed = 0;
+  }
+  const start = slabUsed;
+  slabUsed += slab.write(text, start, "base64url");
+  return slab.subarray(start, slabUsed);
 }
 
 function describeText(text: string): string {

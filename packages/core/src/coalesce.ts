@@ -1,7 +1,10 @@
 /** What a coalescer needs to know about its calls. */
 export interface CoalesceOptions<I, R> {
-  /** Sends one batch; resolves with a result for each item, in order. The signal is aborted when nobody waits for it any more. */
-  readonly send: (items: readonly I[], signal: AbortSignal) => Promise<readonly R[]>;
+  /**
+   * Sends one batch; resolves with a result for each item, in order. The signal is aborted when nobody waits for it any more; undefined
+   * when one of its callers cannot give up.
+   */
+  readonly send: (items: readonly I[], signal: AbortSignal | undefined) => Promise<readonly R[]>;
   /** Batches under way at once. */
   readonly batchesInFlightMax: number;
   /** Items of one batch. */
@@ -17,6 +20,8 @@ export interface CoalesceOptions<I, R> {
 
 /** A call that waits for its batch, or travels in it. */
 interface Entry<I, R> {
+  /** Whether its caller may give up. */
+  readonly canLeave: boolean;
   /** Whether its caller has given up. */
   isAbandoned: boolean;
   /** Told when it is, while it travels. */
@@ -50,31 +55,43 @@ export class Coalescer<I, R> {
   add(items: readonly I[], signal?: AbortSignal): Promise<readonly R[]> {
     if (signal?.aborted === true) return Promise.reject(signal.reason);
     return new Promise((resolve, reject) => {
-      const stopListening = () => signal?.removeEventListener("abort", abort);
-      const entry: Entry<I, R> = {
-        isAbandoned: false,
-        items,
-        weight: this.#options.weigh(items),
-        resolve: (results) => {
-          stopListening();
-          resolve(results);
-        },
-        reject: (error) => {
-          stopListening();
-          reject(error);
-        },
-      };
-      const abort = () => {
-        this.#waiting.delete(entry);
-        entry.isAbandoned = true;
-        reject(signal?.reason);
-        entry.onAbandoned?.();
-        this.#tellIfIdle();
-      };
-      signal?.addEventListener("abort", abort, { once: true });
-      this.#waiting.add(entry);
-      this.#schedule();
+      const weight = this.#options.weigh(items);
+      if (signal === undefined) {
+        this.#enter({ canLeave: false, isAbandoned: false, items, weight, resolve, reject });
+      } else this.#enter(this.#leavable({ items, weight, resolve, reject }, signal));
     });
+  }
+
+  #enter(entry: Entry<I, R>): void {
+    this.#waiting.add(entry);
+    this.#schedule();
+  }
+
+  /** A call whose caller may give up. */
+  #leavable(call: Omit<Entry<I, R>, "canLeave" | "isAbandoned">, signal: AbortSignal): Entry<I, R> {
+    const stopListening = () => signal.removeEventListener("abort", abort);
+    const entry: Entry<I, R> = {
+      ...call,
+      canLeave: true,
+      isAbandoned: false,
+      resolve: (results) => {
+        stopListening();
+        call.resolve(results);
+      },
+      reject: (error) => {
+        stopListening();
+        call.reject(error);
+      },
+    };
+    const abort = () => {
+      this.#waiting.delete(entry);
+      entry.isAbandoned = true;
+      call.reject(signal.reason);
+      entry.onAbandoned?.();
+      this.#tellIfIdle();
+    };
+    signal.addEventListener("abort", abort, { once: true });
+    return entry;
   }
 
   /** At the end of the turn: after all promises that are settled now have called whoever waited for them. */
@@ -125,7 +142,7 @@ export class Coalescer<I, R> {
       const results = await this.#options.send(items, whileWanted(batch));
       let next = 0;
       for (const { items, resolve } of batch) {
-        resolve(results.slice(next, next + items.length));
+        resolve(items.length === 1 ? [results[next]!] : results.slice(next, next + items.length));
         next += items.length;
       }
     } catch (error) {
@@ -140,8 +157,9 @@ export class Coalescer<I, R> {
   }
 }
 
-/** Aborted when the last caller of the batch has given up. */
-function whileWanted<I, R>(batch: readonly Entry<I, R>[]): AbortSignal {
+/** Aborted when the last caller of the batch has given up. Undefined when that cannot be. */
+function whileWanted<I, R>(batch: readonly Entry<I, R>[]): AbortSignal | undefined {
+  if (!batch.every(({ canLeave }) => canLeave)) return undefined;
   const unwanted = new AbortController();
   const look = () => {
     if (batch.every(({ isAbandoned }) => isAbandoned)) unwanted.abort();

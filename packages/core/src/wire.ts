@@ -86,21 +86,44 @@ export function taskToWire(task: Task & { readonly payload?: Uint8Array }, prefi
 /** A Task resource of a server as data; `queue` is the one asked for, unless the resource names another. */
 export function taskFromWire(json: unknown, queue: QueueKey): TaskWithPayload {
   const object = readObject(json, "task");
-  const payload = readString(object, "payloadBase64");
+  const task: Task & { payload?: Uint8Array } = readTask(object, queue);
+  task.payload = readPayload(object);
+  return task as TaskWithPayload;
+}
+
+/** The same without its payload, of which nothing is looked at. */
+export function bareTaskFromWire(json: unknown, queue: QueueKey): Task {
+  return readTask(readObject(json, "task"), queue);
+}
+
+/** Tasks come by the thousand, so that there is one object for each, and members that are not there are not written. */
+function readTask(object: JsonObject, asked: QueueKey): Task {
   const named = readString(object, "queueName");
-  const deadLetter = readOptionalObject(object, "deadLetter");
-  return {
-    queue: named === undefined ? queue : { project: queue.project, queue: parseFullQueueName(named).queue },
+  const queue = named === undefined ? asked.queue : parseFullQueueName(named).queue;
+  const task: { -readonly [K in keyof Task]: Task[K] } = {
+    queue: queue === asked.queue ? asked : { project: asked.project, queue },
     id: required(readString(object, "id"), "id"),
-    payload: payload === undefined ? new Uint8Array() : decodePayload(payload),
     tag: readString(object, "tag"),
     enqueuedAtUs: readInteger(object, "enqueueTimestamp") ?? 0,
     etaUs: readInteger(object, "leaseTimestamp") ?? 0,
     retryCount: readInteger(object, "retry_count") ?? 0,
     uncounted: readInteger(object, "uncountedLeases") ?? 0,
-    ...traceFromWire(object),
-    ...(deadLetter === undefined ? {} : { deadLetter: deadLetterFromWire(deadLetter) }),
   };
+  const traceparent = readString(object, "traceparent");
+  const tracestate = readString(object, "tracestate");
+  const deadLetter = readOptionalObject(object, "deadLetter");
+  if (traceparent !== undefined) task.traceparent = traceparent;
+  if (tracestate !== undefined) task.tracestate = tracestate;
+  if (deadLetter !== undefined) task.deadLetter = deadLetterFromWire(deadLetter);
+  return task;
+}
+
+/** Bytes where whoever read the answer has decoded it (`stores/http-answer.ts`). */
+function readPayload(object: JsonObject): Uint8Array {
+  const { payloadBase64 } = object;
+  if (payloadBase64 instanceof Uint8Array) return payloadBase64;
+  const text = readString(object, "payloadBase64");
+  return text === undefined ? new Uint8Array() : decodePayload(text);
 }
 
 /**
@@ -123,8 +146,8 @@ export function newTaskFromWire(json: unknown, queue: QueueKey, context: TraceCo
   };
 }
 
-/** A new task as the body of an insert. `extensions` says whether the server knows more than v1beta2's fields. */
-export function newTaskToWire(task: NewTask, queue: QueueKey, extensions: boolean): JsonObject {
+/** A new task as the body of an insert, for a server that knows v1beta2's fields alone; `newTaskText` is for ours. */
+export function newTaskToWire(task: NewTask, queue: QueueKey): JsonObject {
   return {
     kind: "taskqueues#task",
     queueName: queue.queue,
@@ -132,10 +155,6 @@ export function newTaskToWire(task: NewTask, queue: QueueKey, extensions: boolea
     ...(task.id === undefined ? {} : { id: task.id }),
     ...(task.tag === undefined ? {} : { tag: task.tag }),
     ...(task.etaUs === undefined ? {} : { leaseTimestamp: String(task.etaUs) }),
-    // Whole on the wire, and rounded up, so that a task is never early.
-    ...(task.delayMs === undefined || !extensions ? {} : { delayMs: Math.ceil(task.delayMs) }),
-    ...(task.idempotencyKey === undefined || !extensions ? {} : { idempotencyKey: task.idempotencyKey }),
-    ...(extensions ? traceToWire(task) : {}),
   };
 }
 

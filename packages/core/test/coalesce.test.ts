@@ -95,13 +95,26 @@ describe("Coalescer", () => {
     expect(sent()).toEqual([[1, 2], [4]]);
   });
 
+  test("add() gives no signal to a batch with a caller who cannot give up", async () => {
+    const signals: (AbortSignal | undefined)[] = [];
+    const { coalescer } = underTest({
+      send: async (items, signal) => {
+        signals.push(signal);
+        return items;
+      },
+    });
+    const calls = [coalescer.add([1], new AbortController().signal), coalescer.add([2])];
+    expect(await Promise.all(calls)).toEqual([[1], [2]]);
+    expect(signals).toEqual([undefined]);
+  });
+
   test("add() ends a batch when the last of its callers has given up, and not before", async () => {
     const signals: AbortSignal[] = [];
     const { coalescer } = underTest({
       send: (_, signal) => {
-        signals.push(signal);
+        signals.push(signal!);
         return new Promise((_resolve, reject) =>
-          signal.addEventListener("abort", () => reject(signal.reason)),
+          signal!.addEventListener("abort", () => reject(signal!.reason)),
         );
       },
     });

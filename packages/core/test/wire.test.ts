@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { QueueError } from "../src/errors.js";
+import { asciiJson, fenceText, newTaskText } from "../src/stores/http-batch-text.js";
 import type { Task } from "../src/task.js";
 import {
   checkQueueName,
@@ -144,24 +145,38 @@ describe("taskFromWire()", () => {
   });
 });
 
-describe("newTaskToWire() and newTaskFromWire()", () => {
+describe("newTaskText(), newTaskToWire() and newTaskFromWire()", () => {
+  const full = {
+    payload: Buffer.from("x"),
+    id: "t",
+    tag: "",
+    etaUs: undefined,
+    delayMs: 1_500,
+    idempotencyKey: "k",
+    traceparent: TRACEPARENT,
+    tracestate: "a=b",
+  };
+
   test("carry every field to a server that knows the extensions", () => {
-    const full = {
-      payload: Buffer.from("x"),
-      id: "t",
-      tag: "",
-      etaUs: undefined,
-      delayMs: 1_500,
-      idempotencyKey: "k",
-      traceparent: TRACEPARENT,
-      tracestate: "a=b",
+    expect(newTaskFromWire(JSON.parse(newTaskText(full, '"q"')), queue)).toEqual(full);
+  });
+
+  test("are ASCII alone, whatever stands in a task", () => {
+    const odd = {
+      ...full,
+      tag: 'ключ "\\\u0007\u007f😀',
+      idempotencyKey: "ü\n",
+      etaUs: 5,
+      delayMs: undefined,
     };
-    expect(newTaskFromWire(newTaskToWire(full, queue, true), queue)).toEqual(full);
+    const text = newTaskText(odd, asciiJson("очередь"));
+    expect(text).toMatch(/^[ -~]*$/);
+    expect(newTaskFromWire(JSON.parse(text), { project: "app", queue: "очередь" })).toEqual(odd);
   });
 
   test("send no extension to a plain server", () => {
     const extensions = { delayMs: 5, idempotencyKey: "k", traceparent: TRACEPARENT, tracestate: "a=b" };
-    const json = newTaskToWire({ payload: new Uint8Array(), ...extensions }, queue, false);
+    const json = newTaskToWire({ payload: new Uint8Array(), ...extensions }, queue);
     expect(json).toEqual({ kind: "taskqueues#task", queueName: "q", payloadBase64: "" });
   });
 
@@ -179,7 +194,7 @@ describe("newTaskToWire() and newTaskFromWire()", () => {
   });
 
   test("round a delay up to whole milliseconds, so that no task is early", () => {
-    expect(newTaskToWire({ payload: new Uint8Array(), delayMs: 0.25 }, queue, true)).toMatchObject({
+    expect(JSON.parse(newTaskText({ payload: new Uint8Array(), delayMs: 0.25 }, '"q"'))).toMatchObject({
       delayMs: 1,
     });
   });
@@ -241,13 +256,14 @@ describe("checkQueueName()", () => {
 });
 
 describe("fences and extensions", () => {
-  test("fenceToWire() and fenceFromWire() carry the lease, or none", () => {
+  test("fenceText(), fenceToWire() and fenceFromWire() carry the lease, or none", () => {
     for (const fence of [
       { id: "t", retryCount: 2, leaseEndUs: NOW_US },
       { id: "t", retryCount: 0, leaseEndUs: undefined },
       { id: "t", retryCount: undefined, leaseEndUs: undefined },
     ]) {
       expect(fenceFromWire(fenceToWire(fence))).toEqual(fence);
+      expect(fenceFromWire(JSON.parse(fenceText(fence)))).toEqual(fence);
     }
   });
 

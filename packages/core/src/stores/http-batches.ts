@@ -4,11 +4,12 @@ import { newIdempotencyKey } from "../ids.js";
 import { CLIENT_BATCHES_IN_FLIGHT } from "../limits.js";
 import type { RouteName } from "../routes.js";
 import type { ItemResult, LeaseExtension, LeaseFence, NewTask, QueueKey, Task } from "../task.js";
-import { extensionToWire, fenceToWire, itemResultFromWire, newTaskToWire } from "../wire.js";
-import { type JsonObject, readObject } from "../wire-read.js";
+import { bareTaskFromWire, extensionToWire, itemResultFromWire } from "../wire.js";
+import { readObject } from "../wire-read.js";
+import { asciiJson, fenceText, newTaskText } from "./http-batch-text.js";
 import { type HttpCalls, queuePath } from "./http-calls.js";
 import type { ServerFeatures } from "./http-discovery.js";
-import { bareTaskFromWire, itemsOf, withoutPayload } from "./http-lease.js";
+import { itemsOf, withoutPayload } from "./http-lease.js";
 import { findTask } from "./http-queues.js";
 
 /** Errors of a whole batch for which one of its calls may be to blame: sent alone, the others may pass. */
@@ -17,11 +18,20 @@ const BLAMING = new Set(["too_large", "resource_exhausted", "invalid_argument"])
 /** A batch method: how an item is sent, and what its outcome means. */
 interface BatchMethod<I, T> {
   readonly route: RouteName;
-  readonly write: (item: I, queue: QueueKey) => JsonObject;
+  /** An item as JSON in ASCII; `name` is that of its queue, as JSON. */
+  readonly write: (item: I, name: string) => string;
   readonly read: (json: unknown, queue: QueueKey) => T;
   readonly weigh: (item: I) => number;
   /** Reads an item's refusal again when an earlier attempt may have done what was asked. */
   readonly reconsider?: (item: I, error: QueueError, queue: QueueKey) => Promise<ItemResult<T>>;
+}
+
+/** What a coalescer is for. */
+interface Line {
+  readonly method: BatchMethod<unknown, unknown>;
+  readonly project: string;
+  readonly name: string;
+  readonly coalescer: Coalescer<unknown, ItemResult<unknown>>;
 }
 
 /** The batch methods of our own server, each call of which is shared by whoever asks at the same time. */
@@ -30,6 +40,8 @@ export class HttpBatches {
   readonly #features: ServerFeatures;
   /** By method, project and queue; only those in use. */
   readonly #coalescers = new Map<string, Coalescer<unknown, ItemResult<unknown>>>();
+  /** The one that was asked for last, which is the usual one: a key for each message would cost more than the look. */
+  #last: Line | undefined;
 
   constructor(calls: HttpCalls, features: ServerFeatures) {
     this.#calls = calls;
@@ -38,9 +50,9 @@ export class HttpBatches {
 
   insert(queue: QueueKey, tasks: readonly NewTask[], signal?: AbortSignal) {
     // With a key of its own each task may be sent twice.
-    const keyed = tasks.map((task) =>
-      task.idempotencyKey === undefined ? { ...task, idempotencyKey: newIdempotencyKey() } : task,
-    );
+    const keyed = tasks.every(({ idempotencyKey }) => idempotencyKey !== undefined)
+      ? tasks
+      : tasks.map((task) => ({ ...task, idempotencyKey: task.idempotencyKey ?? newIdempotencyKey() }));
     return this.#inBatches(INSERT, queue, keyed, signal);
   }
 
@@ -52,7 +64,18 @@ export class HttpBatches {
     return this.#inBatches(DELETE, queue, targets, signal);
   }
 
-  async #inBatches<I, T>(
+  #inBatches<I, T>(
+    method: BatchMethod<I, T>,
+    queue: QueueKey,
+    items: readonly I[],
+    signal: AbortSignal | undefined,
+  ): Promise<readonly ItemResult<T>[]> {
+    // Nearly every call is one task, for which lists of chunks would cost more than the rest.
+    if (items.length === 1) return this.#coalescer(method, queue).add(items, signal);
+    return this.#inChunks(method, queue, items, signal);
+  }
+
+  async #inChunks<I, T>(
     method: BatchMethod<I, T>,
     queue: QueueKey,
     items: readonly I[],
@@ -91,9 +114,20 @@ export class HttpBatches {
   }
 
   #coalescer<I, T>(method: BatchMethod<I, T>, queue: QueueKey): Coalescer<I, ItemResult<T>> {
-    const name = `${method.route} ${queue.project}/${queue.queue}`;
-    const existing = this.#coalescers.get(name) as Coalescer<I, ItemResult<T>> | undefined;
-    if (existing !== undefined) return existing;
+    const { project, queue: name } = queue;
+    const last = this.#last;
+    if (last?.method === method && last.name === name && last.project === project) {
+      return last.coalescer as unknown as Coalescer<I, ItemResult<T>>;
+    }
+    const key = `${method.route} ${project}/${name}`;
+    // A key stands for one method, so that what is read under it has the types it was written with.
+    const existing = this.#coalescers.get(key) as unknown as Coalescer<I, ItemResult<T>> | undefined;
+    const coalescer = existing ?? this.#newCoalescer(method, queue, key);
+    this.#last = { method, project, name, coalescer } as unknown as Line;
+    return coalescer;
+  }
+
+  #newCoalescer<I, T>(method: BatchMethod<I, T>, queue: QueueKey, key: string): Coalescer<I, ItemResult<T>> {
     const coalescer = new Coalescer<I, ItemResult<T>>({
       send: (items, signal) => this.#sendBatch(method, queue, items, signal),
       batchesInFlightMax: CLIENT_BATCHES_IN_FLIGHT,
@@ -101,10 +135,12 @@ export class HttpBatches {
       weightMax: this.#features.batchPayloadBytesMax,
       weigh: (items) => items.reduce((sum, item) => sum + method.weigh(item), 0),
       blamesOneCall: (error) => isQueueError(error) && BLAMING.has(error.code),
-      onIdle: () => this.#coalescers.delete(name),
+      onIdle: () => {
+        this.#coalescers.delete(key);
+        this.#last = undefined;
+      },
     });
-    // A name stands for one method, so that what is read under it has the types it was written with.
-    this.#coalescers.set(name, coalescer as unknown as Coalescer<unknown, ItemResult<unknown>>);
+    this.#coalescers.set(key, coalescer as unknown as Coalescer<unknown, ItemResult<unknown>>);
     return coalescer;
   }
 
@@ -112,12 +148,14 @@ export class HttpBatches {
     method: BatchMethod<I, T>,
     queue: QueueKey,
     items: readonly I[],
-    signal: AbortSignal,
+    signal: AbortSignal | undefined,
   ): Promise<readonly ItemResult<T>[]> {
+    const name = asciiJson(queue.queue);
+    const text = `{"items":[${items.map((item) => method.write(item, name)).join(",")}]}`;
     const outcome = await this.#calls.outcome({
       route: method.route,
       path: queuePath(queue),
-      body: { items: items.map((item) => method.write(item, queue)) },
+      body: Buffer.from(text, "latin1"),
       read: (json) => readResults(json, items.length, (task) => method.read(task, queue)),
       repeat: "harmless",
       signal,
@@ -134,7 +172,7 @@ export class HttpBatches {
 
   readonly #update: BatchMethod<LeaseExtension, Task> = {
     route: "tasks.batchUpdate",
-    write: extensionToWire,
+    write: (extension) => asciiJson(extensionToWire(extension)),
     read: bareTaskFromWire,
     weigh: () => 0,
     // A release that was done before finds the lease gone: then the task is free, and nobody has leased it since.
@@ -157,14 +195,14 @@ function nothingKnown(error: unknown): undefined {
 
 const INSERT: BatchMethod<NewTask, Task> = {
   route: "tasks.batchInsert",
-  write: (task, queue) => newTaskToWire(task, queue, true),
+  write: newTaskText,
   read: bareTaskFromWire,
   weigh: (task) => task.payload.byteLength,
 };
 
 const DELETE: BatchMethod<LeaseFence, undefined> = {
   route: "tasks.batchDelete",
-  write: fenceToWire,
+  write: fenceText,
   read: () => undefined,
   weigh: () => 0,
   reconsider: async (_, error) =>

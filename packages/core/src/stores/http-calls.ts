@@ -7,6 +7,7 @@ import { projectWithPrefix } from "../names.js";
 import { buildPath, ROUTES, type RouteName, type RouteParameters } from "../routes.js";
 import type { QueueKey } from "../task.js";
 import type { JsonObject } from "../wire-read.js";
+import { parseAnswer } from "./http-answer.js";
 import type { HttpStoreSettings } from "./http-options.js";
 import { ServerClock } from "./server-clock.js";
 
@@ -16,7 +17,8 @@ export interface ApiCall<T> {
   /** The project without prefix. */
   readonly path: RouteParameters;
   readonly query?: readonly (readonly [name: string, value: string | number | boolean])[];
-  readonly body?: JsonObject;
+  /** JSON, or bytes that are JSON already. */
+  readonly body?: JsonObject | Uint8Array;
   /** Reads the answer; what it throws means that the answer is not one of this API. */
   readonly read: (json: unknown) => T;
   /**
@@ -82,7 +84,7 @@ export class HttpCalls {
     return this.repeatedly(call, {
       method,
       path,
-      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+      ...(call.body === undefined ? {} : { body: bodyOf(call.body) }),
     });
   }
 
@@ -257,6 +259,10 @@ function requestLine(call: ApiCall<unknown>, prefix: string): { method: string; 
   };
 }
 
+function bodyOf(body: JsonObject | Uint8Array): string | Uint8Array {
+  return body instanceof Uint8Array ? body : JSON.stringify(body);
+}
+
 function headersFor({ body }: HttpRequest, token?: string): Record<string, string> {
   return {
     accept: "application/json",
@@ -272,8 +278,7 @@ function readResponse<T>(
 ): { readonly value: T } | Failure {
   const success = status >= 200 && status < 300;
   try {
-    const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString();
-    const json: unknown = text === "" ? undefined : JSON.parse(text);
+    const json = parseAnswer(body);
     if (success) return { value: read(json) };
     return refusal(status, errorFromWire(status, json, retryAfterMs(headers["retry-after"])));
   } catch (cause) {

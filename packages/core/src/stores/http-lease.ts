@@ -76,11 +76,6 @@ export function tasksFromWire(json: unknown, queue: QueueKey): LeasedTasks {
   return itemsOf(readObject(json, "answer")).map((item) => taskFromWire(item, queue));
 }
 
-/** A task of an answer that does not show its payload. */
-export function bareTaskFromWire(json: unknown, queue: QueueKey): Task {
-  return withoutPayload(taskFromWire(json, queue));
-}
-
 /** The task alone: where no payload is asked for, an empty one would be a lie. */
 export function withoutPayload({ payload: _, ...task }: TaskWithPayload): Task {
   return task;

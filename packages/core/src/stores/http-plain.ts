@@ -6,10 +6,10 @@ import { mapConcurrently } from "../map-concurrently.js";
 import type { StoreManifest } from "../store.js";
 import { leaseLost, unknownTask } from "../store-errors.js";
 import type { ItemResult, LeaseExtension, LeaseFence, NewTask, QueueKey, Task, TaskPage } from "../task.js";
-import { newTaskToWire } from "../wire.js";
+import { bareTaskFromWire, newTaskToWire } from "../wire.js";
 import { type HttpCalls, type Outcome, queuePath } from "./http-calls.js";
 import type { PageRequest } from "./http-dialect.js";
-import { bareTaskFromWire, tasksFromWire, withoutPayload } from "./http-lease.js";
+import { tasksFromWire, withoutPayload } from "./http-lease.js";
 import { findTask, getQueue } from "./http-queues.js";
 
 /** What a server with nothing beyond v1beta2 can be asked to do. */
@@ -78,7 +78,7 @@ export class PlainTasks {
     const outcome = await this.#calls.outcome({
       route: "tasks.insert",
       path: queuePath(queue),
-      body: newTaskToWire({ ...task, id, etaUs: this.#etaOf(task) }, queue, false),
+      body: newTaskToWire({ ...task, id, etaUs: this.#etaOf(task) }, queue),
       read: (json) => bareTaskFromWire(json, queue),
       repeat: "harmless",
       signal,

@@ -6,7 +6,6 @@ import {
   checkExtension,
   checkFence,
   checkLimit,
-  checkNewTask,
   checkPeekQuery,
   checkProject,
   checkQueueKey,
@@ -18,16 +17,9 @@ import {
   exactLease,
 } from "../argument-rules.js";
 import { eachValid } from "../each-valid.js";
-import { QueueError } from "../errors.js";
 import type { HttpClient } from "../http-client.js";
 import { Lifecycle } from "../lifecycle.js";
-import {
-  CLIENT_LEASE_PATIENCE_MS,
-  LIST_QUEUES_MAX,
-  LIST_TASKS_MAX,
-  PLAIN_QUEUE_NAME_PATTERN,
-  TAG_STATS_MAX,
-} from "../limits.js";
+import { CLIENT_LEASE_PATIENCE_MS, LIST_QUEUES_MAX, LIST_TASKS_MAX, TAG_STATS_MAX } from "../limits.js";
 import type {
   CallOptions,
   PurgeOptions,
@@ -71,6 +63,7 @@ import {
   setPaused,
   tagStats,
 } from "./http-queues.js";
+import { checkOneProject, checkPlainName, checkTaskToSend } from "./http-rules.js";
 
 /** A store on the other side of HTTP. */
 export interface HttpStore extends QueueStore, QueueAdmin {
@@ -139,14 +132,13 @@ class HttpStoreOverCalls implements HttpStore {
     tasks: readonly NewTask[],
     options?: CallOptions,
   ): Promise<readonly ItemResult<Task>[]> {
-    return this.#lifecycle.run(options, async (signal) => {
+    return this.#lifecycle.run(options, (signal) => {
       checkQueueKey(queue);
       checkBatch("tasks", tasks);
       checkBatchPayload(tasks);
-      const check = (task: NewTask) => checkNewTask(task, undefined);
-      if (tasks.length === 0) return [];
-      const { dialect } = await this.#reach([queue], signal);
-      return eachValid(tasks, check, (valid) => dialect.insert(queue, valid, signal));
+      return this.#onItems(queue, tasks, signal, (dialect) =>
+        eachValid(tasks, checkTaskToSend, (valid) => dialect.insert(queue, valid, signal)),
+      );
     });
   }
 
@@ -170,12 +162,12 @@ class HttpStoreOverCalls implements HttpStore {
     leases: readonly LeaseExtension[],
     options?: CallOptions,
   ): Promise<readonly ItemResult<Task>[]> {
-    return this.#lifecycle.run(options, async (signal) => {
+    return this.#lifecycle.run(options, (signal) => {
       checkQueueKey(queue);
       checkBatch("leases", leases);
-      if (leases.length === 0) return [];
-      const { dialect } = await this.#reach([queue], signal);
-      return eachValid(leases, checkExtension, (valid) => dialect.extend(queue, valid, signal));
+      return this.#onItems(queue, leases, signal, (dialect) =>
+        eachValid(leases, checkExtension, (valid) => dialect.extend(queue, valid, signal)),
+      );
     });
   }
 
@@ -184,12 +176,12 @@ class HttpStoreOverCalls implements HttpStore {
     targets: readonly LeaseFence[],
     options?: CallOptions,
   ): Promise<readonly ItemResult<undefined>[]> {
-    return this.#lifecycle.run(options, async (signal) => {
+    return this.#lifecycle.run(options, (signal) => {
       checkQueueKey(queue);
       checkBatch("targets", targets);
-      if (targets.length === 0) return [];
-      const { dialect } = await this.#reach([queue], signal);
-      return eachValid(targets, checkFence, (valid) => dialect.delete(queue, valid, signal));
+      return this.#onItems(queue, targets, signal, (dialect) =>
+        eachValid(targets, checkFence, (valid) => dialect.delete(queue, valid, signal)),
+      );
     });
   }
 
@@ -361,6 +353,21 @@ class HttpStoreOverCalls implements HttpStore {
     return dialect.lease(queues, request, waitMs, signal);
   }
 
+  /** Work on the items of a batch. One that is made for each message begins at once where the server is known. */
+  #onItems<T>(
+    queue: QueueKey,
+    items: readonly unknown[],
+    signal: AbortSignal | undefined,
+    work: (dialect: HttpDialect) => Promise<readonly ItemResult<T>[]>,
+  ): Promise<readonly ItemResult<T>[]> {
+    if (items.length === 0) return Promise.resolve([]);
+    const server = this.#server;
+    if (server?.features.anyQueueName === true && server.features === this.#discovery.known) {
+      return work(server.dialect);
+    }
+    return this.#reach([queue], signal).then(({ dialect }) => work(dialect));
+  }
+
   /** The server, asked what it is if that is not known. Refuses queue names that it does not take. */
   async #reach(
     queues: readonly QueueKey[],
@@ -377,22 +384,4 @@ class HttpStoreOverCalls implements HttpStore {
     if (!features.anyQueueName) for (const queue of queues) checkPlainName(queue);
     return this.#server;
   }
-}
-
-/** The queue's name, where the server takes only those that App Engine took. */
-function checkPlainName({ queue }: QueueKey): void {
-  if (PLAIN_QUEUE_NAME_PATTERN.test(queue)) return;
-  throw new QueueError(
-    "invalid_argument",
-    `this server takes queue names of 1 to 100 letters, digits and hyphens, got ${JSON.stringify(queue.slice(0, 100))}`,
-    { location: "taskqueue" },
-  );
-}
-
-/** Paths of the API name one project. */
-function checkOneProject(queues: readonly QueueKey[]): void {
-  if (queues.every(({ project }) => project === queues[0]?.project)) return;
-  throw new QueueError("not_supported", "the queues of one call over HTTP must be of one project", {
-    location: "taskqueue",
-  });
 }
