@@ -139,6 +139,11 @@ export class Channel implements EntityChannel, AsyncDisposable {
     return orAbort(this.#session.declareOnce(entity, counted), signal);
   }
 
+  /** Whether an exchange or a queue was declared in this connection, and stays so. */
+  isDeclared(entity: Exchange | Queue): boolean {
+    return this.#session.isDeclared(entity);
+  }
+
   /** Declares and sends under one deadline, opening the transport where it is not, and again after errors that may pass. */
   retry<T>(work: (signal: AbortSignal) => Promise<T>, options: RetryOptions): Promise<T> {
     return this.#session.retry(async (signal) => {
@@ -354,28 +359,36 @@ export class Channel implements EntityChannel, AsyncDisposable {
     this.#stop.signal.throwIfAborted();
     signal?.throwIfAborted();
     this.#running.begin();
+    let transport = this.#session.opened;
     try {
-      const transport = this.#session.opened ?? (await orAbort(open(), signal));
-      return await this.#on(transport, () => work(transport), signal);
+      transport ??= await orAbort(open(), signal);
+      const result = await work(transport);
+      this.#session.answered();
+      return result;
+    } catch (error) {
+      // It may mean that the connection has to go elsewhere.
+      throw transport === undefined ? error : this.#session.failed(transport, error, signal);
     } finally {
       this.#running.end();
     }
   }
 
-  /** A failure may mean that the connection has to go elsewhere. */
-  async #on<T>(transport: Transport, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  /** Settling goes to where the message came from, also when the channel is closing; that waits for it. */
+  async #settling(transport: Transport, work: () => Promise<void>): Promise<void> {
+    this.#running.begin();
     try {
-      const result = await work();
+      await work();
       this.#session.answered();
-      return result;
     } catch (error) {
-      throw this.#session.failed(transport, error, signal);
+      throw this.#session.failed(transport, error);
+    } finally {
+      this.#running.end();
     }
   }
 
   #hold(delivery: Delivery, transport: Transport, onEnd: (holding: Holding) => void): Holding {
     const keeper = this.#keeperOf(transport);
-    const track = <T>(work: () => Promise<T>) => this.#running.during(() => this.#on(transport, work));
+    const track = (work: () => Promise<void>) => this.#settling(transport, work);
     const onLost = () => holding.lose(delivery.lost?.reason);
     const holding: Holding = new Holding(delivery, { clock: this.clock, transport, track }, (ended) => {
       delivery.lost?.removeEventListener("abort", onLost);

@@ -149,8 +149,25 @@ export function checkOptions(
   checks: Readonly<Record<string, Check>>,
   needed: readonly string[] = [],
 ): void {
+  if (areFine(options, checks, needed)) return;
   checkValue(`the options of ${what}`, options, objectCheck);
   refuse(complaintsAbout(what, options, checks, { needed }));
+}
+
+/** Whether there is nothing to complain about: asked for every message, and so without lists of anything. */
+function areFine(
+  options: object,
+  checks: Readonly<Record<string, Check>>,
+  needed: readonly string[],
+): boolean {
+  if (!objectCheck.holds(options)) return false;
+  for (const name of needed) if (Reflect.get(options, name) === undefined) return false;
+  for (const name of Object.keys(options)) {
+    const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
+    const value: unknown = Reflect.get(options, name);
+    if (check === undefined || (value !== undefined && !check.holds(value))) return false;
+  }
+  return true;
 }
 
 /** The same for an object that a program makes to be called: its methods may be its class's, and what else it has is its own. */

@@ -17,7 +17,7 @@ export interface SettleLimit {
 }
 
 /** Runs work that closing waits for. */
-export type Track = <T>(work: () => Promise<T>) => Promise<T>;
+export type Track = (work: () => Promise<void>) => Promise<void>;
 
 /** What a holding stands on. */
 export interface HoldingParts {

@@ -113,15 +113,26 @@ export class Producer<In = unknown> {
    * for an exchange that nobody declared, `unroutable` with `mandatory`, `too_large`, `timeout`, `unavailable`; when only some queues
    * got it, the error's `queues` names the others.
    */
-  async publish(body: In, options: PublishOptions = {}): Promise<Receipt> {
-    checkPublishOptions(options);
+  publish(body: In, options: PublishOptions = NOTHING): Promise<Receipt> {
+    // Not async, because a promise more for each message costs more than all that is asked here.
+    try {
+      checkPublishOptions(options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     const { timeoutMs, signal } = options;
+    if (timeoutMs === undefined && signal === undefined) return this.#traced(body, options);
+    return this.#inTime(body, options);
+  }
+
+  #inTime(body: In, options: PublishOptions): Promise<Receipt> {
+    const { timeoutMs, signal } = options;
+    const { clock } = this.#channel;
+    const sinceUs = clock.nowUs();
+    const late = (ms: number) => this.#channel.lateError(ms, sinceUs);
     // Nor does it wait for brokers that answer nothing: what was sent cannot be taken back anyway.
     const work = (either?: AbortSignal) => orAbort(this.#traced(body, options, either), either);
-    if (timeoutMs === undefined) return await work(signal);
-    const sinceUs = this.#channel.clock.nowUs();
-    const late = (ms: number) => this.#channel.lateError(ms, sinceUs);
-    return await inTime(this.#channel.clock, { timeoutMs, signal, late }, work);
+    return inTime(clock, { timeoutMs, signal, late }, work);
   }
 
   #traced(body: In, options: PublishOptions, signal?: AbortSignal): Promise<Receipt> {
@@ -165,7 +176,7 @@ export class Producer<In = unknown> {
       keyChosen: options.idempotencyKey !== undefined,
     };
     try {
-      const { queues } = await this.#send(content, route, this.#declared(options, exchange), options, signal);
+      const { queues } = await this.#send(content, route, exchange, options, signal);
       return { queues, messageId: options.messageId };
     } catch (error) {
       if (!isKombuError(error, "unroutable") || this.#options.onReturn === undefined) throw error;
@@ -184,12 +195,15 @@ export class Producer<In = unknown> {
   #send(
     content: MessageContent,
     route: Route,
-    declared: readonly (Exchange | Queue)[],
+    exchange: Exchange,
     options: PublishOptions,
     signal: AbortSignal | undefined,
   ): Promise<PublishReceipt> {
     const isRetried = options.retry ?? options.retryPolicy !== undefined;
-    if (!isRetried && declared.length === 0) return this.#channel.publish(content, route, signal);
+    const declared = this.#declared(options, exchange);
+    if (!isRetried && declared.every((entity) => this.#channel.isDeclared(entity))) {
+      return this.#channel.publish(content, route, signal);
+    }
     const send = async (until: AbortSignal | undefined) => {
       for (const entity of declared) await this.#channel.declareOnce(entity, until);
       return this.#channel.publish(content, route, until);
@@ -231,7 +245,8 @@ export class Producer<In = unknown> {
     // A body alone has no headers; transports that keep a trace context beside it find it here.
     const headers = { ...options.headers, ...carrier };
     const properties = envelope ? propertiesOf(options, exchange) : {};
-    return { ...serialized, headers, properties, raw: !envelope };
+    const { body: bytes, contentType: type, contentEncoding: encoding } = serialized;
+    return { body: bytes, contentType: type, contentEncoding: encoding, headers, properties, raw: !envelope };
   }
 
   async #compressed(content: MessageContent, compression: string): Promise<MessageContent> {
@@ -239,6 +254,9 @@ export class Producer<In = unknown> {
     return { ...content, headers: { ...content.headers, compression: contentType }, body };
   }
 }
+
+/** The options of most messages. */
+const NOTHING: PublishOptions = Object.freeze({});
 
 /** What a message's content depends on, beside what is published. */
 interface ContentContext {

@@ -141,9 +141,16 @@ export function refuseEnvelopeOptions(options: PublishOptions): void {
   );
 }
 
+/** Properties that options name, in the order in which they are written. */
+const NAMED = [
+  ...(["reply_to", "correlation_id", "message_id", "timestamp", "type", "user_id", "app_id"] as const),
+  ...(["cluster_id", "delivery_mode", "expiration", "priority"] as const),
+];
+
 /** The properties of a message, under kombu's names. */
 export function propertiesOf(options: PublishOptions, exchange: Exchange): MessageProperties {
   const { replyTo, expirationMs, priority, deliveryMode } = options;
+  const properties: Record<string, unknown> = { ...options.properties };
   const named = {
     reply_to: replyTo instanceof Queue ? replyTo.name : replyTo,
     correlation_id: options.correlationId,
@@ -157,8 +164,8 @@ export function propertiesOf(options: PublishOptions, exchange: Exchange): Messa
     expiration: expirationMs === undefined ? undefined : String(Math.round(expirationMs)),
     priority,
   };
-  const given = Object.entries(named).filter(([, value]) => value !== undefined);
-  return { ...options.properties, ...Object.fromEntries(given) };
+  for (const name of NAMED) if (named[name] !== undefined) properties[name] = named[name];
+  return properties;
 }
 
 /** The key that makes repeating a publish harmless. */

@@ -72,9 +72,12 @@ export class Session {
   #opened: Transport | undefined;
   /** By definition, so that equal entities are one, and those that only have a name in common are not. */
   readonly #declared = new Map<string, Promise<unknown>>();
+  /** Those of them that were declared here and that the broker keeps. */
+  #staying = new WeakSet<Exchange | Queue>();
   #trouble: Trouble | undefined;
-  /** When a call on the transport last went well. */
+  /** When a call on the transport last went well, while somebody waits in order to close: nobody else asks. */
   #answeredUs = 0;
+  #waitingToClose = 0;
   #isSilenceTold = false;
   #generation = 0;
   #consumerCount = 0;
@@ -181,7 +184,7 @@ export class Session {
   /** A call on the transport went well, so that nothing stands in the way. */
   answered(): void {
     this.#trouble = undefined;
-    this.#answeredUs = this.clock.nowUs();
+    if (this.#waitingToClose > 0) this.#answeredUs = this.clock.nowUs();
   }
 
   /**
@@ -191,8 +194,10 @@ export class Session {
   async closeWhileAnswered(work: Promise<void>): Promise<void> {
     const startUs = this.clock.nowUs();
     let isDone = false;
+    this.#waitingToClose += 1;
     const done = work.finally(() => {
       isDone = true;
+      this.#waitingToClose -= 1;
     });
     while (!isDone) {
       const silentUs = Math.max(startUs, this.#answeredUs) + CLOSE_SILENT_MS * US_PER_MS;
@@ -245,6 +250,11 @@ export class Session {
     return this.#consumerCount;
   }
 
+  /** Whether it was declared and stays so. Not asked by its definition, which takes longer to write down than a message. */
+  isDeclared(entity: Exchange | Queue): boolean {
+    return this.#staying.has(entity);
+  }
+
   /**
    * Runs a declaration unless one of the same definition was run before; calls at the same time share one. Whether this call ran it.
    */
@@ -258,18 +268,20 @@ export class Session {
     }
     const declaring = declare();
     declared.set(key, declaring);
-    forgetOldest(declared);
+    if (forgetOldest(declared)) this.#staying = new WeakSet();
     const stays = "staysDeclared" in entity ? entity.staysDeclared : !entity.autoDelete;
     // Another declaration may have taken its place, after something was deleted.
     const forget = () => void (declared.get(key) === declaring && declared.delete(key));
     declaring.then(stays ? () => {} : forget, forget);
     await declaring;
+    if (stays && declared.get(key) === declaring) this.#staying.add(entity);
     return true;
   }
 
   /** After something was deleted, nothing is known to be there. */
   forgetDeclared(): void {
     this.#declared.clear();
+    this.#staying = new WeakSet();
   }
 
   /**
@@ -346,13 +358,14 @@ function definitionOf(entity: Exchange | Queue): string {
   return JSON.stringify([entity, deadLetters]);
 }
 
-/** A program that makes names up must not fill the memory; what is forgotten is declared again. */
-function forgetOldest(declared: Map<string, unknown>): void {
-  if (declared.size <= DECLARED_MAX) return;
+/** A program that makes names up must not fill the memory; what is forgotten is declared again. Whether anything was. */
+function forgetOldest(declared: Map<string, unknown>): boolean {
+  if (declared.size <= DECLARED_MAX) return false;
   for (const oldest of declared.keys()) {
     declared.delete(oldest);
-    return;
+    break;
   }
+  return true;
 }
 
 /** What calls get that wait, or come, when what they were made on has been closed. */

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { limits, newIdempotencyKey, type QueueStore } from "@pullqueue/core";
+import { type ItemResult, limits, newIdempotencyKey, type QueueStore, type Task } from "@pullqueue/core";
 import { backoffMs } from "../backoff.js";
 import { encodeEnvelope } from "../envelope.js";
-import { isKombuError, KombuError } from "../errors.js";
+import { fromQueueError, isKombuError, KombuError } from "../errors.js";
 import { PUBLISH_ATTEMPTS, PUBLISH_BACKOFF } from "../limits.js";
 import type { MessageContent } from "../message-content.js";
 import { traceOf } from "../trace-headers.js";
@@ -42,8 +42,14 @@ export class VirtualPublisher {
     const bound = topology.lookup(route.exchange, route.routingKey);
     const isUndeliverable = bound.length === 0;
     const queues = isUndeliverable ? await this.#insteadOfNone(route, signal) : bound;
-    if (queues.length === 1) await this.#insert(queues[0]!, content, route, signal);
-    else await this.#insertIntoAll(queues, content, route, signal);
+    // In here, because most messages go to one queue, and each function that waits is a promise more.
+    if (queues.length === 1) {
+      try {
+        failIfRefused(await this.#insert(queues[0]!, content, route, signal));
+      } catch (error) {
+        throw fromQueueError(error, signal);
+      }
+    } else await this.#insertIntoAll(queues, content, route, signal);
     signal?.throwIfAborted();
     if (isUndeliverable && queues.length > 0) context.warn?.(undeliverable(route, queues[0]!));
     return { queues };
@@ -86,7 +92,9 @@ export class VirtualPublisher {
     signal: AbortSignal | undefined,
   ): Promise<readonly QueueFailure[]> {
     const results = await Promise.allSettled(
-      queues.map((queue) => this.#insert(queue, content, route, signal)),
+      queues.map((queue) =>
+        atDoor(async () => failIfRefused(await this.#insert(queue, content, route, signal)), signal),
+      ),
     );
     signal?.throwIfAborted();
     return results.flatMap((result, index) =>
@@ -94,12 +102,12 @@ export class VirtualPublisher {
     );
   }
 
-  async #insert(
+  #insert(
     queue: string,
     content: MessageContent,
     route: Route,
     signal: AbortSignal | undefined,
-  ): Promise<void> {
+  ): Promise<readonly ItemResult<Task>[]> {
     const { exchange, routingKey, taskId: id, tag, delayMs } = route;
     const deliveryTag = newIdempotencyKey();
     const payload = route.envelope
@@ -107,12 +115,17 @@ export class VirtualPublisher {
       : content.body;
     const idempotencyKey = copyKey(route.idempotencyKey, queue);
     // With the trace context, so that whoever sees the task alone can follow it too.
-    const task = { payload, id, tag, delayMs, idempotencyKey, ...traceOf(content.headers) };
+    const { traceparent, tracestate } = traceOf(content.headers);
+    const task = { payload, id, tag, delayMs, idempotencyKey, traceparent, tracestate };
     const { store, project } = this.#parts;
-    const results = await atDoor(() => store.insert({ project, queue }, [task], { signal }), signal);
-    const error = errorOf(results[0]);
-    if (error !== undefined) throw error;
+    return store.insert({ project, queue }, [task], signal === undefined ? undefined : { signal });
   }
+}
+
+/** Throws what went wrong with a task that was inserted alone. */
+function failIfRefused([result]: readonly ItemResult<Task>[]): void {
+  const error = errorOf(result);
+  if (error !== undefined) throw error;
 }
 
 /** What every store keeps as it is: a hash has no slash, so that it is never the same as one of these. */
