@@ -224,8 +224,7 @@ export class Channel implements EntityChannel, AsyncDisposable {
     { accept, noAck, schema }: Pick<MessageOptions<T>, "accept" | "noAck" | "schema">,
   ): Promise<Message<T>> {
     const { serializers, compressions, tracing } = this.#session;
-    const options = { accept, noAck, schema, serializers, compressions, tracing };
-    const message = new Message<T>(holding, options);
+    const message = new Message<T>(holding, { accept, noAck, schema, serializers, compressions, tracing });
     if (schema !== undefined) await message.prepare();
     return message;
   }
@@ -270,10 +269,7 @@ export class Channel implements EntityChannel, AsyncDisposable {
     this.#ownQueues.add(queue);
   }
 
-  /**
-   * Removes an `autoDelete` queue, such as one for replies, that the broker did not remove by itself: most cannot, and none does
-   * before there was a consumer. Kombu's `after_reply_message_received`. Never rejects: what cannot be removed now expires.
-   */
+  /** Kombu's `after_reply_message_received`: removes an `autoDelete` queue that the broker did not remove by itself. Never rejects. */
   async afterReplyMessageReceived(queue: string): Promise<void> {
     this.#ownQueues.delete(queue);
     const late = () => new KombuError("timeout", "the broker did not remove the queue in time");

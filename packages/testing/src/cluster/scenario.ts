@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import { openHttpStore } from "@pullqueue/core";
+import { openHttpStore, systemClock } from "@pullqueue/core";
 import { Ledger } from "../crash/ledger.js";
 import { type Prng, prng } from "../prng.js";
 import { type Disturbance, type DisturbContext, disturb } from "./disturbances.js";
@@ -121,7 +121,7 @@ async function drainAll(
   const stored = there.map(
     ({ id, etaUs, retryCount }) => `in the queue: ${id}, eta ${etaUs}, lease ${retryCount}`,
   );
-  return [...ledger.outstandingInWords, `now: ${Date.now()}`, ...stored];
+  return [...ledger.outstandingInWords, `now: ${systemClock().nowUs()}`, ...stored];
 }
 
 function times<T>(count: number, make: (index: number) => T): readonly T[] {
