@@ -24,22 +24,34 @@ export class BodyMemory {
   }
 
   share(): BodyShare {
-    let held = 0;
-    return {
-      take: (bytes) => {
-        if (this.#bytes + bytes > this.#bytesMax) {
-          throw new QueueError(
-            "unavailable",
-            "the server holds too many large requests; repeat this one later",
-          );
-        }
-        this.#bytes += bytes;
-        held += bytes;
-      },
-      release: () => {
-        this.#bytes -= held;
-        held = 0;
-      },
-    };
+    return new Share(this);
+  }
+
+  /** Takes bytes, or with a negative number gives them back. For shares alone. */
+  change(bytes: number): void {
+    if (bytes > 0 && this.#bytes + bytes > this.#bytesMax) {
+      throw new QueueError("unavailable", "the server holds too many large requests; repeat this one later");
+    }
+    this.#bytes += bytes;
+  }
+}
+
+class Share implements BodyShare {
+  readonly #memory: BodyMemory;
+  #held = 0;
+
+  constructor(memory: BodyMemory) {
+    this.#memory = memory;
+  }
+
+  take(bytes: number): void {
+    this.#memory.change(bytes);
+    this.#held += bytes;
+  }
+
+  release(): void {
+    if (this.#held === 0) return;
+    this.#memory.change(-this.#held);
+    this.#held = 0;
   }
 }

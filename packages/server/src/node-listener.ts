@@ -90,9 +90,12 @@ export function createHttpServer(
 
 /** Writes head and body at once. A client that has gone is written to in vain. */
 function writeAnswer({ status, headers, body }: Answer, outgoing: ServerResponse): void {
-  headers["content-length"] = String(body === null ? 0 : Buffer.byteLength(body));
+  const bytes = body === null ? 0 : Buffer.byteLength(body);
+  headers["content-length"] = String(bytes);
   outgoing.writeHead(status, headers);
   if (body === null) outgoing.end();
+  // As many bytes as characters are ASCII, which Node writes in Latin-1 at a fraction of the cost.
+  else if (typeof body === "string") outgoing.end(body, bytes === body.length ? "latin1" : "utf8");
   else outgoing.end(body);
 }
 

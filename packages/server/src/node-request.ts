@@ -89,10 +89,9 @@ class NodeRequest implements ApiRequest {
       };
       if (incoming.destroyed) end();
       incoming.on("data", (piece: Buffer) => void pieces.push(piece));
-      incoming.once("end", end);
-      // An early end is told by one of these.
-      incoming.once("error", end);
-      incoming.once("close", end);
+      incoming.on("end", end);
+      // An early end is told by this alone: without a listener for it, there is no error.
+      incoming.on("close", end);
     });
   }
 }
