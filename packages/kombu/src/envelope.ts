@@ -1,23 +1,11 @@
-import { isUtf8 } from "node:buffer";
+import { isAscii, isUtf8 } from "node:buffer";
+import { learnEnvelope, readBase64, usualEnvelope } from "./envelope-template.js";
 import type { MessageContent, MessageProperties } from "./message-content.js";
 import { writePythonJson, writeString } from "./python-json.js";
 import { readPythonJson } from "./python-json-reader.js";
+import type { EnvelopeAddress, StoredMessage } from "./stored-message.js";
 
 /** The stored form of a message: the JSON object that kombu's virtual transports write, byte for byte. */
-
-/** What an envelope says beside the message itself. */
-export interface EnvelopeAddress {
-  readonly exchange: string;
-  readonly routingKey: string;
-  readonly deliveryTag: string;
-}
-
-/** A stored message as it was found. */
-export interface StoredMessage extends EnvelopeAddress {
-  readonly content: MessageContent;
-  /** Somebody restored it after a delivery; kombu says so in one of three places. */
-  readonly redelivered: boolean;
-}
 
 /** Properties that the envelope writes itself, in kombu's order, after those of the caller. */
 const OWN_PROPERTIES: ReadonlySet<string> = new Set([
@@ -63,7 +51,11 @@ function writeProperties(properties: MessageProperties, address: EnvelopeAddress
  * anything else, and an envelope whose body cannot be taken out, arrives raw: undefined here, never an error.
  */
 export function decodeEnvelope(bytes: Uint8Array): StoredMessage | undefined {
-  const envelope = readEnvelope(bytes);
+  const text = envelopeText(bytes);
+  if (text === undefined) return undefined;
+  const usual = usualEnvelope(text);
+  if (usual !== undefined) return usual;
+  const envelope = parseEnvelope(text);
   if (envelope === undefined) return undefined;
   const { body_encoding, delivery_info, delivery_tag, ...properties } = recordOf(envelope.properties);
   const body = readBody(envelope.body, body_encoding);
@@ -71,7 +63,7 @@ export function decodeEnvelope(bytes: Uint8Array): StoredMessage | undefined {
   if (body === undefined || deliveryTag === undefined) return undefined;
   const info = recordOf(delivery_info);
   const headers = recordOf(envelope.headers);
-  return {
+  const stored = {
     content: {
       body,
       contentType: textOf(envelope["content-type"]),
@@ -85,6 +77,8 @@ export function decodeEnvelope(bytes: Uint8Array): StoredMessage | undefined {
     deliveryTag,
     redelivered: [envelope, headers, info].some((place) => place.redelivered === true),
   };
+  if (body_encoding === "base64") learnEnvelope(text, stored);
+  return stored;
 }
 
 /** A message that is nothing but its bytes. */
@@ -94,11 +88,16 @@ export function rawContent(body: Uint8Array): MessageContent {
 
 type PlainObject = Readonly<Record<string, unknown>>;
 
-function readEnvelope(bytes: Uint8Array): PlainObject | undefined {
+function envelopeText(bytes: Uint8Array): string | undefined {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (!mayBeObject(text) || !isUtf8(text)) return undefined;
+  if (!mayBeObject(text)) return undefined;
+  if (isAscii(text)) return text.toString("latin1");
+  return isUtf8(text) ? text.toString("utf8") : undefined;
+}
+
+function parseEnvelope(text: string): PlainObject | undefined {
   try {
-    return recordOf(readPythonJson(text.toString("utf8")));
+    return recordOf(readPythonJson(text));
   } catch {
     return undefined; // Not JSON: a task of somebody who does not know kombu.
   }
@@ -106,6 +105,7 @@ function readEnvelope(bytes: Uint8Array): PlainObject | undefined {
 
 /** Whether the first character that is not white space opens an object, so that images and the like are not parsed. */
 function mayBeObject(bytes: Uint8Array): boolean {
+  if (bytes[0] === 0x7b) return true;
   const first = bytes.find((byte) => byte !== 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d);
   return first === 0x7b;
 }
@@ -117,13 +117,6 @@ function readBody(body: unknown, encoding: unknown): Uint8Array | undefined {
   if (encoding === "base64") return readBase64(body);
   const isText = encoding === undefined || encoding === null || encoding === "utf-8";
   return isText && body.isWellFormed() ? Buffer.from(body, "utf8") : undefined;
-}
-
-/** Node's decoder skips what is not base64, so that only the length tells. */
-function readBase64(text: string): Uint8Array | undefined {
-  const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
-  const bytes = Buffer.from(text, "base64");
-  return bytes.length === (text.length / 4) * 3 - padding ? bytes : undefined;
 }
 
 function recordOf(value: unknown): PlainObject {

@@ -141,16 +141,11 @@ export type {
   ExchangeType,
   QueueDefinition,
 } from "./definitions.js";
-export {
-  decodeEnvelope,
-  type EnvelopeAddress,
-  encodeEnvelope,
-  rawContent,
-  type StoredMessage,
-} from "./envelope.js";
+export { decodeEnvelope, encodeEnvelope, rawContent } from "./envelope.js";
 export { fromQueueError } from "./errors.js";
 export type { MessageContent, MessageProperties } from "./message-content.js";
 export { BindingTable, topicMatches } from "./routing.js";
+export type { EnvelopeAddress, StoredMessage } from "./stored-message.js";
 export type {
   DeadLetterTarget,
   DeathReason,

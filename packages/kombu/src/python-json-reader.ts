@@ -15,11 +15,14 @@ export function readPythonJson(text: string, types?: JsonTypes): unknown {
   return text.includes('"__type__"') ? readMarkers(value, types) : value;
 }
 
+/** Without which there is no such integer. Spelled out, because V8 then looks at every sixteenth character, and not at each. */
+const SIXTEEN_DIGITS = new RegExp("[0-9]".repeat(16));
+
 /** An integer that a number may not hold exactly. One inside a string costs time, no more. */
 const LONG_INTEGER = /(?:^|[[:,\s])-?\d{16}/;
 
 function parse(text: string): unknown {
-  if (!LONG_INTEGER.test(text)) {
+  if (!SIXTEEN_DIGITS.test(text) || !LONG_INTEGER.test(text)) {
     try {
       return JSON.parse(text);
     } catch {

@@ -1,6 +1,7 @@
 import { countOf } from "../count-of.js";
-import { decodeEnvelope, rawContent, type StoredMessage } from "../envelope.js";
+import { decodeEnvelope, rawContent } from "../envelope.js";
 import type { MessageContent } from "../message-content.js";
+import type { StoredMessage } from "../stored-message.js";
 import { firstItemSpan, memberSpan, withMember } from "./redis-json.js";
 
 /** Items of Redis's lists and what is kept of held ones, as bytes: read, marked as delivered before, and taken out again. */

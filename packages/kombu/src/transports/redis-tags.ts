@@ -1,4 +1,4 @@
-import type { StoredMessage } from "../envelope.js";
+import type { StoredMessage } from "../stored-message.js";
 
 /**
  * Kombu's envelope has no time of its own, and what it writes must not change. But its delivery tag is a UUID of no meaning, so
