@@ -21,12 +21,24 @@ export interface KeptTicket extends LeaseTerms {
   readonly leaseEndsAtUs: number;
 }
 
+/** Leases that came together. The id of each is that of the first and its place. */
+export interface TicketSheet {
+  readonly firstId: number;
+  /** A `LeaseSheet`. */
+  readonly shared: SharedArrayBuffer;
+  /** A list of tickets as JSON, which nobody reads unless the event loop is blocked: most leases are over long before. */
+  readonly tickets: string;
+}
+
 /** What the event loop says. */
 export interface ToRenewalThread {
-  /** New leases, and known ones that the event loop has just renewed. */
+  /** New leases. */
+  readonly sheets?: readonly TicketSheet[];
+  /** Known ones that the event loop has just renewed. */
   readonly kept?: readonly KeptTicket[];
-  readonly dropped?: readonly number[];
-  /** Dropped too, and to be answered when no renewal of it is on its way any more. */
+  /** Sheets on which all is over, by their first ids. */
+  readonly done?: readonly number[];
+  /** The id of one that is over, to be answered when no renewal of it is on its way any more. */
   readonly quiet?: number;
   readonly token?: string;
   /** Close what is open, and end. */

@@ -8,12 +8,8 @@ import {
   RENEW_THREAD_STARTS,
   RENEW_THREAD_STEADY_MS,
 } from "./limits.js";
-import type {
-  FromRenewalThread,
-  KeptTicket,
-  RenewalThreadData,
-  ToRenewalThread,
-} from "./renewal-messages.js";
+import type { FromRenewalThread, RenewalThreadData, ToRenewalThread } from "./renewal-messages.js";
+import { RenewalSheets } from "./renewal-sheets.js";
 import type { Lease, LeaseStandby, LeaseTerms, LeaseTickets } from "./transport.js";
 
 /** What a thread for renewals needs. */
@@ -55,17 +51,14 @@ const ENTRY = new URL(
  */
 export class RenewalThread implements LeaseStandby {
   readonly #options: RenewalThreadOptions;
-  readonly #ids = new Map<Lease, number>();
-  readonly #kept = new Map<number, KeptTicket & { readonly lease: Lease }>();
+  readonly #sheets = new RenewalSheets();
   readonly #quieted = new Map<number, () => void>();
-  #news = { kept: new Set<number>(), dropped: new Set<number>() };
   #isTelling = false;
   #token: string | undefined;
   #line: Line | undefined;
   /** Since when the thread has had its broker. Undefined: not yet. */
   #readySinceUs: number | undefined;
   #failures = 0;
-  #nextId = 1;
   #cancelRestart: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
@@ -77,18 +70,12 @@ export class RenewalThread implements LeaseStandby {
     const ticket = this.#options.tickets.write(lease);
     const { leaseEndsAtUs } = lease;
     if (ticket === undefined || leaseEndsAtUs === undefined || this.#closing !== undefined) return;
-    const id = this.#ids.get(lease) ?? this.#nextId++;
-    this.#ids.set(lease, id);
-    this.#kept.set(id, { id, ticket, leaseEndsAtUs, ...terms, lease });
-    this.#news.kept.add(id);
+    this.#sheets.keep(lease, { ticket, leaseEndsAtUs, lengthUs: terms.lengthUs, untilUs: terms.untilUs });
     this.#tellSoon();
   }
 
   drop(lease: Lease): void {
-    const id = this.#forget(lease);
-    if (id === undefined) return;
-    this.#news.dropped.add(id);
-    this.#tellSoon();
+    this.#sheets.drop(lease);
   }
 
   refresh(): void {
@@ -101,7 +88,7 @@ export class RenewalThread implements LeaseStandby {
   }
 
   quiet(lease: Lease): Promise<void> {
-    const id = this.#forget(lease);
+    const id = this.#sheets.drop(lease);
     const line = this.#line;
     if (id === undefined || line === undefined) return Promise.resolve();
     const answered = new Promise<void>((resolve) => this.#quieted.set(id, resolve));
@@ -124,8 +111,7 @@ export class RenewalThread implements LeaseStandby {
 
   async #close(): Promise<void> {
     this.#cancelRestart?.();
-    this.#ids.clear();
-    this.#kept.clear();
+    this.#sheets.clear();
     const line = this.#line;
     if (line === undefined) return;
     // Somebody waits now, so that it keeps the process alive until its handle on the broker is closed.
@@ -133,15 +119,6 @@ export class RenewalThread implements LeaseStandby {
     this.#post({ close: true });
     const cancel = this.#options.clock.timer(RENEW_THREAD_CLOSE_MS, () => void line.worker.terminate());
     await line.exited.finally(cancel);
-  }
-
-  #forget(lease: Lease): number | undefined {
-    const id = this.#ids.get(lease);
-    if (id === undefined) return undefined;
-    this.#ids.delete(lease);
-    this.#kept.delete(id);
-    this.#news.kept.delete(id);
-    return id;
   }
 
   /** In the same turn of the event loop, before a handler can run: it may block for as long as it likes. */
@@ -153,20 +130,11 @@ export class RenewalThread implements LeaseStandby {
 
   #tell(): void {
     this.#isTelling = false;
-    const { kept, dropped } = this.#news;
-    this.#news = { kept: new Set(), dropped: new Set() };
     if (this.#closing !== undefined) return;
-    if (this.#line === undefined) {
-      // Nobody has to hear of what came and went; whoever starts is told everything that is kept then.
-      if (kept.size > 0 && this.#cancelRestart === undefined) this.#start();
-      return;
-    }
-    this.#post({ kept: [...kept].map((id) => this.#ticketOf(id)), dropped: [...dropped] });
-  }
-
-  #ticketOf(id: number): KeptTicket {
-    const { lease: _, ...ticket } = this.#kept.get(id)!;
-    return ticket;
+    const news = this.#sheets.news();
+    // Whoever starts is told everything that is kept then.
+    if (this.#line !== undefined) this.#post(news);
+    else if (this.#sheets.size > 0 && this.#cancelRestart === undefined) this.#start();
   }
 
   #post(message: ToRenewalThread): void {
@@ -199,8 +167,10 @@ export class RenewalThread implements LeaseStandby {
     port.on("message", (message: FromRenewalThread) => this.#hear(message));
     port.unref();
     this.#line = { worker, port, exited };
-    const kept = [...this.#kept.keys()].map((id) => this.#ticketOf(id));
-    this.#post({ kept, ...(this.#token === undefined ? {} : { token: this.#token }) });
+    this.#post({
+      ...this.#sheets.everything(),
+      ...(this.#token === undefined ? {} : { token: this.#token }),
+    });
   }
 
   #ended(why: unknown): void {
@@ -215,7 +185,7 @@ export class RenewalThread implements LeaseStandby {
     this.#failures += 1;
     const restart = () => {
       this.#cancelRestart = undefined;
-      if (this.#kept.size > 0) this.#start();
+      if (this.#sheets.size > 0) this.#start();
     };
     this.#cancelRestart = () => {};
     if (this.#failures < RENEW_THREAD_STARTS) {
@@ -229,10 +199,7 @@ export class RenewalThread implements LeaseStandby {
   #hear({ isReady, renewed, quiet }: FromRenewalThread): void {
     if (isReady === true) this.#readySinceUs = this.#options.clock.nowUs();
     if (quiet !== undefined) this.#quieted.get(quiet)?.();
-    const kept = renewed === undefined ? undefined : this.#kept.get(renewed.id);
-    if (renewed === undefined || kept === undefined) return;
-    const { lease } = kept;
-    lease.leaseEndsAtUs = Math.max(lease.leaseEndsAtUs ?? 0, renewed.leaseEndsAtUs);
-    this.#options.tickets.take(lease, renewed.ticket);
+    const lease = renewed === undefined ? undefined : this.#sheets.renewed(renewed);
+    if (renewed !== undefined && lease !== undefined) this.#options.tickets.take(lease, renewed.ticket);
   }
 }
