@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { fromQueueError, isKombuError, KombuError } from "../errors.js";
 import type { RedisSettings, RedisTls } from "../redis-options.js";
 import { GuardedConnector, guardedSentinels, type RedisConnectorClass } from "./redis-connector.js";
+import { gatherWrites } from "./redis-gathering.js";
 import { limitAnswers, type RedisSender } from "./redis-patience.js";
 
 /** The foreign client, by what is used of it, and the door through which its errors come in. */
@@ -43,6 +44,7 @@ export async function loadRedisClient(): Promise<RedisClientFactory> {
     const Connector = settings.sentinels.length > 0 ? Sentinels : GuardedConnector;
     const client = new Client({ ...clientOptions(settings), password, Connector });
     limitAnswers(client, settings.socketTimeoutMs);
+    gatherWrites(client);
     return client;
   };
 }

@@ -20,31 +20,64 @@ const clock = systemClock();
 
 /**
  * Lets commands fail that the server does not answer in time. What ioredis has for that (`commandTimeout`) takes a server for gone whose answers could
- * not be read because the event loop was blocked; here that time does not count.
+ * not be read because the event loop was blocked; here that time does not count. One timer stands for all, because most are answered long before.
  */
 export function limitAnswers(client: RedisSender, timeoutMs: number): void {
   const send = client.sendCommand.bind(client);
+  const unanswered = new Unanswered(timeoutMs);
   client.sendCommand = (command, stream) => {
-    watch(command, timeoutMs);
+    unanswered.add(command);
     return send(command, stream);
   };
 }
 
-function watch(command: RedisCommand, timeoutMs: number): void {
-  let isOver = false;
-  let cancel = () => {};
-  const wait = () => {
-    const dueUs = clock.nowUs() + timeoutMs * US_PER_MS;
-    cancel = clock.timer(timeoutMs, () => {
-      // What has arrived meanwhile is read before anything else is done.
-      if (clock.nowUs() - dueUs > LATE_MS * US_PER_MS) wait();
-      else setImmediate(() => isOver || command.reject(new Error(`no answer within ${timeoutMs} ms`)));
+/** Commands on their way, oldest first. */
+class Unanswered {
+  readonly #timeoutMs: number;
+  /** Each with the time by which there must be an answer. */
+  readonly #dueUs = new Map<RedisCommand, number>();
+  #isWatched = false;
+
+  constructor(timeoutMs: number) {
+    this.#timeoutMs = timeoutMs;
+  }
+
+  add(command: RedisCommand): void {
+    const dueUs = clock.nowUs() + this.#timeoutMs * US_PER_MS;
+    this.#dueUs.set(command, dueUs);
+    const end = () => void this.#dueUs.delete(command);
+    command.promise.then(end, end);
+    this.#watch();
+  }
+
+  #watch(): void {
+    const [oldestUs] = this.#dueUs.values();
+    if (oldestUs === undefined || this.#isWatched) return;
+    this.#isWatched = true;
+    clock.timer(Math.max(0, (oldestUs - clock.nowUs()) / US_PER_MS), () => this.#look(oldestUs));
+  }
+
+  #look(expectedUs: number): void {
+    const isLate = clock.nowUs() - expectedUs > LATE_MS * US_PER_MS;
+    if (isLate) this.#beginAnew();
+    // What has arrived meanwhile is read before anything else is done.
+    setImmediate(() => {
+      if (!isLate) this.#rejectLate();
+      this.#isWatched = false;
+      this.#watch();
     });
-  };
-  const end = () => {
-    isOver = true;
-    cancel();
-  };
-  wait();
-  command.promise.then(end, end);
+  }
+
+  #beginAnew(): void {
+    const dueUs = clock.nowUs() + this.#timeoutMs * US_PER_MS;
+    for (const command of this.#dueUs.keys()) this.#dueUs.set(command, dueUs);
+  }
+
+  #rejectLate(): void {
+    const nowUs = clock.nowUs();
+    for (const [command, dueUs] of this.#dueUs) {
+      if (dueUs > nowUs) return; // All others are younger.
+      command.reject(new Error(`no answer within ${this.#timeoutMs} ms`));
+    }
+  }
 }
