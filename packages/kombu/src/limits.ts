@@ -188,6 +188,10 @@ export const REDIS_SWEEP_ITEMS = 100;
 /** How long a waiting receive relies on Redis to tell it of changes before it looks again, in milliseconds: half a health check. */
 export const REDIS_RECHECK_MS = 10_000;
 
+/** Most items and bytes of one script, unless one item alone has more: Redis does nothing else while it runs. */
+export const REDIS_BATCH_ITEMS = 200;
+export const REDIS_BATCH_BYTES = MIB;
+
 /** How long a call waits for the connection to come back before it fails, in milliseconds: a restart takes less. */
 export const REDIS_PATIENCE_MS = 60_000;
 

@@ -11,12 +11,13 @@ import type { MessageContent } from "../message-content.js";
 import type { RedisSettings } from "../redis-options.js";
 import type { PublishReceipt, Route, TransportContext } from "../transport.js";
 import { undeliverable, unroutable } from "../unroutable.js";
-import type { RedisArgument } from "./redis-client.js";
+import { RedisBatches } from "./redis-batches.js";
+import type { RedisArgument, RedisClient } from "./redis-client.js";
 import { priorityOf } from "./redis-item.js";
 import type { RedisLayout } from "./redis-layout.js";
 import type { RedisLink, RedisSockets } from "./redis-link.js";
 import { scoreOf } from "./redis-restorer.js";
-import { PUBLISH, runScript } from "./redis-scripts.js";
+import { PUBLISH, runScript, STORE } from "./redis-scripts.js";
 import { newDeliveryTag } from "./redis-tags.js";
 import type { RedisTime } from "./redis-time.js";
 import type { RedisTopology } from "./redis-topology.js";
@@ -33,23 +34,27 @@ export interface RedisPublisherParts {
 
 const US_PER_MS = 1000;
 
-/** One queue's copy of a message. */
+/** One queue's copy of a message, as the script takes it. */
 interface Copy {
-  readonly queue: string;
-  readonly priority: number;
-  readonly item: Uint8Array;
+  readonly keys: readonly string[];
+  readonly args: readonly RedisArgument[];
 }
 
-/** Answers of the script that are no number of subscribers. */
-const STORED = -1;
+/** An answer of the script for channels that is no number of subscribers. */
 const KNOWN = -2;
 
 /** Writes messages: all copies of one in a single step, which happens once however often it is asked for. */
 export class RedisPublisher {
   readonly #parts: RedisPublisherParts;
+  /** All copies of one message are one item, and so are made together. */
+  readonly #copies: RedisBatches<readonly Copy[], undefined>;
 
   constructor(parts: RedisPublisherParts) {
     this.#parts = parts;
+    this.#copies = new RedisBatches({
+      run: (client, messages) => this.#storeAll(client, messages.flat()),
+      weigh: (copies) => copies.reduce((sum, { args }) => sum + bytesOf(args.at(-1)), 0),
+    });
   }
 
   /** Resolves when Redis has the message. While the connection is away it waits, and repeats what is unclear. */
@@ -67,13 +72,13 @@ export class RedisPublisher {
   }
 
   async #publish(content: MessageContent, route: Route, sockets: RedisSockets): Promise<PublishReceipt> {
-    const { topology, layout, settings, warn } = this.#parts;
+    const { topology, settings, warn } = this.#parts;
     const { exchange, routingKey, mandatory } = route;
     let bound = exchange === "" ? [routingKey] : await topology.lookup(exchange, routingKey, sockets);
     if (exchange !== "" && topology.typeOf(exchange) === "fanout") {
       refuseDelay(route);
-      const item = this.#item(content, route, "");
-      const receivers = await this.#run(route, [layout.channel(exchange, routingKey), item], [], sockets);
+      const item = this.#item(content, route, hash(route.idempotencyKey, ""));
+      const receivers = await this.#handOn(route, item, sockets);
       if (receivers > 0) return { queues: bound };
       bound = [];
     }
@@ -90,48 +95,55 @@ export class RedisPublisher {
     content: MessageContent,
     route: Route,
     queues: readonly string[],
-    sockets: RedisSockets,
+    { main }: RedisSockets,
   ): Promise<PublishReceipt> {
     const priority = route.envelope ? priorityOf(content) : 0;
-    const copies = queues.map((queue) => ({ queue, priority, item: this.#item(content, route, queue) }));
-    await this.#run(route, ["", ""], copies, sockets);
+    const copies = queues.map((queue) => this.#copy(content, route, { queue, priority }));
+    await this.#copies.add(main, copies);
     return { queues };
   }
 
-  async #run(
-    route: Route,
-    channelAndItem: readonly RedisArgument[],
-    copies: readonly Copy[],
-    { main }: RedisSockets,
-  ): Promise<number> {
+  async #storeAll(client: RedisClient, copies: readonly Copy[]): Promise<readonly undefined[]> {
+    const args = copies.flatMap((copy) => copy.args);
+    await runScript(
+      client,
+      STORE,
+      copies.flatMap(({ keys }) => keys),
+      [this.#parts.layout.width, ...args],
+    );
+    return [];
+  }
+
+  /** How many subscribers the channel had; as far as it is known, when it had the message before. */
+  async #handOn(route: Route, item: Uint8Array, { main }: RedisSockets): Promise<number> {
     const { layout } = this.#parts;
-    const mark = (target: string) => layout.published(hash(route.idempotencyKey, target));
-    const keys =
-      copies.length === 0
-        ? [mark(`fanout/${route.exchange}`)]
-        : copies.flatMap(({ queue }) => [mark(queue), ...layout.group(queue)]);
-    const rememberMs = route.keyChosen === true ? REDIS_REMEMBER_MS : REDIS_REMEMBER_OWN_MS;
-    const args: readonly RedisArgument[] = [
-      ...[rememberMs, layout.width, ...channelAndItem],
-      ...copies.flatMap((copy) => this.#copy(copy, route)),
-    ];
-    const answer = Number(await runScript(main, PUBLISH, keys, args));
-    // Who repeats what was done gets the answer of then, as far as it is known.
-    return answer === STORED || answer === KNOWN ? 1 : answer;
+    const { exchange, routingKey, idempotencyKey } = route;
+    const mark = layout.published(hash(idempotencyKey, `fanout/${exchange}`));
+    const args = [rememberMs(route), layout.channel(exchange, routingKey), item];
+    const answer = Number(await runScript(main, PUBLISH, [mark], args));
+    return answer === KNOWN ? 1 : answer;
   }
 
   /** What the script is told about one queue. */
-  #copy({ queue, item, priority }: Copy, { delayMs = 0, idempotencyKey }: Route): readonly RedisArgument[] {
+  #copy(
+    content: MessageContent,
+    route: Route,
+    { queue, priority }: { readonly queue: string; readonly priority: number },
+  ): Copy {
     const { layout, time } = this.#parts;
-    if (delayMs === 0) return [layout.place(priority), "", item];
+    const { delayMs = 0, idempotencyKey } = route;
+    const unique = hash(idempotencyKey, queue);
+    const item = this.#item(content, route, unique);
+    const keys = [layout.published(unique), ...layout.group(queue)];
+    if (delayMs === 0) return { keys, args: [rememberMs(route), layout.place(priority), "", item] };
     const due = scoreOf(time.nowUs() + delayMs * US_PER_MS);
-    return [0, due, delayedMember(hash(idempotencyKey, queue), layout.step(priority), item)];
+    const member = delayedMember(unique, layout.step(priority), item);
+    return { keys, args: [rememberMs(route), 0, due, member] };
   }
 
-  #item(content: MessageContent, route: Route, queue: string): Uint8Array {
-    if (!route.envelope) return content.body;
-    const { exchange, routingKey, idempotencyKey } = route;
-    const deliveryTag = newDeliveryTag(this.#parts.time.nowUs(), hash(idempotencyKey, queue));
+  #item(content: MessageContent, { envelope, exchange, routingKey }: Route, unique: string): Uint8Array {
+    if (!envelope) return content.body;
+    const deliveryTag = newDeliveryTag(this.#parts.time.nowUs(), unique);
     return encodeEnvelope(content, { exchange, routingKey, deliveryTag });
   }
 }
@@ -139,6 +151,15 @@ export class RedisPublisher {
 /** A message that waits for its time: something that makes it unlike all others, its step, and itself. */
 export function delayedMember(unique: string, step: number, item: Uint8Array): Uint8Array {
   return Buffer.concat([Buffer.from(`${unique}:${step}:`), item]);
+}
+
+/** How long it is remembered that a message is there, in milliseconds. */
+function rememberMs({ keyChosen }: Route): number {
+  return keyChosen === true ? REDIS_REMEMBER_MS : REDIS_REMEMBER_OWN_MS;
+}
+
+function bytesOf(item: RedisArgument | undefined): number {
+  return item instanceof Uint8Array ? item.byteLength : 0;
 }
 
 /** Different for each queue's copy, the same for each repetition. */

@@ -45,34 +45,37 @@ end
 `;
 
 /**
- * KEYS: for a channel the mark of this publish alone; otherwise for each queue the mark of its copy, then its group. ARGV: how
- * long marks stay (ms), width of a group, channel or empty, the channel's message; then for each queue: place of its list within
- * the group, when it is due or empty, the item. A mark that is there says that the copy is too.
- * Returns how many subscribers the channel had, -1 for queues, -2 for what the channel had before.
+ * Hands a message to a channel. KEYS: the mark of this publish. ARGV: how long marks stay (ms), the channel, its message.
+ * Returns how many subscribers the channel had, -2 when it had the message before.
  */
-export const PUBLISH = script(`${TOUCH}
-local function isNew(mark) return redis.call('SET', mark, '1', 'NX', 'PX', ARGV[1]) end
-if ARGV[3] ~= '' then
-  if not isNew(KEYS[1]) then return -2 end
-  local receivers = redis.call('PUBLISH', ARGV[3], ARGV[4])
-  if receivers == 0 then redis.call('DEL', KEYS[1]) end
-  return receivers
-end
-local width = tonumber(ARGV[2])
-local at = 5
+export const PUBLISH = script(`
+if not redis.call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[1]) then return -2 end
+local receivers = redis.call('PUBLISH', ARGV[2], ARGV[3])
+if receivers == 0 then redis.call('DEL', KEYS[1]) end
+return receivers
+`);
+
+/**
+ * Puts copies of messages into queues. KEYS: for each the mark of the copy, then its queue's group. ARGV: width of a group; then for
+ * each how long its mark stays (ms), place of its list within the group, when it is due or empty, the item. A mark that is there
+ * says that the copy is too; it is made after that, because a script that fails takes nothing back.
+ */
+export const STORE = script(`${TOUCH}
+local width = tonumber(ARGV[1])
+local at = 2
 for mark = 1, #KEYS, width + 1 do
   local group = mark + 1
-  if isNew(KEYS[mark]) then
-    if ARGV[at + 1] == '' then
-      redis.call('LPUSH', KEYS[group + tonumber(ARGV[at])], ARGV[at + 2])
+  if redis.call('EXISTS', KEYS[mark]) == 0 then
+    if ARGV[at + 2] == '' then
+      redis.call('LPUSH', KEYS[group + tonumber(ARGV[at + 1])], ARGV[at + 3])
     else
-      redis.call('ZADD', KEYS[group], ARGV[at + 1], ARGV[at + 2])
+      redis.call('ZADD', KEYS[group], ARGV[at + 2], ARGV[at + 3])
     end
+    redis.call('SET', KEYS[mark], '1', 'PX', ARGV[at])
     touch(group, width)
   end
-  at = at + 3
+  at = at + 4
 end
-return -1
 `);
 
 /**
@@ -184,10 +187,13 @@ local isExpired = first[2] and tonumber(first[2]) <= tonumber(expired) and 1 or 
 return {isExpired, first[2] or '', nextDue, unpack(out)}
 `);
 
-/** KEYS: hash, index. ARGV: field. Returns 1, or 0 when it is not held (any more). */
+/** KEYS: hash, index. ARGV: fields. Returns for each 1, or 0 when it is not held (any more). */
 export const ACK = script(`
-local held = redis.call('HDEL', KEYS[1], ARGV[1])
-redis.call('ZREM', KEYS[2], ARGV[1])
+local held = {}
+for at = 1, #ARGV do
+  held[at] = redis.call('HDEL', KEYS[1], ARGV[at])
+  redis.call('ZREM', KEYS[2], ARGV[at])
+end
 return held
 `);
 

@@ -26,7 +26,7 @@ import type {
   TransportManifest,
 } from "../transport.js";
 import { linkSignals } from "../waiting.js";
-import type { RedisArgument } from "./redis-client.js";
+import { RedisBatches } from "./redis-batches.js";
 import { RedisFanout } from "./redis-fanout.js";
 import { markRedelivered, priorityOf } from "./redis-item.js";
 import { RedisLayout } from "./redis-layout.js";
@@ -34,7 +34,7 @@ import { INVALIDATIONS, RedisLink, type RedisSockets } from "./redis-link.js";
 import { delayedMember, RedisPublisher } from "./redis-publisher.js";
 import { type HeldItem, RedisReceiver } from "./redis-receiver.js";
 import { RedisRestorer, scoreOf } from "./redis-restorer.js";
-import { ACK, EXTEND, RESTORE, type RedisScript, runScript } from "./redis-scripts.js";
+import { ACK, EXTEND, RESTORE, runScript } from "./redis-scripts.js";
 import { RedisTime } from "./redis-time.js";
 import { RedisTopology } from "./redis-topology.js";
 import { RedisWaker } from "./redis-waker.js";
@@ -61,6 +61,7 @@ export class RedisTransport implements Transport {
   readonly #receiver: RedisReceiver;
   readonly #publisher: RedisPublisher;
   readonly #stop = new AbortController();
+  readonly #acks: RedisBatches<string, number>;
   #returning: Return[] = [];
   #closing: Promise<void> | undefined;
 
@@ -116,6 +117,12 @@ export class RedisTransport implements Transport {
     this.#publisher = new RedisPublisher({
       ...{ link, layout, topology, settings, time, warn: context.warn },
     });
+    this.#acks = new RedisBatches({
+      run: async (client, fields) => {
+        const { unacked, unackedIndex } = layout;
+        return (await runScript(client, ACK, [unacked, unackedIndex], fields)) as readonly number[];
+      },
+    });
     this.standby = context.openStandby?.({
       write: (lease) => {
         const { field } = this.#receiver.held(lease);
@@ -164,9 +171,9 @@ export class RedisTransport implements Transport {
 
   async ack(delivery: Delivery): Promise<void> {
     const held = this.#receiver.held(delivery);
-    if (held.field !== undefined) {
-      const { unacked, unackedIndex } = this.#layout;
-      await this.#settle(delivery, ACK, { keys: [unacked, unackedIndex], args: [held.field] });
+    const { field } = held;
+    if (field !== undefined) {
+      await this.#settle(delivery, ({ main }) => this.#acks.add(main, field));
     }
     this.#receiver.forget(held);
   }
@@ -273,20 +280,16 @@ export class RedisTransport implements Transport {
     const what = isDelayed ? delayedMember(field!, this.#layout.step(priority), bytes) : bytes;
     const keys = [unacked, unackedIndex, ...this.#layout.group(queue)];
     const args = [field!, "", width, how, this.#layout.place(priority), what];
-    await this.#settle(delivery, RESTORE, { keys, args });
+    await this.#settle(delivery, async ({ main }) => Number(await runScript(main, RESTORE, keys, args)));
   }
 
   /**
-   * A script about one held message that answers whether it was still held. Where the answer to the first call was lost, a
+   * A script about one held message that answers whether it was still held (1). Where the answer to the first call was lost, a
    * second finds nothing to do; before the end of our lease nobody else can have been the reason.
    */
-  async #settle(
-    delivery: Delivery,
-    script: RedisScript,
-    call: { readonly keys: readonly string[]; readonly args: readonly RedisArgument[] },
-  ): Promise<void> {
-    const work = async ({ main }: RedisSockets, isRepeated: boolean) => {
-      const isHeld = (await runScript(main, script, call.keys, call.args)) === 1;
+  async #settle(delivery: Delivery, run: (sockets: RedisSockets) => Promise<number>): Promise<void> {
+    const work = async (sockets: RedisSockets, isRepeated: boolean) => {
+      const isHeld = (await run(sockets)) === 1;
       this.standby?.refresh();
       const isOwnDoing = isRepeated && this.#clock.nowUs() < (delivery.leaseEndsAtUs ?? 0);
       if (!isHeld && !isOwnDoing) throw leaseLost(delivery);

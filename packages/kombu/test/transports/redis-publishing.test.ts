@@ -86,6 +86,31 @@ describe.skipIf(isMissing("redis-server"))("the redis transport", () => {
         code: "precondition_failed",
       });
     });
+
+    it("what is published in one turn shares a command, and a bad one fails alone, and again, until it is mended", async () => {
+      const transport = await under.open();
+      await transport.publish(content("first"), route("q"));
+      await under.admin.set("bad", "text");
+      await under.admin.config("RESETSTAT");
+      await Promise.all(Array.from({ length: 50 }, () => transport.publish(content("hi"), route("q"))));
+      expect(await under.admin.info("commandstats")).toMatch(/cmdstat_evalsha:calls=1,/);
+      const bad = route("bad");
+      const [one, two, three] = await Promise.allSettled([
+        transport.publish(content("hi"), route("q")),
+        transport.publish(content("hi"), bad),
+        transport.publish(content("hi"), route("q")),
+      ]);
+      const refusal = { code: "precondition_failed" };
+      expect([one!.status, two, three!.status]).toMatchObject([
+        "fulfilled",
+        { reason: refusal },
+        "fulfilled",
+      ]);
+      await expect(transport.publish(content("hi"), bad)).rejects.toMatchObject(refusal);
+      await under.admin.del("bad");
+      await transport.publish(content("hi"), bad);
+      expect([await under.admin.llen("q"), await under.admin.llen("bad")]).toEqual([53, 1]);
+    });
   });
 
   describe("fanout", () => {
