@@ -21,7 +21,8 @@ const INSIDE = {
     ...[
       "LeaseTicket",
       "LeaseTickets",
-      "MessageOptions",
+      "MessageReading",
+      "MessageTools",
       "Notifier",
       "PidboxNodeParts",
       "SettleLimit",

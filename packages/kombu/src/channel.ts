@@ -15,10 +15,10 @@ import { KombuError } from "./errors.js";
 import type { EventSource } from "./event-source.js";
 import type { Exchange } from "./exchange.js";
 import { exchangeBinder } from "./exchange-binder.js";
-import { giveBackAll, Holding, lostWithBroker } from "./holding.js";
-import { LeaseKeeper } from "./lease-keeper.js";
+import { HeldDeliveries } from "./held-deliveries.js";
+import { giveBackAll, type Holding } from "./holding.js";
 import { REPLY_QUEUE_REMOVE_MS } from "./limits.js";
-import { Message, type MessageOptions } from "./message.js";
+import { Message, type MessageReading } from "./message.js";
 import type { MessageContent } from "./message-content.js";
 import type { Queue } from "./queue.js";
 import type { RetryOptions } from "./retry.js";
@@ -27,7 +27,6 @@ import type { SerializerRegistry } from "./serialization.js";
 import { closedError, type Session } from "./session.js";
 import type { Tracing } from "./tracing.js";
 import type {
-  Delivery,
   PublishReceipt,
   ReceiveRequest,
   Receiver,
@@ -50,11 +49,10 @@ export class Channel implements EntityChannel, AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #running: Running;
   readonly #declaring: Running;
-  readonly #held = new Set<Holding>();
+  readonly #held: HeldDeliveries;
   readonly #sources = new Set<EventSource>();
   readonly #receivers = new Set<Receiver>();
   readonly #ownQueues = new Set<string>();
-  readonly #keepers = new WeakMap<Transport, LeaseKeeper<Holding>>();
   #closing: Promise<void> | undefined;
 
   /** Made by `connection.channel()`. */
@@ -62,6 +60,7 @@ export class Channel implements EntityChannel, AsyncDisposable {
     this.#session = session;
     this.#onClosed = onClosed;
     this.#running = new Running(session.clock);
+    this.#held = new HeldDeliveries(session, this.#running);
     this.#declaring = new Running(session.clock);
     setMaxListeners(0, this.#stop.signal); // Each call that waits listens; Node would suspect a leak at eleven.
   }
@@ -183,7 +182,7 @@ export class Channel implements EntityChannel, AsyncDisposable {
           if (deliveries.length > 0) {
             this.tracing?.received(request.queues, deliveries, startMs, this.clock.nowUs() / US_PER_MS);
           }
-          const holdings = deliveries.map((delivery) => this.#hold(delivery, transport, onEnd));
+          const holdings = this.#held.hold(deliveries, transport, onEnd);
           if (!signal.aborted) return holdings;
           await giveBackAll(holdings);
           throw signal.reason;
@@ -219,14 +218,9 @@ export class Channel implements EntityChannel, AsyncDisposable {
   }
 
   /** The message in a holding. Where it has a schema, its payload was held against that before anybody sees it. */
-  async message<T = unknown>(
-    holding: Holding,
-    { accept, noAck, schema }: Pick<MessageOptions<T>, "accept" | "noAck" | "schema">,
-  ): Promise<Message<T>> {
-    const { serializers, compressions, tracing } = this.#session;
-    const message = new Message<T>(holding, { accept, noAck, schema, serializers, compressions, tracing });
-    if (schema !== undefined) await message.prepare();
-    return message;
+  message<T = unknown>(holding: Holding, reading: MessageReading<T>): Message<T> | Promise<Message<T>> {
+    const message = new Message<T>(holding, reading, this.#session);
+    return reading.schema === undefined ? message : message.prepare().then(() => message);
   }
 
   declareExchange(exchange: ExchangeDefinition, passive: boolean, signal?: AbortSignal): Promise<void> {
@@ -292,12 +286,12 @@ export class Channel implements EntityChannel, AsyncDisposable {
 
   /** Gives back everything that is held: what no handler has seen does not count as an attempt. */
   async recover(): Promise<void> {
-    await giveBackAll([...this.#held]);
+    await giveBackAll(this.#held.all);
   }
 
   /** Tells everybody who works on a message of this channel to stop, by `message.signal`. The messages stay held. */
   interrupt(reason: unknown): void {
-    for (const holding of this.#held) holding.interrupt(reason);
+    this.#held.interrupt(reason);
   }
 
   /**
@@ -325,15 +319,13 @@ export class Channel implements EntityChannel, AsyncDisposable {
     await this.#running.idle();
     const unsubscribed = Promise.all([...this.#receivers].map((receiver) => this.unsubscribe(receiver)));
     // Ours to give back from now on, so that no handler acknowledges because it was told to stop; but not to be pushed again.
-    await Promise.all([giveBackAll([...this.#held], unsubscribed), unsubscribed]);
+    await Promise.all([giveBackAll(this.#held.all, unsubscribed), unsubscribed]);
     await Promise.all([...this.#ownQueues].map((queue) => this.afterReplyMessageReceived(queue)));
   }
 
   /** The transport is not used any more, and what it held is not ours. */
   left(transport: Transport, cause: unknown): void {
-    for (const holding of [...this.#held]) {
-      if (holding.transport === transport) holding.lose(lostWithBroker(holding, cause));
-    }
+    this.#held.left(transport, cause);
   }
 
   /** Every call on the transport passes here: refused when closed, counted while it runs. */
@@ -367,46 +359,5 @@ export class Channel implements EntityChannel, AsyncDisposable {
     } finally {
       this.#running.end();
     }
-  }
-
-  /** Settling goes to where the message came from, also when the channel is closing; that waits for it. */
-  async #settling(transport: Transport, work: () => Promise<void>): Promise<void> {
-    this.#running.begin();
-    try {
-      await work();
-      this.#session.answered();
-    } catch (error) {
-      throw this.#session.failed(transport, error);
-    } finally {
-      this.#running.end();
-    }
-  }
-
-  #hold(delivery: Delivery, transport: Transport, onEnd: (holding: Holding) => void): Holding {
-    const keeper = this.#keeperOf(transport);
-    const track = (work: () => Promise<void>) => this.#settling(transport, work);
-    const onLost = () => holding.lose(delivery.lost?.reason);
-    const holding: Holding = new Holding(delivery, { clock: this.clock, transport, track }, (ended) => {
-      delivery.lost?.removeEventListener("abort", onLost);
-      this.#held.delete(ended);
-      keeper.drop(ended);
-      onEnd(ended);
-    });
-    this.#held.add(holding);
-    keeper.keep(holding);
-    delivery.lost?.addEventListener("abort", onLost);
-    if (delivery.lost?.aborted === true) onLost();
-    return holding;
-  }
-
-  #keeperOf(transport: Transport): LeaseKeeper<Holding> {
-    const known = this.#keepers.get(transport);
-    if (known !== undefined) return known;
-    const keeper = new LeaseKeeper({
-      ...{ clock: this.clock, holdMsMax: this.#session.holdMsMax, standby: transport.standby },
-      extend: (one: Holding) => transport.extend(one.delivery),
-    });
-    this.#keepers.set(transport, keeper);
-    return keeper;
   }
 }

@@ -22,7 +22,7 @@ export interface RunContext<T> {
   /** Declares and starts the queues. */
   readonly start: () => Promise<void>;
   readonly received: DeliveryQueue;
-  readonly message: (holding: Holding) => Promise<Message<T>>;
+  readonly message: (holding: Holding) => Message<T> | Promise<Message<T>>;
   /** Whether a handler that returns has its message acknowledged, and sees only what can be read. Otherwise that is up to it. */
   readonly settles: boolean;
   /** Why a message cannot be read. Undefined: nobody said what becomes of those, so that the handler gets them. */
@@ -107,13 +107,12 @@ export class ConsumerRun<T = unknown> {
 
   async #receiveUntilStopped(): Promise<void> {
     const { signal, received } = this.#context;
+    const isWorthIt = () => this.#hasRoom || (received.waiting > 0 && this.#active < this.#concurrency);
     for (let failures = 0; !signal.aborted; ) {
       try {
         this.#startHandlers();
-        const room = received.room ?? this.#concurrency - this.#active - received.waiting;
-        if (room <= 0 || !received.canReceive || !received.isThirsty)
-          await received.changed.wait(undefined, signal);
-        else await received.fill({ max: room, waitMs: RECEIVE_MS_MAX, signal });
+        if (!this.#hasRoom) await received.changed.wait(undefined, signal, isWorthIt);
+        else await received.fill({ max: this.#room, waitMs: RECEIVE_MS_MAX, signal });
         failures = 0;
       } catch (error) {
         if (signal.aborted) return;
@@ -123,19 +122,30 @@ export class ConsumerRun<T = unknown> {
     }
   }
 
+  get #room(): number {
+    const { received } = this.#context;
+    return received.room ?? this.#concurrency - this.#active - received.waiting;
+  }
+
+  /** Whether to receive now. */
+  get #hasRoom(): boolean {
+    const { received } = this.#context;
+    return this.#room > 0 && received.isThirsty && received.canReceive;
+  }
+
   #startHandlers(): void {
     const { received, signal } = this.#context;
     const free = Math.min(this.#concurrency - this.#active, received.waiting);
-    for (let started = 0; started < free && !signal.aborted; started++) {
-      void this.#running.during(() => this.#handleNext());
-    }
+    for (let started = 0; started < free && !signal.aborted; started++) void this.#handleNext();
   }
 
+  /** Never rejects. */
   async #handleNext(): Promise<void> {
     const { received } = this.#context;
+    this.#running.begin();
     this.#active += 1;
     try {
-      const holding = await received.take();
+      const holding = received.takeReady() ?? (await received.take());
       this.#refusals = 0;
       if (holding !== undefined) await this.#handle(holding);
     } catch (error) {
@@ -146,6 +156,7 @@ export class ConsumerRun<T = unknown> {
     this.#active -= 1;
     received.changed.notify();
     this.#startHandlers();
+    this.#running.end();
   }
 
   /** A worker outlives its broker: it says what is wrong, and tries again after a pause or looks whether it has to stop. */
@@ -158,13 +169,15 @@ export class ConsumerRun<T = unknown> {
 
   async #handle(holding: Holding): Promise<void> {
     this.#inHand.add(holding);
-    const message = await this.#context.message(holding);
+    const made = this.#context.message(holding);
+    const message = made instanceof Promise ? await made : made;
     if (this.#context.signal.aborted && holding.isOpen) return this.#returnUnseen(holding);
     const stopTimer = this.#startTimer(holding);
     const failure = await this.#failureOf(holding, message);
     stopTimer?.();
     this.#inHand.delete(holding);
-    await holding.left; // The handler has begun to settle it; who knows what comes of it.
+    if (holding.left !== undefined) await holding.left; // The handler has begun to settle it; who knows what comes of it.
+    if (failure === undefined && !(holding.isOpen && this.#context.settles)) return;
     const againInMs = failure === undefined ? undefined : this.#pauseAfter(holding, failure);
     if (failure !== undefined && !failure.isTold) this.#report(failure.error, message, againInMs);
     const settled = this.#settle(holding, message, failure, againInMs);
@@ -182,7 +195,7 @@ export class ConsumerRun<T = unknown> {
   ): Promise<void> {
     try {
       if (failure !== undefined) await this.#settleFailed(holding, message, failure, againInMs);
-      else if (holding.isOpen && this.#context.settles) await holding.settle({ kind: "acknowledged" });
+      else await holding.settle({ kind: "acknowledged" });
     } catch (error) {
       this.#report(error, message);
       holding.letGo(error); // Nobody will try again.
@@ -203,6 +216,7 @@ export class ConsumerRun<T = unknown> {
     // Its last handler never came to an end: the process died, or the lease was lost.
     if (attempts > this.#attemptsMax) return { error: tooManyAttempts(holding, this.#attemptsMax) };
     try {
+      // Awaited in any case, so that all handlers there is room for have begun before the first may stop the run.
       const unread = await readError?.(message);
       if (unread !== undefined) return { ...unread, reason: "undecodable", isTold };
       if (settles && message.hasSchema) void message.payload; // A handler never sees what does not fit: this is its failure.

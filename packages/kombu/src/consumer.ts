@@ -17,7 +17,7 @@ import { type GivenUp, type ResolvedPolicy, resolvePolicy } from "./dead-letter-
 import { DeliveryQueue } from "./delivery-queue.js";
 import type { EventSource } from "./event-source.js";
 import { giveBackAll, type Holding } from "./holding.js";
-import { type Message, messageCheck } from "./message.js";
+import { type Message, type MessageReading, messageCheck } from "./message.js";
 import { MessageIterator } from "./message-iterator.js";
 import type { Queue } from "./queue.js";
 import type { Schema } from "./schema.js";
@@ -37,6 +37,8 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
   readonly #callbacks: MessageCallback<T>[];
   readonly #received: DeliveryQueue;
   readonly #policy: ResolvedPolicy | undefined;
+  /** How its last message was read, and most are. */
+  #reading: MessageReading<T> | undefined;
   #declaredIn: number | undefined; // The channel's generation in which its queues were declared.
   #noAck: boolean | undefined;
   #detach: (() => void) | undefined;
@@ -379,17 +381,16 @@ export class Consumer<T = unknown> implements EventSource, AsyncDisposable {
     await Promise.all([older, this.#startedByUse ? this.cancel() : this.#received.giveBack()]);
   }
 
-  #message(holding: Holding): Promise<Message<T>> {
+  #message(holding: Holding): Message<T> | Promise<Message<T>> {
     holding.rejection = this.#policy?.rejection;
     const { accept } = this.#options;
     const schema = this.#options.schema ?? this.#queues.get(holding.delivery.info.queue)?.schema;
     const noAck = holding.state === "acknowledged";
-    // What the queues' schemas make of their payloads is what the type of this consumer says.
-    return this.channel.message(holding, {
-      accept,
-      noAck,
-      schema: schema as Schema<unknown, T> | undefined,
-    });
+    if (this.#reading?.noAck !== noAck || this.#reading.schema !== schema) {
+      // What the queues' schemas make of their payloads is what the type of this consumer says.
+      this.#reading = { accept, noAck, schema: schema as Schema<unknown, T> | undefined };
+    }
+    return this.channel.message(holding, this.#reading);
   }
 
   #newTag(): string {

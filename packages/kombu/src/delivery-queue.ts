@@ -134,6 +134,16 @@ export class DeliveryQueue {
     this.#tellChange();
   }
 
+  /** The oldest waiting message, where nothing has to be asked or told first; undefined otherwise: then `take` knows. */
+  takeReady(): Holding | undefined {
+    const [holding] = this.#waiting;
+    if (holding === undefined || !holding.isOpen || holding.left !== undefined) return undefined;
+    const { expiresAtUs, info } = holding.delivery;
+    if (expiresAtUs !== undefined || this.#owner.noAck(info.queue)) return undefined;
+    this.#waiting.shift();
+    return handOut(holding);
+  }
+
   /**
    * The oldest waiting message, acknowledged if its queue wants that; undefined when none is waiting. Whoever stops waiting for that
    * leaves the message to the next who asks.

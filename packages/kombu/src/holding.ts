@@ -19,12 +19,16 @@ export interface SettleLimit {
 /** Runs work that closing waits for. */
 export type Track = (work: () => Promise<void>) => Promise<void>;
 
-/** What a holding stands on. */
+/** What a holding stands on: the same for all that came together. */
 export interface HoldingParts {
   readonly clock: Clock;
   readonly transport: Transport;
   readonly track: Track;
+  /** Told once, when it is settled or lost. */
+  readonly onEnd: (holding: Holding) => void;
 }
+
+const NO_LIMIT = {};
 
 /** One attempt to settle. */
 interface Attempt {
@@ -52,9 +56,7 @@ export class Holding {
   handedOut = false;
   /** What rejecting does. Undefined: what the queue's definition says. */
   rejection: DeadLetterTarget | "drop" | undefined;
-  readonly #clock: Clock;
-  readonly #track: Track;
-  readonly #onEnd: (holding: Holding) => void;
+  readonly #parts: HoldingParts;
   #state: HoldingState = "held";
   #attempt: Attempt | undefined;
   #lost: KombuError | undefined;
@@ -62,17 +64,22 @@ export class Holding {
   #loss: KombuError | undefined;
   #abortReason: { readonly reason: unknown } | undefined;
   #controller: AbortController | undefined;
+  #stopWatching: (() => void) | undefined;
 
-  constructor(
-    delivery: Delivery,
-    { clock, transport, track }: HoldingParts,
-    onEnd: (holding: Holding) => void,
-  ) {
+  constructor(delivery: Delivery, parts: HoldingParts) {
     this.delivery = delivery;
-    this.#clock = clock;
-    this.transport = transport;
-    this.#track = track;
-    this.#onEnd = onEnd;
+    this.transport = parts.transport;
+    this.#parts = parts;
+  }
+
+  /** Loses it from now on when its broker says so. */
+  watch(): void {
+    const { lost } = this.delivery;
+    if (lost === undefined) return;
+    const onLost = () => this.lose(lost.reason);
+    this.#stopWatching = () => lost.removeEventListener("abort", onLost);
+    lost.addEventListener("abort", onLost);
+    if (lost.aborted) onLost();
   }
 
   get state(): HoldingState {
@@ -123,21 +130,28 @@ export class Holding {
    * signal's reason. After `unavailable` it may be repeated. So it may after the last two, which do not call the broker back: the same
    * again waits for what is on its way.
    */
-  async settle(
+  settle(
     settlement: Settlement,
-    { after, timeoutMs, signal }: SettleLimit & { readonly after?: Promise<unknown> | undefined } = {},
+    limit: SettleLimit & { readonly after?: Promise<unknown> | undefined } = NO_LIMIT,
   ): Promise<void> {
-    signal?.throwIfAborted();
-    if (this.#lost !== undefined) throw this.#lost;
+    const { after, timeoutMs, signal } = limit;
+    if (signal?.aborted === true) return Promise.reject(signal.reason);
+    if (this.#lost !== undefined) return Promise.reject(this.#lost);
     const { kind } = settlement;
     const isAgain = this.#attempt?.isLeft === true && this.#attempt.kind === kind;
-    if (!isAgain && this.#state !== "held") throw this.#alreadySettled(settlement);
+    if (!isAgain && this.#state !== "held") return Promise.reject(this.#alreadySettled(settlement));
     const attempt = (isAgain ? this.#attempt : undefined) ?? {
-      ...{ kind, isLeft: false },
+      kind,
+      isLeft: false,
       done: this.#settle(settlement, after),
     };
     this.#attempt = attempt;
     // Whoever waits for as long as it takes cannot leave.
+    if (!isAgain && timeoutMs === undefined && signal === undefined) return attempt.done;
+    return this.#waitToEnd(attempt, { timeoutMs, signal });
+  }
+
+  async #waitToEnd(attempt: Attempt, { timeoutMs, signal }: Required<SettleLimit>): Promise<void> {
     if (timeoutMs === undefined && signal === undefined) await attempt.done;
     else await this.#waitFor(attempt, { timeoutMs, signal });
     if (this.isEnded) this.#attempt = undefined;
@@ -147,7 +161,7 @@ export class Holding {
     const { kind } = attempt;
     const late = (ms: number) => this.#unclear(kind, ms);
     try {
-      await inTime(this.#clock, { timeoutMs, signal, late }, (either) => orAbort(attempt.done, either));
+      await inTime(this.#parts.clock, { timeoutMs, signal, late }, (either) => orAbort(attempt.done, either));
     } catch (error) {
       attempt.isLeft = true;
       // It came to its end while the caller was being told of the other: the same again has to learn that.
@@ -164,10 +178,8 @@ export class Holding {
   async #settle(settlement: Settlement, after: Promise<unknown> | undefined): Promise<void> {
     this.#state = "settling";
     try {
-      await this.#track(async () => {
-        if (after !== undefined) await after;
-        await this.#tell(settlement);
-      });
+      const tell = () => this.#tell(settlement);
+      await this.#parts.track(after === undefined ? tell : () => after.then(tell));
     } catch (error) {
       // Unclear: the message is still ours as far as we know, so that the caller may try again.
       this.#attempt = undefined;
@@ -196,7 +208,8 @@ export class Holding {
 
   #end(state: HoldingState): void {
     this.#state = state;
-    this.#onEnd(this);
+    this.#stopWatching?.();
+    this.#parts.onEnd(this);
   }
 
   #unclear(kind: Settlement["kind"], timeoutMs: number): KombuError {

@@ -57,14 +57,19 @@ export class LeaseKeeper<H extends LeaseHolder> {
   }
 
   /** Begins to renew. A lease that never ends needs nothing. Default terms: it began now, and is kept for as long as it may. */
-  keep(holder: H, terms?: LeaseTerms): void {
+  keep(holder: H, terms?: LeaseTerms, nowUs = this.#clock.nowUs()): void {
     const { leaseEndsAtUs } = holder.delivery;
     if (leaseEndsAtUs === undefined) return;
-    const nowUs = this.#clock.nowUs();
     const { lengthUs = Math.max(0, leaseEndsAtUs - nowUs), untilUs = nowUs + this.#holdUsMax } = terms ?? {};
     const lease = { holder, lengthUs, untilUs, dueUs: 0, isRenewing: false };
     this.#kept.set(holder, lease);
     this.#renewed(lease);
+  }
+
+  /** The same for leases that came together. */
+  keepAll(holders: readonly H[]): void {
+    const nowUs = this.#clock.nowUs();
+    for (const holder of holders) this.keep(holder, undefined, nowUs);
   }
 
   /** Stops renewing. */
@@ -78,7 +83,7 @@ export class LeaseKeeper<H extends LeaseHolder> {
   #renewed(lease: KeptLease<H>): void {
     const { lengthUs, untilUs, holder } = lease;
     lease.dueUs = Math.min(endUs(lease) - lengthUs * (1 - this.#dueShare), untilUs);
-    this.#standby?.keep(holder.delivery, { lengthUs, untilUs });
+    this.#standby?.keep(holder.delivery, lease);
     this.#wakeAt(lease.dueUs);
   }
 

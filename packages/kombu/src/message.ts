@@ -59,11 +59,15 @@ const REQUEUE_CHECKS: Readonly<Record<keyof RequeueOptions, Check>> = { ...ACK_C
 /** Takes what went wrong where nobody could do anything about it. */
 export type ErrorLog = (error: KombuError) => void;
 
-/** How a message is read. */
-export interface MessageOptions<T> {
+/** What messages of one connection are read with. */
+export interface MessageTools {
   readonly serializers: SerializerRegistry;
   readonly compressions: CompressionRegistry;
   readonly tracing: Tracing | undefined;
+}
+
+/** How a message is read. */
+export interface MessageReading<T> {
   /** Serializer names or content types that may be decoded. Undefined: all that are enabled. */
   readonly accept?: readonly string[] | undefined;
   /** What the payload must be. Undefined: anything. */
@@ -91,12 +95,13 @@ export class Message<T = unknown> {
   /** Serializer names or content types that may be decoded. Undefined: all that are enabled. */
   readonly accept: readonly string[] | undefined;
   readonly #holding: Holding;
-  readonly #options: MessageOptions<T>;
+  readonly #reading: MessageReading<T>;
+  readonly #tools: MessageTools;
   #body: Outcome<Uint8Array> | undefined;
   #payload: Outcome<T> | undefined;
   #deliveryInfo: MessageDeliveryInfo | undefined;
 
-  constructor(holding: Holding, options: MessageOptions<T>) {
+  constructor(holding: Holding, reading: MessageReading<T>, tools: MessageTools) {
     const { content, deliveryTag } = holding.delivery;
     this.headers = content.headers;
     this.properties = content.properties;
@@ -104,9 +109,10 @@ export class Message<T = unknown> {
     this.contentEncoding = content.contentEncoding;
     this.raw = content.raw;
     this.deliveryTag = deliveryTag;
-    this.accept = options.accept;
+    this.accept = reading.accept;
     this.#holding = holding;
-    this.#options = options;
+    this.#reading = reading;
+    this.#tools = tools;
   }
 
   /** Where it came from. */
@@ -136,12 +142,12 @@ export class Message<T = unknown> {
 
   /** Whether the queue or consumer has a schema, so that a payload that does not fit is nothing for a handler. */
   get hasSchema(): boolean {
-    return this.#options.schema !== undefined;
+    return this.#reading.schema !== undefined;
   }
 
   /** Holds the payload against the schema, which may take its time. Called before anybody sees the message; never rejects. */
   async prepare(): Promise<void> {
-    const { schema } = this.#options;
+    const { schema } = this.#reading;
     if (schema === undefined || this.#payload !== undefined) return;
     try {
       const queue = JSON.stringify(this.deliveryInfo.queue);
@@ -156,10 +162,15 @@ export class Message<T = unknown> {
    * Runs what handles the message within a consumer's span, whose parent is the producer's: for loops and `get`, where nothing else
    * tells when handling begins and ends. Without OpenTelemetry only the work is run.
    */
-  async traced<R>(work: () => R | Promise<R>): Promise<R> {
-    checkValue("the work of traced", work, functionCheck);
-    const { tracing } = this.#options;
-    return tracing?.isOn !== true ? work() : tracing.process(this.#holding.delivery, work);
+  traced<R>(work: () => R | Promise<R>): Promise<R> {
+    const { tracing } = this.#tools;
+    try {
+      checkValue("the work of traced", work, functionCheck);
+      if (tracing?.isOn === true) return tracing.process(this.#holding.delivery, work);
+      return Promise.resolve(work());
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** What is wrong with the body and would be thrown by `body`; empty when nothing is. */
@@ -193,9 +204,14 @@ export class Message<T = unknown> {
    * Done: the broker forgets it. Quiet when it was acknowledged before it was handed over. Errors: `message_state`, `lease_lost`; after
    * `unavailable`, `timeout` and the signal's reason it is unclear whether the broker knows, and doing it again is harmless.
    */
-  async ack(options: AckOptions = {}): Promise<void> {
-    checkOptions("ack", options, ACK_CHECKS);
-    if (!this.#options.noAck) await this.#holding.settle({ kind: "acknowledged" }, options);
+  ack(options: AckOptions = {}): Promise<void> {
+    // Not async, because a promise more for each message costs more than all that is asked here.
+    try {
+      checkOptions("ack", options, ACK_CHECKS);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#reading.noAck ? Promise.resolve() : this.#holding.settle(ACKNOWLEDGED, options);
   }
 
   /** Not to be delivered again; with `requeue` the same as `requeue()`. Errors: those of `ack`. */
@@ -241,13 +257,13 @@ export class Message<T = unknown> {
   #decompressed(): Uint8Array {
     const { body, headers } = this.#holding.delivery.content;
     const { compression } = headers;
-    return typeof compression === "string" ? this.#options.compressions.decompress(body, compression) : body;
+    return typeof compression === "string" ? this.#tools.compressions.decompress(body, compression) : body;
   }
 
   #decoded(): unknown {
     if (this.raw) return this.body;
     const { contentType, contentEncoding, accept } = this;
-    return this.#options.serializers.loads(this.body, contentType, contentEncoding, { accept });
+    return this.#tools.serializers.loads(this.body, contentType, contentEncoding, { accept });
   }
 
   /** A raw body says nothing about itself; the schema says that it is something, which is JSON if it can be. */
@@ -259,6 +275,8 @@ export class Message<T = unknown> {
     }
   }
 }
+
+const ACKNOWLEDGED = { kind: "acknowledged" } as const;
 
 /** What was received, not what was sent. */
 export const messageCheck: Check = { expected: "a Message", holds: (v) => v instanceof Message };

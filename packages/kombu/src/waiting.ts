@@ -48,12 +48,15 @@ export class Notifier {
 
   /** Wakes all who wait now. */
   notify(): void {
-    if (this.#waiting.size === 0) return;
-    for (const wake of [...this.#waiting]) wake();
+    // Nobody begins to wait in here, because whoever is woken goes on later.
+    for (const wake of this.#waiting) wake();
   }
 
-  /** Resolves at the next `notify`, or after `ms` if given; rejects with the signal's reason. */
-  wait(ms?: number, signal?: AbortSignal): Promise<void> {
+  /**
+   * Resolves at the next `notify`, or after `ms` if given; rejects with the signal's reason. News that are not `worth` it wake nobody:
+   * where there are news with each message, to wait anew for each costs more than to look.
+   */
+  wait(ms?: number, signal?: AbortSignal, worth: () => boolean = () => true): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) return reject(signal.reason);
       const finish = (settle: () => void) => {
@@ -62,10 +65,11 @@ export class Notifier {
         cancelTimer?.();
         settle();
       };
-      const wake = () => finish(resolve);
+      const elapse = () => finish(resolve);
+      const wake = () => void (worth() && elapse());
       const onAbort = () => finish(() => reject(signal?.reason));
       // Somebody awaits this, so that the process must not end before.
-      const cancelTimer = ms === undefined ? undefined : this.#clock.timer(ms, wake, { keepAlive: true });
+      const cancelTimer = ms === undefined ? undefined : this.#clock.timer(ms, elapse, { keepAlive: true });
       this.#waiting.add(wake);
       signal?.addEventListener("abort", onAbort);
     });

@@ -7,7 +7,7 @@ import {
 } from "@pullqueue/core";
 import { sendDeadLetter } from "../dead-letter.js";
 import { decodeEnvelope, rawContent } from "../envelope.js";
-import { isAway, isKombuError, KombuError } from "../errors.js";
+import { fromQueueError, isAway, isKombuError, KombuError } from "../errors.js";
 import type { MessageContent } from "../message-content.js";
 import type { LeaseSettings } from "../options.js";
 import { traceOf } from "../trace-headers.js";
@@ -245,8 +245,8 @@ export class VirtualTransport implements Transport {
 
   /** Deliveries of the tasks that have not expired; the others are buried. */
   async #live(tasks: readonly TaskWithPayload[]): Promise<Delivery[]> {
-    const deliveries = tasks.map((task) => this.#delivery(task));
     const nowUs = this.#context.clock.nowUs();
+    const deliveries = tasks.map((task) => this.#delivery(task, nowUs));
     const isExpired = (delivery: Delivery) => (delivery.expiresAtUs ?? Number.POSITIVE_INFINITY) <= nowUs;
     const expired = deliveries.filter(isExpired);
     await this.#buryExpired(expired);
@@ -280,12 +280,11 @@ export class VirtualTransport implements Transport {
     }
   }
 
-  #delivery(task: TaskWithPayload): Delivery {
+  #delivery(task: TaskWithPayload, nowUs: number): Delivery {
     const { id, retryCount } = task;
     const { queue } = task.queue;
     const stored = decodeEnvelope(task.payload);
     const content = stored?.content ?? rawContent(task.payload);
-    const nowUs = this.#context.clock.nowUs();
     const { leaseMs } = this.#lease;
     const lifeUs = expiryUs(content.properties, this.topology.messageTtlMs(queue));
     const ageUs = storeNowUs(task, leaseMs, this.#store.supports.leaseStepMs) - task.enqueuedAtUs;
@@ -315,12 +314,13 @@ export class VirtualTransport implements Transport {
   }
 
   /** Why it was not removed. */
+  /** What went wrong, if anything. */
   async #delete({ key, id, retryCount, leaseEndUs }: HeldTask): Promise<unknown> {
     try {
-      const [result] = await atDoor(() => this.#store.delete(key, [{ id, retryCount, leaseEndUs }]));
+      const [result] = await this.#store.delete(key, [{ id, retryCount, leaseEndUs }]);
       return errorOf(result);
     } catch (error) {
-      return error;
+      return fromQueueError(error);
     }
   }
 
