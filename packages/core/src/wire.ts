@@ -146,7 +146,7 @@ export function newTaskFromWire(json: unknown, queue: QueueKey, context: TraceCo
   };
 }
 
-/** A new task as the body of an insert, for a server that knows v1beta2's fields alone; `newTaskText` is for ours. */
+/** A new task as the body of an insert, for a server that knows v1beta2's fields alone; `writeNewTask` is for ours. */
 export function newTaskToWire(task: NewTask, queue: QueueKey): JsonObject {
   return {
     kind: "taskqueues#task",

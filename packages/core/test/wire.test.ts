@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { QueueError } from "../src/errors.js";
-import { asciiJson, fenceText, newTaskText } from "../src/stores/http-batch-text.js";
-import type { Task } from "../src/task.js";
+import { asciiJson, BatchBody, writeFence, writeNewTask } from "../src/stores/http-batch-text.js";
+import type { LeaseFence, NewTask, Task } from "../src/task.js";
 import {
   checkQueueName,
   extensionFromWire,
@@ -18,6 +18,18 @@ import {
 import { describe as describeValue, readInteger, readStrings } from "../src/wire-read.js";
 
 const queue = { project: "app", queue: "q" };
+
+/** What is written into the body of a batch. */
+function written(write: (body: BatchBody) => void): string {
+  const body = new BatchBody();
+  write(body);
+  const text = Buffer.from(body.bytes).toString();
+  body.free();
+  return text;
+}
+const newTaskText = (task: NewTask, name: string) => written((body) => writeNewTask(task, name, body));
+const fenceText = (fence: LeaseFence) => written((body) => writeFence(fence, "", body));
+
 const NOW_US = 1_767_225_600_123_456;
 const task: Task = {
   queue,
@@ -145,7 +157,7 @@ describe("taskFromWire()", () => {
   });
 });
 
-describe("newTaskText(), newTaskToWire() and newTaskFromWire()", () => {
+describe("writeNewTask(), newTaskToWire() and newTaskFromWire()", () => {
   const full = {
     payload: Buffer.from("x"),
     id: "t",
@@ -172,6 +184,24 @@ describe("newTaskText(), newTaskToWire() and newTaskFromWire()", () => {
     const text = newTaskText(odd, asciiJson("очередь"));
     expect(text).toMatch(/^[ -~]*$/);
     expect(newTaskFromWire(JSON.parse(text), { project: "app", queue: "очередь" })).toEqual(odd);
+  });
+
+  test("are written one after the other into a body that grows, and is another's afterwards", () => {
+    const large = { payload: Buffer.alloc(100_000, 7) };
+    const [first, second] = [new BatchBody(), new BatchBody()];
+    for (const body of [first, second]) {
+      for (const task of [full, large]) writeNewTask(task, '"q"', body);
+    }
+    expect(first.bytes).toEqual(second.bytes);
+    first.free();
+    const third = new BatchBody();
+    writeNewTask({ payload: Buffer.from("other") }, '"q"', third);
+    const texts = Buffer.from(second.bytes).toString().split("}{");
+    expect(newTaskFromWire(JSON.parse(`{${texts[1]}`), queue).payload).toEqual(large.payload);
+    expect(newTaskFromWire(JSON.parse(Buffer.from(third.bytes).toString()), queue).payload).toEqual(
+      Buffer.from("other"),
+    );
+    expect(first.bytes.byteLength).toBe(0);
   });
 
   test("send no extension to a plain server", () => {
@@ -256,7 +286,7 @@ describe("checkQueueName()", () => {
 });
 
 describe("fences and extensions", () => {
-  test("fenceText(), fenceToWire() and fenceFromWire() carry the lease, or none", () => {
+  test("writeFence(), fenceToWire() and fenceFromWire() carry the lease, or none", () => {
     for (const fence of [
       { id: "t", retryCount: 2, leaseEndUs: NOW_US },
       { id: "t", retryCount: 0, leaseEndUs: undefined },

@@ -6,7 +6,7 @@ import type { RouteName } from "../routes.js";
 import type { ItemResult, LeaseExtension, LeaseFence, NewTask, QueueKey, Task } from "../task.js";
 import { bareTaskFromWire, extensionToWire, itemResultFromWire } from "../wire.js";
 import { readObject } from "../wire-read.js";
-import { asciiJson, fenceText, newTaskText } from "./http-batch-text.js";
+import { asciiJson, BatchBody, writeFence, writeNewTask } from "./http-batch-text.js";
 import { type HttpCalls, queuePath } from "./http-calls.js";
 import type { ServerFeatures } from "./http-discovery.js";
 import { itemsOf, withoutPayload } from "./http-lease.js";
@@ -18,8 +18,8 @@ const BLAMING = new Set(["too_large", "resource_exhausted", "invalid_argument"])
 /** A batch method: how an item is sent, and what its outcome means. */
 interface BatchMethod<I, T> {
   readonly route: RouteName;
-  /** An item as JSON in ASCII; `name` is that of its queue, as JSON. */
-  readonly write: (item: I, name: string) => string;
+  /** Writes an item as JSON; `name` is that of its queue, as JSON. */
+  readonly write: (item: I, name: string, body: BatchBody) => void;
   readonly read: (json: unknown, queue: QueueKey) => T;
   readonly weigh: (item: I) => number;
   /** Reads an item's refusal again when an earlier attempt may have done what was asked. */
@@ -151,16 +151,24 @@ export class HttpBatches {
     signal: AbortSignal | undefined,
   ): Promise<readonly ItemResult<T>[]> {
     const name = asciiJson(queue.queue);
-    const text = `{"items":[${items.map((item) => method.write(item, name)).join(",")}]}`;
+    const body = new BatchBody();
+    body.add('{"items":[');
+    items.forEach((item, index) => {
+      if (index > 0) body.add(",");
+      method.write(item, name, body);
+    });
+    body.add("]}");
     const outcome = await this.#calls.outcome({
       route: method.route,
       path: queuePath(queue),
-      body: Buffer.from(text, "latin1"),
+      body: body.bytes,
       read: (json) => readResults(json, items.length, (task) => method.read(task, queue)),
       repeat: "harmless",
       signal,
     });
     if (!outcome.ok) throw outcome.error;
+    // An attempt that was not answered may still be on its way.
+    if (!outcome.unclear) body.free();
     const { reconsider } = method;
     if (!outcome.unclear || reconsider === undefined) return outcome.value;
     return Promise.all(
@@ -172,7 +180,7 @@ export class HttpBatches {
 
   readonly #update: BatchMethod<LeaseExtension, Task> = {
     route: "tasks.batchUpdate",
-    write: (extension) => asciiJson(extensionToWire(extension)),
+    write: (extension, _, body) => body.add(asciiJson(extensionToWire(extension))),
     read: bareTaskFromWire,
     weigh: () => 0,
     // A release that was done before finds the lease gone: then the task is free, and nobody has leased it since.
@@ -195,14 +203,14 @@ function nothingKnown(error: unknown): undefined {
 
 const INSERT: BatchMethod<NewTask, Task> = {
   route: "tasks.batchInsert",
-  write: newTaskText,
+  write: writeNewTask,
   read: bareTaskFromWire,
   weigh: (task) => task.payload.byteLength,
 };
 
 const DELETE: BatchMethod<LeaseFence, undefined> = {
   route: "tasks.batchDelete",
-  write: fenceText,
+  write: writeFence,
   read: () => undefined,
   weigh: () => 0,
   reconsider: async (_, error) =>
