@@ -210,6 +210,9 @@ export const SQLITE_BUSY_DEADLINE_MS = 4_000;
 /** Longest pause between two tries on a busy SQLite file, in milliseconds; the first is one millisecond. */
 export const SQLITE_BUSY_PAUSE_MS_MAX = 32;
 
+/** Largest payload that an SQLite store reads together with its task, in bytes: a lease looks at a thousand tasks and may take few of them. */
+export const SQLITE_PAYLOAD_AHEAD_BYTES = 4096;
+
 /** Pages an SQLite store's log gathers before they are copied into the file (16 MiB): hot pages are then copied once, not often. */
 export const SQLITE_CHECKPOINT_PAGES = 4000;
 

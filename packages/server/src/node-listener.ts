@@ -94,9 +94,12 @@ function writeAnswer({ status, headers, body }: Answer, outgoing: ServerResponse
   headers["content-length"] = String(bytes);
   outgoing.writeHead(status, headers);
   if (body === null) outgoing.end();
-  // As many bytes as characters are ASCII, which Node writes in Latin-1 at a fraction of the cost.
-  else if (typeof body === "string") outgoing.end(body, bytes === body.length ? "latin1" : "utf8");
-  else outgoing.end(body);
+  else if (typeof body !== "string") outgoing.end(body);
+  else {
+    // As many bytes as characters are ASCII, which Node writes in Latin-1 at a fraction of the cost.
+    const encoding = bytes === body.length ? "latin1" : "utf8";
+    outgoing.end(body, encoding);
+  }
 }
 
 /** A request line or Host header that names no URL. */

@@ -12,6 +12,8 @@ export interface SqliteStatement {
   };
   get(...parameters: unknown[]): unknown;
   all(...parameters: unknown[]): unknown[];
+  /** Makes rows arrays instead of objects, where that can be had: they are read in less than half of the time. */
+  raw?(toggle: true): unknown;
 }
 
 /** The few methods of a database that the store uses: better-sqlite3's, and those of `node:sqlite`'s `DatabaseSync`. */

@@ -1,3 +1,4 @@
+import { SQLITE_PAYLOAD_AHEAD_BYTES } from "../limits.js";
 import type { SqliteDatabase } from "./sqlite-database.js";
 
 /** A queue as it stands in its table. */
@@ -36,6 +37,33 @@ export interface TaskRow {
   readonly dead_letter: string | null;
 }
 
+/** One that a lease may take. Its payload is null where that is read when it is taken. */
+export interface AvailableRow extends TaskRow {
+  readonly payload: Uint8Array | null;
+}
+
+/** A row of `available` and its like as it comes: the columns in order, or an object from a database that has no arrays. */
+export function availableRowOf(row: unknown): AvailableRow {
+  if (!Array.isArray(row)) return row as AvailableRow;
+  return {
+    serial: row[0],
+    id: row[1],
+    named: row[2],
+    tag: row[3],
+    enqueued_at_us: row[4],
+    eta_us: row[5],
+    retry_count: row[6],
+    uncounted: row[7],
+    payload_bytes: row[8],
+    expires_at_us: row[9],
+    given_back: row[10],
+    traceparent: row[11],
+    tracestate: row[12],
+    dead_letter: row[13],
+    payload: row[14],
+  };
+}
+
 /** What is left of a row that was deleted. */
 export type RemovedRow = Pick<TaskRow, "serial" | "named" | "payload_bytes">;
 
@@ -44,6 +72,9 @@ const QUEUE_COLUMNS = `id, name, mode, max_leases, acl, disabled, paused, dead_l
 
 const TASK_COLUMNS = `serial, id, named, tag, enqueued_at_us, eta_us, retry_count, uncounted, payload_bytes,
   expires_at_us, given_back, traceparent, tracestate, dead_letter`;
+
+const AVAILABLE_COLUMNS = `${TASK_COLUMNS}, CASE WHEN payload_bytes <= ${SQLITE_PAYLOAD_AHEAD_BYTES}
+  THEN (SELECT payload FROM payloads WHERE payloads.serial = tasks.serial) END AS payload`;
 
 /** Every statement on a task's way, by name, with the index it uses. A test compares the comments with SQLite's plans. */
 export const STATEMENT_TEXTS = {
@@ -70,11 +101,11 @@ export const STATEMENT_TEXTS = {
   forgetKeys: `DELETE FROM insert_keys WHERE (generation, queue_id, key) IN
     (SELECT generation, queue_id, key FROM insert_keys WHERE generation < ? LIMIT ?)`,
 
-  // tasks_by_eta: the rest of the queue's order up to now
-  available: `SELECT ${TASK_COLUMNS} FROM tasks
+  // tasks_by_eta: the rest of the queue's order up to now; payloads' primary key
+  available: `SELECT ${AVAILABLE_COLUMNS} FROM tasks
     WHERE queue_id = ? AND eta_us <= ? AND (eta_us, id) > (?, ?) ORDER BY eta_us, id LIMIT ?`,
   // tasks_by_tag: the same within a tag; IS finds the untagged ones too
-  availableOfTag: `SELECT ${TASK_COLUMNS} FROM tasks
+  availableOfTag: `SELECT ${AVAILABLE_COLUMNS} FROM tasks
     INDEXED BY tasks_by_tag
     WHERE queue_id = ? AND tag IS ? AND eta_us <= ? AND (eta_us, id) > (?, ?) ORDER BY eta_us, id LIMIT ?`,
   readPayload: "SELECT payload FROM payloads WHERE serial = ?", // payloads' primary key
@@ -184,5 +215,7 @@ export type Statements = Prepared<typeof STATEMENT_TEXTS & typeof ADMIN_STATEMEN
 export function prepareStatements(database: SqliteDatabase): Statements {
   const texts = { ...STATEMENT_TEXTS, ...ADMIN_STATEMENT_TEXTS };
   const prepared = Object.entries(texts).map(([name, text]) => [name, database.prepare(text)]);
-  return Object.fromEntries(prepared) as Statements;
+  const statements = Object.fromEntries(prepared) as Statements;
+  for (const statement of [statements.available, statements.availableOfTag]) statement.raw?.(true);
+  return statements;
 }

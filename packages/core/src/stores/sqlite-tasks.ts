@@ -9,7 +9,14 @@ import { START } from "./sorted-tasks.js";
 import type { SqliteMoves } from "./sqlite-moves.js";
 import type { OpenQueue } from "./sqlite-queues.js";
 import { leasedTaskOf, taskOf } from "./sqlite-rows.js";
-import type { QueueRow, RemovedRow, Statements, TaskRow } from "./sqlite-statements.js";
+import {
+  type AvailableRow,
+  availableRowOf,
+  type QueueRow,
+  type RemovedRow,
+  type Statements,
+  type TaskRow,
+} from "./sqlite-statements.js";
 import { keyGeneration, type SqliteTransaction } from "./sqlite-transaction.js";
 
 /** What sorts by UTF-16, as here, otherwise than by UTF-8, as in SQLite. */
@@ -18,7 +25,7 @@ const OTHER_ORDER = /[\ud800-\uffff]/;
 /** A row that a lease may take. */
 interface RowCandidate extends Candidate {
   readonly queue: OpenQueue;
-  readonly row: TaskRow;
+  readonly row: AvailableRow;
 }
 
 /** What one transaction does to the tasks of an SQLite store. Every method is called inside one. */
@@ -94,7 +101,7 @@ export class SqliteTasks {
     const tasks = picked.tasks.map(({ queue, row }): TaskWithPayload => {
       this.#statements.leaseTask.run(endUs, row.serial);
       transaction.addLease(queue.row.id, queue.key, row.retry_count > 0 && row.given_back === 0 ? 1 : 0);
-      return leasedTaskOf(queue.key, row, endUs, this.#payload(row));
+      return leasedTaskOf(queue.key, row, endUs, row.payload ?? this.#payload(row));
     });
     return { tasks, more: picked.more, arrivals: arrivalsOf(moved) };
   }
@@ -214,15 +221,17 @@ export class SqliteTasks {
     const queueId = queue.row.id;
     let last: { readonly etaUs: number; readonly id: string } | undefined = START;
     while (last !== undefined) {
-      const { etaUs, id } = last;
-      const rows = (
+      const { etaUs, id }: { readonly etaUs: number; readonly id: string } = last;
+      const rows: readonly unknown[] =
         only === undefined
           ? this.#statements.available.all(queueId, nowUs, etaUs, id, rowsAhead)
-          : this.#statements.availableOfTag.all(queueId, only.tag ?? null, nowUs, etaUs, id, rowsAhead)
-      ) as TaskRow[];
-      for (const row of rows) yield candidateOf(queue, row);
-      const lastRow = rows.length < rowsAhead ? undefined : rows.at(-1);
-      last = lastRow === undefined ? undefined : { etaUs: lastRow.eta_us, id: lastRow.id };
+          : this.#statements.availableOfTag.all(queueId, only.tag ?? null, nowUs, etaUs, id, rowsAhead);
+      let row: AvailableRow | undefined;
+      for (const values of rows) {
+        row = availableRowOf(values);
+        yield candidateOf(queue, row);
+      }
+      last = row === undefined || rows.length < rowsAhead ? undefined : { etaUs: row.eta_us, id: row.id };
     }
   }
 
@@ -237,7 +246,7 @@ function fenceOf(fence: LeaseFence): [retryCount: number | null, leaseEndUs: num
   return [null, fence.leaseEndUs ?? null];
 }
 
-function candidateOf(queue: OpenQueue, row: TaskRow): RowCandidate {
+function candidateOf(queue: OpenQueue, row: AvailableRow): RowCandidate {
   return {
     queue,
     row,
