@@ -111,9 +111,9 @@ export const STATEMENT_TEXTS = {
   readPayload: "SELECT payload FROM payloads WHERE serial = ?", // payloads' primary key
   // tasks' primary key
   leaseTask: "UPDATE tasks SET eta_us = ?, retry_count = retry_count + 1, given_back = 0 WHERE serial = ?",
-  // lease_counts' primary key
-  countLeases: `INSERT INTO lease_counts (queue_id, step, count) VALUES (?, ?, ?)
-    ON CONFLICT (queue_id, step) DO UPDATE SET count = count + excluded.count`,
+  // lease_counts' primary key, twice
+  countLeases: "UPDATE lease_counts SET count = count + ? WHERE queue_id = ? AND step = ?",
+  countFirstLeases: "INSERT INTO lease_counts (queue_id, step, count) VALUES (?, ?, ?)",
   forgetLeases: "DELETE FROM lease_counts WHERE queue_id = ? AND step <= ?", // lease_counts' primary key
 
   // tasks_by_id; the fence is in the statement: the retry count and the end of the lease, either may be null

@@ -108,7 +108,9 @@ export class SqliteTransaction implements TransactionWork {
     }
     const step = leaseStep(this.nowUs);
     for (const [queueId, { tasks }] of this.#leases) {
-      this.#statements.countLeases.run(queueId, step, tasks);
+      if (Number(this.#statements.countLeases.run(tasks, queueId, step).changes) > 0) continue;
+      // Old counts go when a new one comes: not with every lease.
+      this.#statements.countFirstLeases.run(queueId, step, tasks);
       this.#statements.forgetLeases.run(queueId, step - STEPS_PER_HOUR);
     }
     if (this.#buried > 0) this.#statements.forgetTombstones.run(this.nowUs, forgetCount(this.#buried));
