@@ -16,7 +16,7 @@ import type { EventSource } from "./event-source.js";
 import type { Exchange } from "./exchange.js";
 import { exchangeBinder } from "./exchange-binder.js";
 import { HeldDeliveries } from "./held-deliveries.js";
-import { giveBackAll, type Holding } from "./holding.js";
+import { giveBackAll, type Holding, type HoldingWatcher } from "./holding.js";
 import { REPLY_QUEUE_REMOVE_MS } from "./limits.js";
 import { Message, type MessageReading } from "./message.js";
 import type { MessageContent } from "./message-content.js";
@@ -167,7 +167,7 @@ export class Channel implements EntityChannel, AsyncDisposable {
    */
   async receive(
     request: ReceiveRequest,
-    onEnd: (holding: Holding) => void,
+    watcher: HoldingWatcher,
     prepare: () => Promise<void> = async () => {},
   ): Promise<Holding[]> {
     const link = linkSignals(this.#stop.signal, request.signal);
@@ -182,7 +182,7 @@ export class Channel implements EntityChannel, AsyncDisposable {
           if (deliveries.length > 0) {
             this.tracing?.received(request.queues, deliveries, startMs, this.clock.nowUs() / US_PER_MS);
           }
-          const holdings = this.#held.hold(deliveries, transport, onEnd);
+          const holdings = this.#held.hold(deliveries, transport, watcher);
           if (!signal.aborted) return holdings;
           await giveBackAll(holdings);
           throw signal.reason;
@@ -205,7 +205,7 @@ export class Channel implements EntityChannel, AsyncDisposable {
     queue: string,
     { noAck = false, accept, schema, signal }: GetOptions & { readonly schema?: Schema | undefined },
   ): Promise<Message | null> {
-    const [holding] = await this.receive({ queues: [queue], max: 1, waitMs: 0, signal }, () => {});
+    const [holding] = await this.receive({ queues: [queue], max: 1, waitMs: 0, signal }, { ended() {} });
     if (holding === undefined) return null;
     try {
       if (noAck) await holding.settle({ kind: "acknowledged" });

@@ -1,7 +1,7 @@
 import { answered } from "./answering.js";
 import type { Channel } from "./channel.js";
 import { isLeaseLost } from "./errors.js";
-import { giveBackAll, type Holding, type Settlement } from "./holding.js";
+import { giveBackAll, type Holding, type HoldingWatcher, type Settlement } from "./holding.js";
 import { RECEIVE_MS_MAX } from "./limits.js";
 import type { Receiver } from "./transport.js";
 import { type LinkedSignal, linkSignals, Notifier } from "./waiting.js";
@@ -35,7 +35,7 @@ const RESTART = new Error("receiving begins again");
 
 /** Received messages that nobody has asked for yet, oldest first, and how many more may be received. */
 export class DeliveryQueue {
-  /** Most messages held at the same time, waiting ones included; 0 is no limit. */
+  /** Most messages held at the same time, waiting ones included and those not that are being acknowledged; 0 is no limit. */
   prefetchCount = 0;
   /** How many a broker that pushes may send ahead where there is no limit; 0: none before it is asked. */
   aheadCount = 0;
@@ -44,6 +44,16 @@ export class DeliveryQueue {
   readonly #owner: DeliveryQueueOwner;
   readonly #changed: Notifier;
   readonly #held = new Set<Holding>();
+  /** Those of them of which the broker is being told that they are done. */
+  readonly #acknowledging = new Set<Holding>();
+  readonly #watcher: HoldingWatcher = {
+    ended: (holding) => this.#freed(holding),
+    acknowledging: (holding) => {
+      this.#acknowledging.add(holding);
+      this.#tellChange();
+    },
+    unclear: (holding) => void this.#acknowledging.delete(holding),
+  };
   readonly #fills = new Set<LinkedSignal>();
   #waiting: Holding[] = [];
   #requested = 0;
@@ -72,10 +82,15 @@ export class DeliveryQueue {
     return this.#waiting.length;
   }
 
-  /** How many messages may be received now. Undefined: no limit, so that the transport decides. */
+  /**
+   * How many messages may be received now. Undefined: no limit, so that the transport decides. What is being acknowledged makes room
+   * before the broker has answered, as it does where brokers count themselves, so that the next come meanwhile; but not without end.
+   */
   get room(): number | undefined {
-    if (this.prefetchCount === 0) return undefined;
-    return Math.max(0, this.prefetchCount - this.#held.size - this.#requested);
+    const { prefetchCount } = this;
+    if (prefetchCount === 0) return undefined;
+    const held = this.#held.size - Math.min(this.#acknowledging.size, prefetchCount);
+    return Math.max(0, prefetchCount - held - this.#requested);
   }
 
   /** Whether receiving is worth a call now: not for each bit of room while messages wait, for then a call would bring one at a time. */
@@ -103,12 +118,11 @@ export class DeliveryQueue {
     const link = linkSignals(request.signal);
     const { signal } = link;
     const receiver = this.#receiver;
-    const onEnd = (holding: Holding) => this.#freed(holding);
     this.#fills.add(link);
     this.#requested += max ?? 0;
     try {
       const request = { queues, max, waitMs, signal, receiver };
-      const received = await this.#channel.receive(request, onEnd, () => this.#declareElsewhere());
+      const received = await this.#channel.receive(request, this.#watcher, () => this.#declareElsewhere());
       for (const holding of received) this.#held.add(holding);
       const wanted = new Set(this.#owner.queueNames());
       const isWanted = ({ delivery }: Holding) => wanted.has(delivery.info.queue);
@@ -233,6 +247,7 @@ export class DeliveryQueue {
   }
 
   #freed(holding: Holding): void {
+    this.#acknowledging.delete(holding);
     if (this.#held.delete(holding)) this.#tellChange();
   }
 

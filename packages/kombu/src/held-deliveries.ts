@@ -1,4 +1,4 @@
-import { Holding, type HoldingParts, lostWithBroker } from "./holding.js";
+import { Holding, type HoldingParts, type HoldingWatcher, lostWithBroker } from "./holding.js";
 import { LeaseKeeper } from "./lease-keeper.js";
 import type { Session } from "./session.js";
 import type { Delivery, Transport } from "./transport.js";
@@ -22,17 +22,20 @@ export class HeldDeliveries {
     return [...this.#holdings];
   }
 
-  /** Holds what came together; `onEnd` is told when one is held no more. */
-  hold(deliveries: readonly Delivery[], transport: Transport, onEnd: (holding: Holding) => void): Holding[] {
+  /** Holds what came together. */
+  hold(deliveries: readonly Delivery[], transport: Transport, watcher: HoldingWatcher): Holding[] {
     const keeper = this.#keeperOf(transport);
     const parts: HoldingParts = {
       clock: this.#session.clock,
       transport,
       track: (work) => this.#settling(transport, work),
-      onEnd: (ended) => {
-        this.#holdings.delete(ended);
-        keeper.drop(ended);
-        onEnd(ended);
+      watcher: {
+        ...watcher,
+        ended: (holding) => {
+          this.#holdings.delete(holding);
+          keeper.drop(holding);
+          watcher.ended(holding);
+        },
       },
     };
     const holdings = deliveries.map((delivery) => new Holding(delivery, parts));

@@ -19,13 +19,21 @@ export interface SettleLimit {
 /** Runs work that closing waits for. */
 export type Track = (work: () => Promise<void>) => Promise<void>;
 
+/** Who wants to know what becomes of a holding. */
+export interface HoldingWatcher {
+  /** Told once, when it is settled or lost. */
+  ended(holding: Holding): void;
+  /** Told when the broker is, that it is done, and when that did not come about. */
+  acknowledging?(holding: Holding): void;
+  unclear?(holding: Holding): void;
+}
+
 /** What a holding stands on: the same for all that came together. */
 export interface HoldingParts {
   readonly clock: Clock;
   readonly transport: Transport;
   readonly track: Track;
-  /** Told once, when it is settled or lost. */
-  readonly onEnd: (holding: Holding) => void;
+  readonly watcher: HoldingWatcher;
 }
 
 const NO_LIMIT = {};
@@ -177,6 +185,7 @@ export class Holding {
 
   async #settle(settlement: Settlement, after: Promise<unknown> | undefined): Promise<void> {
     this.#state = "settling";
+    if (settlement.kind === "acknowledged") this.#parts.watcher.acknowledging?.(this);
     try {
       const tell = () => this.#tell(settlement);
       await this.#parts.track(after === undefined ? tell : () => after.then(tell));
@@ -184,6 +193,7 @@ export class Holding {
       // Unclear: the message is still ours as far as we know, so that the caller may try again.
       this.#attempt = undefined;
       this.#state = "held";
+      this.#parts.watcher.unclear?.(this);
       const loss = error instanceof KombuError && error.code === "lease_lost" ? error : this.#loss;
       if (loss === undefined) throw error;
       this.lose(loss);
@@ -209,7 +219,7 @@ export class Holding {
   #end(state: HoldingState): void {
     this.#state = state;
     this.#stopWatching?.();
-    this.#parts.onEnd(this);
+    this.#parts.watcher.ended(this);
   }
 
   #unclear(kind: Settlement["kind"], timeoutMs: number): KombuError {

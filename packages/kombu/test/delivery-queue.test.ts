@@ -39,6 +39,49 @@ describe("DeliveryQueue", () => {
     expect((await queue.get({ timeoutMs: 0 })).payload).toBe("next");
   });
 
+  test("what is being acknowledged makes room at once, for as many as may be prefetched, until that fails", async () => {
+    const answers: ((error: Error | undefined) => void)[] = [];
+    const { connect } = storeWith((real) => ({
+      async delete(queue, fences) {
+        const error = await new Promise<Error | undefined>((resolve) => answers.push(resolve));
+        if (error !== undefined) throw error;
+        return real.delete(queue, fences);
+      },
+    }));
+    await using connection = connect();
+    const queue = connection.simpleQueue("q");
+    for (let n = 0; n < 6; n++) await queue.put(n);
+    const consumer = connection.consumer(new Queue("q"), { prefetchCount: 2 });
+    const messages = consumer.messages();
+    const next = async () => (await messages.next()).value!;
+    const acks: Promise<void>[] = [];
+    for (let n = 0; n < 2; n++) {
+      const message = await next();
+      acks.push(message.ack());
+      acks.at(-1)!.catch(() => {});
+    }
+    // Two are on their way to the broker; two others are held, and with those it is full.
+    const [third] = [await next(), await next()];
+    let isHere = false;
+    const fifth = next().then(() => (isHere = true));
+    await settled();
+    expect(isHere).toBe(false);
+    // One of the first is ours again: there is no room where another one goes.
+    answers[0]!(new QueueError("unavailable", "not now"));
+    await expect(acks[0]).rejects.toMatchObject({ code: "unavailable" });
+    third.ack().catch(() => {});
+    await settled();
+    expect(isHere).toBe(false);
+    answers[1]!(undefined);
+    answers[2]!(undefined);
+    await acks[1];
+    await settled();
+    expect(isHere).toBe(false);
+    await consumer.cancel();
+    await fifth.catch(() => {});
+    for (const answer of answers) answer(undefined);
+  });
+
   // The answer is on its way through the layers, a few turns of the microtask queue, when somebody cancels.
   test.each(["consumer", "simple queue"])(
     "a cancelled %s keeps nothing, however late the answer",
