@@ -17,7 +17,7 @@ export interface SettleLimit {
 }
 
 /** Runs work that closing waits for. */
-export type Track = (work: () => Promise<void>) => Promise<void>;
+type Track = (work: () => Promise<void>) => Promise<void>;
 
 /** Who wants to know what becomes of a holding. */
 export interface HoldingWatcher {
