@@ -14,6 +14,7 @@ const INSIDE = {
       "EntityChannel",
       "GracefulStop",
       "Holding",
+      "HoldingWatcher",
       "LeaseRenewal",
       "LeaseSettings",
       "LeaseStandby",
