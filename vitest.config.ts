@@ -22,6 +22,8 @@ export default defineConfig({
     // Reading the sources anew for each of three hundred files took as long as a seventh of all tests.
     isolate: false,
     // Vitest leaves one core free, but most tests wait for sockets, files and other processes.
-    maxWorkers: Math.max(2, availableParallelism()),
+    maxWorkers: availableParallelism() + 1,
+    // Cases that wait for time to pass do so side by side.
+    maxConcurrency: 10,
   },
 });

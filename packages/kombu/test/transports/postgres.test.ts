@@ -11,7 +11,8 @@ describe.skipIf(isMissing("postgres"))("the postgres transport", () => {
 
   transportSuite({
     describe,
-    test,
+    // Time passes here as it does outside: cases wait side by side.
+    test: test.concurrent,
     factory: async () => {
       // A project of its own for each broker, because making a schema takes long.
       brokers += 1;
