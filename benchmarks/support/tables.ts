@@ -5,7 +5,7 @@ import { type Answer, contendersOf, figuresOf, judge, ratioOf, type Spread, spre
 /** A table of Markdown; the columns are as wide as their widest cell, so that it can be read as it is. */
 export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((title, column) =>
-    Math.max(4, title.length, ...rows.map((row) => row[column]!.length)),
+    Math.max(3, title.length, ...rows.map((row) => row[column]!.length)),
   );
   const line = (cells: readonly string[]) =>
     `| ${cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))).join(" | ")} |`;
