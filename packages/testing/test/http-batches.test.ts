@@ -50,6 +50,26 @@ describe("openHttpStore() in front of our server", () => {
     expect(all.proxy.count("tasks.batchInsert")).toBe(5);
   });
 
+  test("the memory of a body is used again, but not that of one that was sent twice", async () => {
+    await using all = await setUp();
+    const real = undiciClient({ endpoint: all.proxy.url });
+    const sent: unknown[] = [];
+    const client: HttpClient = {
+      close: () => real.close(),
+      send: (request) => {
+        if (!request.path.includes("batchInsert")) return real.send(request);
+        sent.push((request.body as Uint8Array).buffer);
+        const refusal = { status: 503, headers: {}, body: new Uint8Array() };
+        return sent.length === 2 ? Promise.resolve(refusal) : real.send(request);
+      },
+    };
+    await using store = openHttpStore({ endpoint: all.proxy.url, client });
+    for (let count = 0; count < 3; count++) await store.insert(QUEUE, [task]);
+    const [first, second, third, fourth] = sent;
+    // The second insert has the memory of the first, twice; the third has another.
+    expect([second === first, third === second, fourth === second]).toEqual([true, true, false]);
+  });
+
   test("renewals and deletes of many holders share requests too", async () => {
     await using all = await setUp();
     await all.store.insert(QUEUE, Array(40).fill(task));

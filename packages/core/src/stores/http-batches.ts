@@ -167,8 +167,8 @@ export class HttpBatches {
       signal,
     });
     if (!outcome.ok) throw outcome.error;
-    // An attempt that was not answered may still be on its way.
-    if (!outcome.unclear) body.free();
+    // An earlier attempt may still be on its way, also one that was refused before all of it was read.
+    if (outcome.isRepeated !== true) body.free();
     const { reconsider } = method;
     if (!outcome.unclear || reconsider === undefined) return outcome.value;
     return Promise.all(

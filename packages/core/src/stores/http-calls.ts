@@ -36,9 +36,9 @@ export interface ApiCall<T> {
   readonly patienceMs?: number | undefined;
 }
 
-/** What came of a call. `unclear`: an earlier attempt went unanswered, so the server may have done it before. */
+/** What came of a call. `unclear`: an earlier attempt went unanswered, so the server may have done it before. `isRepeated`: there was an earlier attempt. */
 export type Outcome<T> =
-  | { readonly ok: true; readonly value: T; readonly unclear: boolean }
+  | { readonly ok: true; readonly value: T; readonly unclear: boolean; readonly isRepeated?: boolean }
   | { readonly ok: false; readonly error: QueueError; readonly unclear: boolean };
 
 /** Why one attempt failed. */
@@ -107,7 +107,7 @@ export class HttpCalls {
         ...request,
         timeoutMs: Math.min(timeoutMs, leftOfMs(longestMs)),
       });
-      if (!("error" in result)) return { ok: true, value: result.value, unclear };
+      if (!("error" in result)) return { ok: true, value: result.value, unclear, isRepeated: attempt > 0 };
       const { error, passing, perhapsDone } = result;
       unclear ||= perhapsDone && passing;
       const repeatable = passing && (call.repeat === "harmless" || !perhapsDone);
