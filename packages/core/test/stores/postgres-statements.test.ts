@@ -66,6 +66,13 @@ describe.skipIf(isMissing("postgres"))("STATEMENT_TEXTS", () => {
     },
   );
 
+  test.each(["leaseAny", "leaseTagged", "leaseUntagged", "extendLeases", "deleteTasks"] as const)(
+    "%s compares no row of a batch with all others",
+    async (name) => {
+      expect(await planOf(name, STATEMENT_TEXTS[name])).not.toMatch(/Join Filter/);
+    },
+  );
+
   test.each([
     ["forgetTombstones", "tombstones_by_end"],
     ["forgetKeys", "insert_keys_by_end"],
