@@ -67,7 +67,10 @@ export interface WireItemResult {
 }
 
 /** A stored task as a resource. */
-export function taskToWire(task: Task & { readonly payload?: Uint8Array }, prefix: ProjectPrefix): WireTask {
+export function taskToWire(
+  task: Task & { readonly payload?: Uint8Array | undefined },
+  prefix: ProjectPrefix,
+): WireTask {
   return {
     kind: "taskqueues#task",
     id: task.id,

@@ -16,8 +16,9 @@ const TASK: Task & { readonly payload?: Uint8Array } = {
 
 const { payload: _, ...WITHOUT_PAYLOAD } = TASK;
 
-test.each([
+test.each<[string, typeof TASK]>([
   ["as it was inserted", TASK],
+  ["whose names need no escape", { ...TASK, id: "0123_-", queue: { project: "example.com:p", queue: "q" } }],
   ["without its payload", WITHOUT_PAYLOAD],
   ["with an empty payload", { ...TASK, payload: new Uint8Array() }],
   ["that is leased", { ...TASK, retryCount: 3, etaUs: TASK.etaUs + 1 }],
@@ -26,12 +27,12 @@ test.each([
   ["with a trace", { ...TASK, traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-01`, tracestate: "a=b" }],
   [
     "that is a dead letter",
-    { ...TASK, deadLetter: { queue: "q", id: "1", reason: "retry_limit", retryCount: 2, atUs: 5 } as const },
+    { ...TASK, deadLetter: { queue: "q", id: "1", reason: "retry_limit", retryCount: 2, atUs: 5 } },
   ],
 ])("taskToText() writes a task %s as JSON.stringify does", (_name, task) => {
   const wire = taskToWire(task, "s~");
-  expect(taskToText(task, "s~", undefined)).toBe(JSON.stringify(wire));
-  expect(taskToText(task, "s~", 0)).toBe(JSON.stringify(wire, null, 1));
+  expect(taskToText(task, task.payload, "s~", undefined)).toBe(JSON.stringify(wire));
+  expect(taskToText(task, task.payload, "s~", 0)).toBe(JSON.stringify(wire, null, 1));
   const inList = JSON.stringify({ items: [wire] }, null, 1);
-  expect(`{\n "items": [\n  ${taskToText(task, "s~", 2)}\n ]\n}`).toBe(inList);
+  expect(`{\n "items": [\n  ${taskToText(task, task.payload, "s~", 2)}\n ]\n}`).toBe(inList);
 });

@@ -1,35 +1,35 @@
-import { type ProjectPrefix, type Task, taskToText, taskToWire } from "@pullqueue/core";
+import { type ProjectPrefix, type Task, type TaskWithPayload, taskToText, taskToWire } from "@pullqueue/core";
 import type { WrittenAnswer } from "./method.js";
 
 /** Answers with tasks in them, written without becoming objects first: their payloads are most of what is written. */
 
-type AnsweredTask = Task & { readonly payload?: Uint8Array };
-
-/** One task. */
+/** One task, with a payload that need not be its own. */
 export class TaskAnswer implements WrittenAnswer {
-  readonly #task: AnsweredTask;
+  readonly #task: Task;
+  readonly #payload: Uint8Array;
   readonly #prefix: ProjectPrefix;
 
-  constructor(task: AnsweredTask, prefix: ProjectPrefix) {
+  constructor(task: Task, payload: Uint8Array, prefix: ProjectPrefix) {
     this.#task = task;
+    this.#payload = payload;
     this.#prefix = prefix;
   }
 
   toJSON(): object {
-    return taskToWire(this.#task, this.#prefix);
+    return taskToWire({ ...this.#task, payload: this.#payload }, this.#prefix);
   }
 
   write(pretty: boolean): string {
-    return taskToText(this.#task, this.#prefix, pretty ? 0 : undefined);
+    return taskToText(this.#task, this.#payload, this.#prefix, pretty ? 0 : undefined);
   }
 }
 
 /** What was leased. */
 export class TasksAnswer implements WrittenAnswer {
-  readonly #tasks: readonly AnsweredTask[];
+  readonly #tasks: readonly TaskWithPayload[];
   readonly #prefix: ProjectPrefix;
 
-  constructor(tasks: readonly AnsweredTask[], prefix: ProjectPrefix) {
+  constructor(tasks: readonly TaskWithPayload[], prefix: ProjectPrefix) {
     this.#tasks = tasks;
     this.#prefix = prefix;
   }
@@ -45,7 +45,7 @@ export class TasksAnswer implements WrittenAnswer {
     let text = pretty ? '{\n "kind": "taskqueue#tasks",\n "items": [' : '{"kind":"taskqueue#tasks","items":[';
     let separator = pretty ? "\n  " : "";
     for (const task of this.#tasks) {
-      text += separator + taskToText(task, this.#prefix, pretty ? 2 : undefined);
+      text += separator + taskToText(task, task.payload, this.#prefix, pretty ? 2 : undefined);
       separator = pretty ? ",\n  " : ",";
     }
     return text + (pretty ? "\n ]\n}" : "]}");

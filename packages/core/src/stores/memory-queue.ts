@@ -193,7 +193,10 @@ export function plain(task: MemoryTask): Task {
 
 /** The same with its payload. The bytes are copied, so that no caller can change what the next one gets. */
 export function withPayload(task: MemoryTask): TaskWithPayload {
-  return { ...plain(task), payload: new Uint8Array(task.payload) };
+  const { queue, id, tag, enqueuedAtUs, etaUs, retryCount, uncounted, traceparent, deadLetter } = task;
+  const payload = new Uint8Array(task.payload);
+  const always = { queue: queue.key, id, tag, enqueuedAtUs, etaUs, retryCount, uncounted, payload };
+  return traceparent === undefined && deadLetter === undefined ? always : { ...always, ...rarelyThere(task) };
 }
 
 function rarelyThere({ traceparent, tracestate, deadLetter }: MemoryTask): Partial<Task> {

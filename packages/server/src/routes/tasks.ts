@@ -36,7 +36,7 @@ export const insertTask = defineMethod({
   async run({ service, queue, body, request }) {
     const task = newTaskFromWire(body, queue, traceContextOf(request));
     const stored = onlyTask(await service.store.insert(queue, [task]));
-    return new TaskAnswer({ ...stored, payload: task.payload }, service.prefix);
+    return new TaskAnswer(stored, task.payload, service.prefix);
   },
 });
 
