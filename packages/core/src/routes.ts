@@ -74,38 +74,45 @@ export function buildPath(name: RouteName, parameters: RouteParameters): string 
 export function matchRoute(method: string, pathname: string): RouteMatch {
   if (!pathname.startsWith(BASE_PATH)) return { kind: "not_found" };
   const segments = pathname.slice(BASE_PATH.length).split("/");
-  const allow: string[] = [];
-  for (const [name, pattern] of PATTERNS_BY_LENGTH.get(segments.length) ?? []) {
+  const patterns = PATTERNS_BY_LENGTH[segments.length] ?? [];
+  for (const { name, method: wanted, pattern } of patterns) {
+    if (wanted !== method) continue;
     const parameters = matchSegments(pattern, segments);
-    if (parameters === undefined) continue;
-    if (ROUTES[name].method === method) return { kind: "route", name, parameters };
-    allow.push(ROUTES[name].method);
+    if (parameters !== undefined) return { kind: "route", name, parameters };
   }
-  return allow.length > 0
-    ? { kind: "method_not_allowed", allow: [...new Set(allow)] }
+  const others = patterns.filter(({ pattern }) => matchSegments(pattern, segments) !== undefined);
+  return others.length > 0
+    ? { kind: "method_not_allowed", allow: [...new Set(others.map((route) => route.method))] }
     : { kind: "not_found" };
 }
 
 /** A segment of a template: a literal, or a parameter with an optional verb behind it. */
-type SegmentPattern =
-  | { readonly literal: string }
-  | { readonly parameter: keyof RouteParameters; readonly suffix: string };
+interface SegmentPattern {
+  /** Undefined for a literal. */
+  readonly parameter: keyof RouteParameters | undefined;
+  /** The literal, or what stands behind the parameter. */
+  readonly text: string;
+}
 
-const PATTERNS = (Object.keys(ROUTES) as RouteName[]).map(
-  (name) => [name, ROUTES[name].path.split("/").map(segmentPattern)] as const,
-);
+interface RoutePattern {
+  readonly name: RouteName;
+  readonly method: string;
+  readonly pattern: readonly SegmentPattern[];
+}
 
-/** The same by their number of segments, so that few are looked at for a request line. */
-const PATTERNS_BY_LENGTH = new Map<number, (typeof PATTERNS)[number][]>();
-for (const pattern of PATTERNS) {
-  const { length } = pattern[1];
-  PATTERNS_BY_LENGTH.set(length, [...(PATTERNS_BY_LENGTH.get(length) ?? []), pattern]);
+/** Routes by their number of segments, so that few are looked at for a request line. */
+const PATTERNS_BY_LENGTH: RoutePattern[][] = [];
+for (const name of Object.keys(ROUTES) as RouteName[]) {
+  const { method, path } = ROUTES[name];
+  const pattern = path.split("/").map(segmentPattern);
+  while (PATTERNS_BY_LENGTH.length <= pattern.length) PATTERNS_BY_LENGTH.push([]);
+  PATTERNS_BY_LENGTH[pattern.length]!.push({ name, method, pattern });
 }
 
 function segmentPattern(segment: string): SegmentPattern {
   const parameter = /^\{(project|taskqueue|task)\}(.*)$/.exec(segment);
-  if (parameter === null) return { literal: segment };
-  return { parameter: parameter[1] as keyof RouteParameters, suffix: parameter[2] ?? "" };
+  if (parameter === null) return { parameter: undefined, text: segment };
+  return { parameter: parameter[1] as keyof RouteParameters, text: parameter[2] ?? "" };
 }
 
 function matchSegments(
@@ -118,21 +125,21 @@ function matchSegments(
   }
   const found: { project: string; taskqueue?: string; task?: string } = { project: "" };
   for (let index = 0; index < pattern.length; index++) {
-    const part = pattern[index]!;
-    if ("literal" in part) continue;
+    const { parameter, text } = pattern[index]!;
+    if (parameter === undefined) continue;
     const segment = segments[index]!;
-    found[part.parameter] = decodeSegment(segment.slice(0, segment.length - part.suffix.length));
+    found[parameter] = decodeSegment(segment.slice(0, segment.length - text.length));
   }
   return found;
 }
 
-function fits(part: SegmentPattern, segment: string): boolean {
-  if ("literal" in part) return segment === part.literal;
-  if (!segment.endsWith(part.suffix) || segment.length === part.suffix.length) return false;
-  if (part.parameter === "project") return true;
+function fits({ parameter, text }: SegmentPattern, segment: string): boolean {
+  if (parameter === undefined) return segment === text;
+  if (!segment.endsWith(text) || segment.length === text.length) return false;
+  if (parameter === "project") return true;
   // A bare colon separates a verb, except in projects, whose legacy form is `example.com:app`.
   const colon = segment.indexOf(":");
-  return colon === -1 || colon === segment.length - part.suffix.length;
+  return colon === -1 || colon === segment.length - text.length;
 }
 
 function decodeSegment(raw: string): string {

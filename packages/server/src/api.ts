@@ -19,12 +19,12 @@ import { type AnswerForm, readAnswerForm } from "./standard-parameters.js";
 
 type MatchedRoute = Extract<RouteMatch, { kind: "route" }>;
 
-/** Answers a request below the API's base path. Rejects with what the store or a check threw. */
-export async function serveApi(
+/** Answers a request below the API's base path. Throws or rejects with what the store or a check threw. */
+export function serveApi(
   service: Service,
   request: ApiRequest,
   record: RequestRecord,
-): Promise<Answer> {
+): Answer | Promise<Answer> {
   const { pathname, search } = splitUrl(request.url);
   const method = methodOf(request);
   const match = matchRoute(method, pathname);
@@ -59,17 +59,19 @@ async function serveRoute(
   const admitting = service.access.admit(caller, method.access, queues, request);
   if (admitting !== undefined) await admitting;
   record.waits = Number(parameters.waitMs ?? 0) > 0;
-  const body = await bodyFor(method, request, record.share);
+  const reading = bodyFor(method, request, record.share);
+  const body = reading instanceof Promise ? await reading : reading;
   const task = path.task ?? "";
-  const result = await run(method, { service, caller, queue, task, parameters, body, request });
+  const call = { service, caller, queue, task, parameters, body, request };
+  const result = await (method.access === "manage" ? manage(method, call) : method.run(call));
   return answerOf(result, form, record);
 }
 
-async function run(method: Method, call: Call<ParameterTable>): ReturnType<Method["run"]> {
+async function manage(method: Method, call: Call<ParameterTable>): ReturnType<Method["run"]> {
   try {
     return await method.run(call);
   } finally {
-    if (method.access === "manage") call.service.access.queuesChanged();
+    call.service.access.queuesChanged();
   }
 }
 
@@ -84,15 +86,12 @@ function answerOf(result: object | undefined, { pretty, mask }: AnswerForm, reco
   return jsonAnswer(applyFields(mask, isItself ? result.toJSON() : result) as object, pretty);
 }
 
-async function bodyFor(
-  { request: accepts }: Method,
-  request: ApiRequest,
-  share: BodyShare,
-): Promise<Call<ParameterTable>["body"]> {
-  if (accepts !== undefined) return parseBody(await readBody(request, accepts.bytesMax, share));
-  if (announcesBody(request) && !isTunnelledForm(request))
-    await readBody(request, IGNORED_BODY_BYTES_MAX, share);
-  return {};
+type Body = Call<ParameterTable>["body"];
+
+function bodyFor({ request: accepts }: Method, request: ApiRequest, share: BodyShare): Body | Promise<Body> {
+  if (accepts !== undefined) return readBody(request, accepts.bytesMax, share).then(parseBody);
+  if (!announcesBody(request) || isTunnelledForm(request)) return {};
+  return readBody(request, IGNORED_BODY_BYTES_MAX, share).then(() => ({}));
 }
 
 /** 404 for a path that means nothing here. */

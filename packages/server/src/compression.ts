@@ -24,12 +24,12 @@ export async function compressAnswer(request: Request, response: Response): Prom
 }
 
 /** The same for an answer that is plain data. */
-export async function compressPlain(request: ApiRequest, answer: Answer): Promise<Answer> {
+export function compressPlain(request: ApiRequest, answer: Answer): Answer | Promise<Answer> {
   const accepted = request.headers.get("accept-encoding");
   if (accepted === null || answer.body === null || !prefersGzip(accepted)) return answer;
   if (Buffer.byteLength(answer.body) < COMPRESSION_BYTES_MIN) return answer;
   answer.headers["content-encoding"] = "gzip";
-  return { ...answer, body: await pack(answer.body, { level: COMPRESSION_LEVEL }) };
+  return pack(answer.body, { level: COMPRESSION_LEVEL }).then((body) => ({ ...answer, body }));
 }
 
 /** Whether gzip is acceptable (RFC 9110, 12.5.3), and at least as welcome as no compression. */

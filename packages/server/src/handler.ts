@@ -89,6 +89,7 @@ export function createDoors(options: HandlerOptions): Doors {
   // Where callers prove who they are, a page has no more rights than what it knows.
   const guard = options.authentication === undefined ? pageGuard(options.publicUrl, origins) : undefined;
   const bodies = new BodyMemory();
+  // One function: each promise on the way of a small call costs about as much as what a room on that way does.
   const serve = async <R extends ApiRequest, A extends { readonly status: number }>(
     request: R,
     { find, form, batch }: Way<R, A>,
@@ -96,13 +97,20 @@ export function createDoors(options: HandlerOptions): Doors {
     const share = bodies.share();
     const record: RequestRecord = { id: requestIdOf(request.headers), pretty: true, share, batch };
     const startedMs = performance.now();
-    const answer = await answerOrRefuse(request, record, { guard, find, form });
+    let answer: A;
+    try {
+      guard?.(request);
+      const refused = isAcceptedEncoding(request.headers) ? undefined : refuseEncoding(request.headers);
+      answer = refused === undefined ? await find(request, record) : form.of(refused);
+    } catch (thrown) {
+      answer = form.of(refusalOf(thrown, request, record, guard === undefined));
+    }
     share.release();
     form.identify(answer, record.id);
     const elapsedMs = performance.now() - startedMs;
     options.metrics?.requests.answered(record, answer.status, elapsedMs);
     if (options.log !== undefined) logRequest(options.log, request, answer.status, record, elapsedMs);
-    return answer;
+    return form.finish(answer, request);
   };
   const serveRequest = (request: Request, batch?: string) =>
     serve(request, { find: async (found, record) => app.fetch(found, record), form: FETCH, batch });
@@ -114,7 +122,7 @@ export function createDoors(options: HandlerOptions): Doors {
   };
   return {
     handle: serveCompressed,
-    call: async (request) => compressPlain(request, await serve(request, plain)),
+    call: (request) => serve(request, plain),
   };
 }
 
@@ -123,11 +131,15 @@ interface Form<A> {
   of(answer: Answer): A;
   /** Says whose answer it is. */
   identify(answer: A, id: string): void;
+  /** The answer as it goes out. */
+  finish(answer: A, request: ApiRequest): A | Promise<A>;
 }
 
 const FETCH: Form<Response> = {
   of: responseOf,
   identify: (response, id) => response.headers.set(REQUEST_ID_HEADER, id),
+  // What is part of a batch goes out with it.
+  finish: (response) => response,
 };
 
 const PLAIN: Form<Answer> = {
@@ -135,11 +147,12 @@ const PLAIN: Form<Answer> = {
   identify: (answer, id) => {
     answer.headers[REQUEST_ID_HEADER] = id;
   },
+  finish: (answer, request) => compressPlain(request, answer),
 };
 
 /** How a request is answered: by whom, and in which form. */
 interface Way<R, A> {
-  readonly find: (request: R, record: RequestRecord) => Promise<A>;
+  readonly find: (request: R, record: RequestRecord) => A | Promise<A>;
   readonly form: Form<A>;
   /** The id of the batch that it is a part of. */
   readonly batch?: string | undefined;
@@ -189,7 +202,7 @@ function createApp(options: HandlerOptions, service: Service, serveCall: ServeCa
     });
   }
   app.notFound((c) => responseOf(notFound(splitUrl(c.req.raw.url).pathname)));
-  // Hono's own handler would write to the console; `answerOrRefuse` is the door for errors.
+  // Hono's own handler would write to the console; `refusalOf` is the door for errors.
   app.onError((error) => {
     throw error;
   });
@@ -197,24 +210,14 @@ function createApp(options: HandlerOptions, service: Service, serveCall: ServeCa
 }
 
 /** The door: whatever was thrown leaves as an envelope, and only as much of it as a client may see. */
-async function answerOrRefuse<R extends ApiRequest, A>(
-  request: R,
-  record: RequestRecord,
-  { guard, find, form }: Way<R, A> & { readonly guard: ((request: ApiRequest) => void) | undefined },
-): Promise<A> {
-  try {
-    guard?.(request);
-    if (!isAcceptedEncoding(request.headers)) return form.of(refuseEncoding(request.headers));
-    return await find(request, record);
-  } catch (thrown) {
-    if (request.signal.aborted && thrown === request.signal.reason) {
-      return form.of({ status: CLIENT_CLOSED_REQUEST, headers: {}, body: null });
-    }
-    const error = QueueError.from(thrown);
-    record.error = error;
-    const headers = guard === undefined ? challengeOf(error) : {};
-    return form.of(errorAnswer(error, { pretty: record.pretty, headers }));
+function refusalOf(thrown: unknown, request: ApiRequest, record: RequestRecord, challenges: boolean): Answer {
+  if (request.signal.aborted && thrown === request.signal.reason) {
+    return { status: CLIENT_CLOSED_REQUEST, headers: {}, body: null };
   }
+  const error = QueueError.from(thrown);
+  record.error = error;
+  const headers = challenges ? challengeOf(error) : {};
+  return errorAnswer(error, { pretty: record.pretty, headers });
 }
 
 async function serveBatchRequest(

@@ -31,7 +31,7 @@ const DEFAULT_FORM: AnswerForm = Object.freeze({ pretty: true, mask: true });
 
 /** Reads the standard parameters of a call that answers with this resource. Throws `invalid_argument`. */
 export function readAnswerForm(query: Query, response: SchemaName | undefined): AnswerForm {
-  if (query.size === 0) return DEFAULT_FORM;
+  if (!isAnyStandard(query)) return DEFAULT_FORM;
   const { fields, prettyPrint } = readParameters(STANDARD_PARAMETERS, query);
   if (query.has("callback")) {
     throw new QueueError(
@@ -45,4 +45,10 @@ export function readAnswerForm(query: Query, response: SchemaName | undefined): 
     pretty: prettyPrint ?? true,
     mask: selects ? compileFields(fields, SCHEMAS[response]) : true,
   };
+}
+
+/** Most calls have no parameters but their method's own. */
+function isAnyStandard(query: Query): boolean {
+  for (const name of query.keys()) if (name in STANDARD_PARAMETERS || name === "callback") return true;
+  return false;
 }
