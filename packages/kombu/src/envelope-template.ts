@@ -35,6 +35,11 @@ export function usualEnvelope(text: string): StoredMessage | undefined {
   const deliveryTag = text.slice(bodyEnd + middle.length, -TAIL.length);
   const body = PLAIN_TAG.test(deliveryTag) ? readBase64(text.slice(HEAD.length, bodyEnd)) : undefined;
   if (body === undefined) return undefined;
+  return likeStored(stored, body, deliveryTag);
+}
+
+/** A message that differs from another one, which is flat and was not redelivered, in its body and tag alone. */
+export function likeStored(stored: StoredMessage, body: Uint8Array, deliveryTag: string): StoredMessage {
   const { contentType, contentEncoding, headers, properties } = stored.content;
   return {
     // Copies, because they are the next program's to keep.
@@ -53,9 +58,19 @@ export function usualEnvelope(text: string): StoredMessage | undefined {
   };
 }
 
+/** Whether `likeStored` may make others like it. */
+export function isRepeatable({ content, redelivered }: StoredMessage): boolean {
+  return !redelivered && isFlat(content.headers) && isFlat(content.properties);
+}
+
+/** What is to be remembered of a message: neither its body, nor what its program may change. */
+export function toRemember(stored: StoredMessage): StoredMessage {
+  return likeStored(stored, NOTHING, stored.deliveryTag);
+}
+
 /** Remembers an envelope whose body is base64, if one with another body and tag would read the same but for these. */
 export function learnEnvelope(text: string, stored: StoredMessage): void {
-  const { content, deliveryTag } = stored;
+  const { deliveryTag } = stored;
   const tagAt = text.lastIndexOf(TAG) + TAG.length;
   const middle = text.slice(text.indexOf('"', HEAD.length), tagAt);
   const isUsual =
@@ -67,13 +82,10 @@ export function learnEnvelope(text: string, stored: StoredMessage): void {
     !middle.includes("\\") &&
     PLAIN_TAG.test(deliveryTag) &&
     text.slice(tagAt) === deliveryTag + TAIL &&
-    !stored.redelivered &&
-    isFlat(content.headers) &&
-    isFlat(content.properties);
-  if (isUsual) template = { middle, stored: { ...stored, content: { ...content, body: NOTHING } } };
+    isRepeatable(stored);
+  if (isUsual) template = { middle, stored: toRemember(stored) };
 }
 
-/** What is remembered must not keep a body. */
 const NOTHING = new Uint8Array();
 
 /** Whether a copy of it shares nothing with it. */
