@@ -16,7 +16,7 @@ export const question: Question = {
   name: "memory",
   question: "How many messages a second go in and out of a queue in the program's own memory?",
   text: [
-    "One process publishes all messages, then receives and acknowledges them: serialized, in their envelope, as with any broker. Nothing is durable.",
+    "One process publishes all messages, then receives and acknowledges them: serialized, as with any broker. Nothing is durable.",
     `Ours has ${INFLIGHT} publishes in flight and a prefetch of ${INFLIGHT}; Python's kombu is synchronous.`,
   ].join("\n"),
   parameter: "bytes of each message",

@@ -2,9 +2,10 @@ import { randomBytes, randomFillSync, randomInt, randomUUID } from "node:crypto"
 
 /** The only module that makes random values. */
 
-/** Bits below the microseconds in a generated id: they tell apart ids of one microsecond. */
-const SEQUENCE_BITS = 12n;
-const SEQUENCE_MASK = (1n << SEQUENCE_BITS) - 1n;
+/** Numbers below the microseconds in a generated id, three hex digits: they tell apart ids of one microsecond. */
+const SEQUENCES = 0x1000;
+const SEQUENCE_DIGITS = 3;
+const MICROSECOND_DIGITS = 13;
 
 /** Makes task ids: 16 lower-case hex digits that grow with time, so that an index only ever appends. */
 export interface IdSource {
@@ -17,15 +18,26 @@ export interface IdSource {
  * that two processes that write into one file rarely meet; a store retries with the next id when they do.
  */
 export function idSource(random: () => number = randomSequence): IdSource {
-  let last = 0n;
+  // In two parts, because a number does not hold all of them, and a BigInt costs more than all else.
+  let lastUs = -1;
+  let sequence = 0;
   return {
     next(nowUs) {
-      const base = BigInt(nowUs) << SEQUENCE_BITS;
       // Chance once a microsecond; ids of one microsecond count up.
-      last = base > last ? base | (BigInt(random()) & SEQUENCE_MASK) : last + 1n;
-      return last.toString(16).padStart(16, "0");
+      if (nowUs > lastUs) {
+        lastUs = nowUs;
+        sequence = random() % SEQUENCES;
+      } else if (++sequence === SEQUENCES) {
+        lastUs += 1;
+        sequence = 0;
+      }
+      return hex(lastUs, MICROSECOND_DIGITS) + hex(sequence, SEQUENCE_DIGITS);
     },
   };
+}
+
+function hex(value: number, digits: number): string {
+  return value.toString(16).padStart(digits, "0");
 }
 
 /** Chance for ids, drawn in blocks: to ask for each number would cost more than the rest of an id. */

@@ -32,6 +32,16 @@ describe("idSource()", () => {
     expect(idSource(() => 0xabc).next(NOW_US)).toBe(`${NOW_US.toString(16)}abc`.padStart(16, "0"));
   });
 
+  test("next() goes on in the next microsecond when all ids of one are used up", () => {
+    const ids = idSource(() => 0xfff);
+    expect([ids.next(1), ids.next(1), ids.next(1), ids.next(2)]).toEqual([
+      "0000000000001fff",
+      "0000000000002000",
+      "0000000000002001",
+      "0000000000002002",
+    ]);
+  });
+
   test("next() takes no more chance than its bits hold", () => {
     expect(idSource(() => 0xffff).next(2)).toBe("0000000000002fff");
   });

@@ -17,17 +17,67 @@ const PERSISTENT = 2;
 
 /** The bytes to store. Throws `not_serializable` for headers and properties that JSON cannot hold. */
 export function encodeEnvelope(content: MessageContent, address: EnvelopeAddress): Uint8Array {
-  const { body, contentType = null, contentEncoding = null, headers } = content;
+  const { body } = content;
   const base64 = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("base64");
-  return Buffer.from(
-    `{"body": "${base64}", "content-encoding": ${writePythonJson(contentEncoding)}, ` +
-      `"content-type": ${writePythonJson(contentType)}, "headers": ${writePythonJson(headers)}, ` +
-      `"properties": {${writeProperties(content.properties, address)}}}`,
-    "latin1",
+  const attributes = writeAttributes(content, address);
+  return Buffer.from(`{"body": "${base64}", ${attributes}${writeString(address.deliveryTag)}}}`, "latin1");
+}
+
+/** Where a message goes, without what tells it from others. */
+type Destination = Omit<EnvelopeAddress, "deliveryTag">;
+
+/** What was written of a message about which nothing was said in particular. */
+interface PlainAttributes extends Destination {
+  readonly contentType: string | undefined;
+  readonly contentEncoding: string | undefined;
+  readonly deliveryMode: number | undefined;
+  readonly text: string;
+}
+
+/** Of the last such message. The next is mostly one of the same producer, and to write this anew takes longer than its body. */
+let plainAttributes: PlainAttributes | undefined;
+
+/**
+ * All that an envelope says beside the body, in ASCII, up to where the delivery tag, `}` and `}` follow. Throws `not_serializable`, as
+ * `encodeEnvelope`.
+ */
+export function writeAttributes(content: MessageContent, { exchange, routingKey }: Destination): string {
+  if (!isPlain(content)) return writeAllAttributes(content, { exchange, routingKey });
+  const { contentType, contentEncoding } = content;
+  const { delivery_mode: deliveryMode } = content.properties;
+  const last = plainAttributes;
+  if (
+    last !== undefined &&
+    last.contentType === contentType &&
+    last.contentEncoding === contentEncoding &&
+    last.deliveryMode === deliveryMode &&
+    last.exchange === exchange &&
+    last.routingKey === routingKey
+  ) {
+    return last.text;
+  }
+  const text = writeAllAttributes(content, { exchange, routingKey });
+  plainAttributes = { contentType, contentEncoding, deliveryMode, exchange, routingKey, text };
+  return text;
+}
+
+/** Whether a message has no headers, and no property but a delivery mode. */
+function isPlain({ headers, properties }: MessageContent): boolean {
+  for (const _ in headers) return false;
+  for (const name in properties) if (name !== "delivery_mode") return false;
+  return true;
+}
+
+function writeAllAttributes(content: MessageContent, destination: Destination): string {
+  const { contentType = null, contentEncoding = null, headers } = content;
+  return (
+    `"content-encoding": ${writePythonJson(contentEncoding)}, ` +
+    `"content-type": ${writePythonJson(contentType)}, "headers": ${writePythonJson(headers)}, ` +
+    `"properties": {${writeProperties(content.properties, destination)}`
   );
 }
 
-function writeProperties(properties: MessageProperties, address: EnvelopeAddress): string {
+function writeProperties(properties: MessageProperties, destination: Destination): string {
   const { delivery_mode = PERSISTENT, expiration, priority } = properties;
   const callers = Object.entries(properties).filter(([name]) => !OWN_PROPERTIES.has(name));
   const first = writePythonJson(
@@ -37,12 +87,11 @@ function writeProperties(properties: MessageProperties, address: EnvelopeAddress
       ...(expiration === undefined ? [] : [["expiration", expiration]]),
     ]),
   );
-  const exchange = writeString(address.exchange);
-  const routingKey = writeString(address.routingKey);
+  const exchange = writeString(destination.exchange);
+  const routingKey = writeString(destination.routingKey);
   return (
     `${first.slice(1, -1)}, "delivery_info": {"exchange": ${exchange}, "routing_key": ${routingKey}}, ` +
-    `"priority": ${writePythonJson(priority || 0)}, "body_encoding": "base64", ` +
-    `"delivery_tag": ${writeString(address.deliveryTag)}`
+    `"priority": ${writePythonJson(priority || 0)}, "body_encoding": "base64", "delivery_tag": `
   );
 }
 
@@ -57,13 +106,21 @@ export function decodeEnvelope(bytes: Uint8Array): StoredMessage | undefined {
   if (usual !== undefined) return usual;
   const envelope = parseEnvelope(text);
   if (envelope === undefined) return undefined;
-  const { body_encoding, delivery_info, delivery_tag, ...properties } = recordOf(envelope.properties);
-  const body = readBody(envelope.body, body_encoding);
+  const { body_encoding: encoding } = recordOf(envelope.properties);
+  const body = readBody(envelope.body, encoding);
+  const stored = body === undefined ? undefined : readAttributes(envelope, body);
+  if (stored !== undefined && encoding === "base64") learnEnvelope(text, stored);
+  return stored;
+}
+
+/** What `writeAttributes` wrote, parsed, and a body. Undefined without a delivery tag: then it is no envelope. */
+export function readAttributes(envelope: PlainObject, body: Uint8Array): StoredMessage | undefined {
+  const { body_encoding: _, delivery_info, delivery_tag, ...properties } = recordOf(envelope.properties);
   const deliveryTag = typeof delivery_tag === "number" ? String(delivery_tag) : textOf(delivery_tag);
-  if (body === undefined || deliveryTag === undefined) return undefined;
+  if (deliveryTag === undefined) return undefined;
   const info = recordOf(delivery_info);
   const headers = recordOf(envelope.headers);
-  const stored = {
+  return {
     content: {
       body,
       contentType: textOf(envelope["content-type"]),
@@ -77,8 +134,6 @@ export function decodeEnvelope(bytes: Uint8Array): StoredMessage | undefined {
     deliveryTag,
     redelivered: [envelope, headers, info].some((place) => place.redelivered === true),
   };
-  if (body_encoding === "base64") learnEnvelope(text, stored);
-  return stored;
 }
 
 /** A message that is nothing but its bytes. */
@@ -95,7 +150,8 @@ function envelopeText(bytes: Uint8Array): string | undefined {
   return isUtf8(text) ? text.toString("utf8") : undefined;
 }
 
-function parseEnvelope(text: string): PlainObject | undefined {
+/** A JSON object; undefined for what is none. */
+export function parseEnvelope(text: string): PlainObject | undefined {
   try {
     return recordOf(readPythonJson(text));
   } catch {

@@ -174,6 +174,7 @@ export class Producer<In = unknown> {
       delayMs,
       taskId,
       keyChosen: options.idempotencyKey !== undefined,
+      isKeyUsedOnce: options.idempotencyKey === undefined && !isRetried(options),
     };
     try {
       const { queues } = await this.#send(content, route, exchange, options, signal);
@@ -199,9 +200,8 @@ export class Producer<In = unknown> {
     options: PublishOptions,
     signal: AbortSignal | undefined,
   ): Promise<PublishReceipt> {
-    const isRetried = options.retry ?? options.retryPolicy !== undefined;
     const declared = this.#declared(options, exchange);
-    if (!isRetried && declared.every((entity) => this.#channel.isDeclared(entity))) {
+    if (!isRetried(options) && declared.every((entity) => this.#channel.isDeclared(entity))) {
       return this.#channel.publish(content, route, signal);
     }
     const send = async (until: AbortSignal | undefined) => {
@@ -209,7 +209,7 @@ export class Producer<In = unknown> {
       return this.#channel.publish(content, route, until);
     };
     // The same key each time, so that a broker that keeps it takes the message once.
-    return isRetried ? this.#channel.retry(send, { ...options.retryPolicy, signal }) : send(signal);
+    return isRetried(options) ? this.#channel.retry(send, { ...options.retryPolicy, signal }) : send(signal);
   }
 
   /** What is declared first. An exchange given by name alone is not: it may be of any type, and only its owner knows. */
@@ -253,6 +253,10 @@ export class Producer<In = unknown> {
     const { body, contentType } = await this.#channel.compressions.compress(content.body, compression);
     return { ...content, headers: { ...content.headers, compression: contentType }, body };
   }
+}
+
+function isRetried({ retry, retryPolicy }: PublishOptions): boolean {
+  return retry ?? retryPolicy !== undefined;
 }
 
 /** The options of most messages. */

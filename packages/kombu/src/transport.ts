@@ -83,6 +83,8 @@ export interface Route {
    * otherwise only a repetition of the transport's own does.
    */
   readonly keyChosen?: boolean | undefined;
+  /** Nobody but the transport itself comes again with that key. Default false. */
+  readonly isKeyUsedOnce?: boolean | undefined;
   readonly tag?: string | undefined;
   readonly delayMs?: number | undefined;
   readonly taskId?: string | undefined;

@@ -36,7 +36,10 @@ interface Expiry extends Sortable {
   readonly task: MemoryTask;
 }
 
-/** A queue in memory: its tasks by id, in order, and in order for each tag. */
+/** The tasks of each tag, in order. */
+type TagIndex = Map<string | undefined, SortedTasks<MemoryTask>>;
+
+/** A queue in memory: its tasks by id, in order, and in order for each tag where anybody has asked by tag. */
 export class MemoryQueue {
   readonly key: QueueKey;
   settings: QueueSettings;
@@ -46,7 +49,8 @@ export class MemoryQueue {
   readonly leases = new LeaseRate();
   readonly #serial: number;
   readonly #ordered = new SortedTasks<MemoryTask>();
-  readonly #byTag = new Map<string | undefined, SortedTasks<MemoryTask>>();
+  /** Made when it is first asked for: most queues are leased from without a word of tags. */
+  #byTag: TagIndex | undefined;
   readonly #byExpiry = new SortedTasks<Expiry>();
   readonly #expiries = new Map<string, Expiry>();
 
@@ -92,7 +96,7 @@ export class MemoryQueue {
   source(nowUs: number): CandidateSource<MemoryTask> {
     return {
       maxLeases: this.settings.maxLeases,
-      available: (only) => upTo(nowUs, only === undefined ? this.#ordered : this.#byTag.get(only.tag)),
+      available: (only) => upTo(nowUs, only === undefined ? this.#ordered : this.#tagIndex().get(only.tag)),
     };
   }
 
@@ -123,7 +127,7 @@ export class MemoryQueue {
   /** Counts of at most `limit` tags after one, or from the untagged. */
   tagStats(limit: number, after: TagFilter | undefined, nowUs: number): TagStats[] {
     // Pairs, because an array of tags alone would be sorted with undefined at its end, whatever is compared.
-    return [...this.#byTag]
+    return [...this.#tagIndex()]
       .sort(([one], [other]) => compareTags(one, other))
       .filter(([tag]) => after === undefined || compareTags(tag, after.tag) > 0)
       .slice(0, limit)
@@ -152,20 +156,32 @@ export class MemoryQueue {
 
   #place(task: MemoryTask): void {
     this.#ordered.add(task);
-    let tagged = this.#byTag.get(task.tag);
-    if (tagged === undefined) {
-      tagged = new SortedTasks();
-      this.#byTag.set(task.tag, tagged);
-    }
-    tagged.add(task);
+    if (this.#byTag !== undefined) addTagged(this.#byTag, task);
   }
 
   #unplace(task: MemoryTask): void {
     this.#ordered.remove(task);
-    const tagged = this.#byTag.get(task.tag)!;
-    tagged.remove(task);
-    if (tagged.size === 0) this.#byTag.delete(task.tag);
+    const tagged = this.#byTag?.get(task.tag);
+    tagged?.remove(task);
+    if (tagged?.size === 0) this.#byTag?.delete(task.tag);
   }
+
+  #tagIndex(): TagIndex {
+    if (this.#byTag === undefined) {
+      this.#byTag = new Map();
+      for (const task of this.#ordered.after(START)) addTagged(this.#byTag, task);
+    }
+    return this.#byTag;
+  }
+}
+
+function addTagged(index: TagIndex, task: MemoryTask): void {
+  let tagged = index.get(task.tag);
+  if (tagged === undefined) {
+    tagged = new SortedTasks();
+    index.set(task.tag, tagged);
+  }
+  tagged.add(task);
 }
 
 /** Untagged first, then by code unit. */
@@ -191,10 +207,10 @@ export function plain(task: MemoryTask): Task {
   return traceparent === undefined && deadLetter === undefined ? always : { ...always, ...rarelyThere(task) };
 }
 
-/** The same with its payload. The bytes are copied, so that no caller can change what the next one gets. */
-export function withPayload(task: MemoryTask): TaskWithPayload {
+/** The same with its payload, as `share` makes it for others. */
+export function withPayload(task: MemoryTask, share: (payload: Uint8Array) => Uint8Array): TaskWithPayload {
   const { queue, id, tag, enqueuedAtUs, etaUs, retryCount, uncounted, traceparent, deadLetter } = task;
-  const payload = new Uint8Array(task.payload);
+  const payload = share(task.payload);
   const always = { queue: queue.key, id, tag, enqueuedAtUs, etaUs, retryCount, uncounted, payload };
   return traceparent === undefined && deadLetter === undefined ? always : { ...always, ...rarelyThere(task) };
 }

@@ -23,7 +23,7 @@ import type {
   SweepChunk,
   TaskPosition,
 } from "../naive-store.js";
-import type { QueueAdmin, QueueStore, StoreManifest, StoreObserver, StoreOptions } from "../store.js";
+import type { QueueAdmin, QueueStore, StoreManifest, StoreObserver } from "../store.js";
 import { fullQueue, idTaken, leaseLost } from "../store-errors.js";
 import type {
   DeadLetter,
@@ -42,17 +42,10 @@ import type {
 import { ExpiringMap } from "./expiring-map.js";
 import { LeaseBudget, openQueues } from "./lease-budget.js";
 import { arrivalsOf, deadLetterOf, expiryUs, firstEtaUs, holdsLease, isHeld } from "./lease-rules.js";
+import type { MemoryStoreOptions } from "./memory-options.js";
 import { type MemoryQueue, type MemoryTask, plain, withPayload } from "./memory-queue.js";
 import { MemoryQueues } from "./memory-queues.js";
 import { pickTasks } from "./pick.js";
-
-/** Options of a memory store. */
-export interface MemoryStoreOptions extends StoreOptions {
-  /** Payload bytes held at most; an insert past it is refused as `resource_exhausted`. Default `MEMORY_PAYLOAD_BYTES_DEFAULT`. */
-  readonly payloadBytesMax?: number | undefined;
-  /** Tasks held at most, likewise. Default `MEMORY_TASKS_DEFAULT`. */
-  readonly tasksMax?: number | undefined;
-}
 
 /** A store in this process's memory, gone with it. For tests, for development, and for queues that may be lost. */
 export function openMemoryStore(options: MemoryStoreOptions = {}): QueueStore & QueueAdmin {
@@ -84,6 +77,8 @@ class MemoryStore implements NaiveStore {
   readonly #tombstoneMs: number;
   readonly #payloadBytesMax: number;
   readonly #tasksMax: number;
+  /** The bytes of a payload for somebody else's eyes. */
+  readonly #share: (payload: Uint8Array) => Uint8Array;
   readonly #queues: MemoryQueues;
   readonly #budget = new LeaseBudget();
   readonly #tombstones = new ExpiringMap<true>(MEMORY_REMEMBERED_MAX);
@@ -102,6 +97,8 @@ class MemoryStore implements NaiveStore {
     this.#tombstoneMs = options.tombstoneMs ?? TOMBSTONE_MS_DEFAULT;
     this.#payloadBytesMax = options.payloadBytesMax ?? MEMORY_PAYLOAD_BYTES_DEFAULT;
     this.#tasksMax = options.tasksMax ?? MEMORY_TASKS_DEFAULT;
+    this.#share =
+      options.sharesPayloads === true ? (payload) => payload : (payload) => new Uint8Array(payload);
   }
 
   async insert(key: QueueKey, tasks: readonly NewTask[]): Promise<readonly ItemResult<Task>[]> {
@@ -125,7 +122,7 @@ class MemoryStore implements NaiveStore {
     );
     const moved = picked.dropped.flatMap(({ task, reason }) => this.#retire(task, reason, nowUs) ?? []);
     this.#take(picked.tasks, nowUs + Math.round(request.leaseMs * 1000), nowUs);
-    const tasks = picked.tasks.map(withPayload);
+    const tasks = picked.tasks.map((task) => withPayload(task, this.#share));
     return { tasks, more: picked.more, arrivals: arrivalsOf(moved), retryAtUs };
   }
 
@@ -157,7 +154,7 @@ class MemoryStore implements NaiveStore {
 
   async find(key: QueueKey, id: string): Promise<TaskWithPayload | undefined> {
     const task = this.#queues.pull(key).tasks.get(id);
-    return task === undefined ? undefined : withPayload(task);
+    return task === undefined ? undefined : withPayload(task, this.#share);
   }
 
   async list(key: QueueKey, limit: number, after: TaskPosition | undefined): Promise<readonly Task[]> {
@@ -263,7 +260,7 @@ class MemoryStore implements NaiveStore {
       givenBack: false,
       expiresAtUs: expiryUs(queue.settings, nowUs),
       payloadBytes: task.payload.byteLength,
-      payload: new Uint8Array(task.payload),
+      payload: this.#share(task.payload),
       traceparent: task.traceparent,
       tracestate: task.tracestate,
       deadLetter: undefined,

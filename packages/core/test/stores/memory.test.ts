@@ -26,6 +26,32 @@ describe("openMemoryStore()", () => {
     expect(second!.payload).toEqual(new Uint8Array([1, 2, 3]));
   });
 
+  test("sharesPayloads keeps and hands out the bytes as they are", async () => {
+    await using store = openMemoryStore({ sharesPayloads: true });
+    const bytes = new Uint8Array([1, 2, 3]);
+    await store.insert(queue, [{ payload: bytes }]);
+    const [task] = await store.lease([queue], lease);
+    expect(task!.payload).toBe(bytes);
+    expect((await store.peek(queue, { id: task!.id })).tasks[0]!.payload).toBe(bytes);
+  });
+
+  test("lease() by tag finds what was there before anybody asked by tag, and what came after", async () => {
+    await using store = openMemoryStore();
+    await store.insert(queue, [{ payload, tag: "a" }, { payload }, { payload, tag: "a" }]);
+    const ofA = { ...lease, maxTasks: 1, groupByTag: true, tag: "a" };
+    expect(await store.lease([queue], ofA)).toMatchObject([{ tag: "a" }]);
+    await store.insert(queue, [
+      { payload, tag: "b" },
+      { payload, tag: "a" },
+    ]);
+    expect(await store.lease([queue], { ...ofA, maxTasks: 10 })).toMatchObject([{ tag: "a" }, { tag: "a" }]);
+    expect((await store.tagStats(queue)).tags).toMatchObject([
+      { tag: undefined, totalTasks: 1 },
+      { tag: "a", totalTasks: 3 },
+      { tag: "b", totalTasks: 1 },
+    ]);
+  });
+
   test("insert() refuses payload bytes past the limit, and takes them again when tasks are gone", async () => {
     await using store = openMemoryStore({ payloadBytesMax: 10 });
     const five = { payload: new Uint8Array(5) };

@@ -1,6 +1,7 @@
 import { openMemoryStore, type QueueAdmin, type QueueStore } from "@pullqueue/core";
 import type { MemorySettings } from "../options.js";
 import type { Transport, TransportContext } from "../transport.js";
+import { memoryForm } from "./memory-messages.js";
 import { VirtualTransport } from "./virtual.js";
 
 /** A store that connections share, and how many do. */
@@ -18,7 +19,7 @@ export async function openMemoryTransport(
   context: TransportContext,
 ): Promise<Transport> {
   const { name, projectName: project } = settings;
-  const shared = stores.get(name) ?? { store: openMemoryStore({ clock: context.clock }), users: 0 };
+  const shared = stores.get(name) ?? openShared(context);
   stores.set(name, shared);
   shared.users += 1;
   const closeStore = async () => {
@@ -30,5 +31,11 @@ export async function openMemoryTransport(
   return new VirtualTransport({
     ...{ store: shared.store, name: "memory", project, context, closeStore },
     lease: settings,
+    form: memoryForm,
+    answersSurely: true,
   });
+}
+
+function openShared({ clock }: TransportContext): SharedStore {
+  return { store: openMemoryStore({ clock, sharesPayloads: true }), users: 0 };
 }

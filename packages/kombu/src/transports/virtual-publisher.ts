@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { type ItemResult, limits, newIdempotencyKey, type QueueStore, type Task } from "@pullqueue/core";
 import { backoffMs } from "../backoff.js";
-import { encodeEnvelope } from "../envelope.js";
 import { fromQueueError, isKombuError, KombuError } from "../errors.js";
 import { PUBLISH_ATTEMPTS, PUBLISH_BACKOFF } from "../limits.js";
 import type { MessageContent } from "../message-content.js";
@@ -10,6 +9,7 @@ import type { PublishReceipt, Route, TransportContext } from "../transport.js";
 import { undeliverable, unroutable } from "../unroutable.js";
 import { pause } from "../waiting.js";
 import { atDoor, errorOf } from "./virtual-door.js";
+import type { StoredForm } from "./virtual-form.js";
 import type { VirtualTopology } from "./virtual-topology.js";
 
 /** What a publisher is made of. */
@@ -18,6 +18,9 @@ export interface VirtualPublisherParts {
   readonly project: string;
   readonly topology: VirtualTopology;
   readonly context: TransportContext;
+  readonly form: StoredForm;
+  /** A call that failed has done nothing. */
+  readonly answersSurely: boolean;
   /** Gets what no queue takes. Undefined: that goes nowhere. */
   readonly deadletterQueue: string | undefined;
 }
@@ -91,9 +94,11 @@ export class VirtualPublisher {
     route: Route,
     signal: AbortSignal | undefined,
   ): Promise<readonly QueueFailure[]> {
+    // Whoever comes again because of one queue must not add to the others.
+    const keyed = { ...route, isKeyUsedOnce: false };
     const results = await Promise.allSettled(
       queues.map((queue) =>
-        atDoor(async () => failIfRefused(await this.#insert(queue, content, route, signal)), signal),
+        atDoor(async () => failIfRefused(await this.#insert(queue, content, keyed, signal)), signal),
       ),
     );
     signal?.throwIfAborted();
@@ -110,14 +115,14 @@ export class VirtualPublisher {
   ): Promise<readonly ItemResult<Task>[]> {
     const { exchange, routingKey, taskId: id, tag, delayMs } = route;
     const deliveryTag = newIdempotencyKey();
-    const payload = route.envelope
-      ? encodeEnvelope(content, { exchange, routingKey, deliveryTag })
-      : content.body;
-    const idempotencyKey = copyKey(route.idempotencyKey, queue);
+    const { store, project, form, answersSurely } = this.#parts;
+    const payload = form.write(content, { exchange, routingKey, deliveryTag }, route.envelope);
+    // A key that never comes again is for stores that may keep a task and not live to tell.
+    const isIdle = route.isKeyUsedOnce === true && answersSurely;
+    const idempotencyKey = isIdle ? undefined : copyKey(route.idempotencyKey, queue);
     // With the trace context, so that whoever sees the task alone can follow it too.
     const { traceparent, tracestate } = traceOf(content.headers);
     const task = { payload, id, tag, delayMs, idempotencyKey, traceparent, tracestate };
-    const { store, project } = this.#parts;
     return store.insert({ project, queue }, [task], signal === undefined ? undefined : { signal });
   }
 }

@@ -6,7 +6,6 @@ import {
   type TaskWithPayload,
 } from "@pullqueue/core";
 import { sendDeadLetter } from "../dead-letter.js";
-import { decodeEnvelope, rawContent } from "../envelope.js";
 import { fromQueueError, isAway, isKombuError, KombuError } from "../errors.js";
 import type { MessageContent } from "../message-content.js";
 import type { LeaseSettings } from "../options.js";
@@ -31,6 +30,7 @@ import type {
 import { pause } from "../waiting.js";
 import { atDoor, errorOf } from "./virtual-door.js";
 import { expiryUs, storeNowUs } from "./virtual-expiry.js";
+import { kombuForm, type StoredForm } from "./virtual-form.js";
 import { virtualManifest } from "./virtual-manifest.js";
 import { VirtualPublisher } from "./virtual-publisher.js";
 import { VirtualTopology } from "./virtual-topology.js";
@@ -47,6 +47,10 @@ export interface VirtualTransportOptions {
   readonly reach?: ((signal: AbortSignal | undefined) => Promise<unknown>) | undefined;
   /** Gives the store back. Default: closes it. */
   readonly closeStore?: () => Promise<void>;
+  /** Default: kombu's envelopes. */
+  readonly form?: StoredForm;
+  /** A call that failed has done nothing, as in this process's own memory. Default: who can say. */
+  readonly answersSurely?: boolean;
 }
 
 /** A task's lease, as it has to be named to the store. */
@@ -82,6 +86,7 @@ export class VirtualTransport implements Transport {
   readonly #context: TransportContext;
   readonly #reach: (signal: AbortSignal | undefined) => Promise<unknown>;
   readonly #closeStore: () => Promise<void>;
+  readonly #form: StoredForm;
   readonly #publisher: VirtualPublisher;
   readonly #held = new WeakMap<Lease, HeldTask>();
   readonly standby: LeaseStandby | undefined;
@@ -90,14 +95,16 @@ export class VirtualTransport implements Transport {
   #closing: Promise<void> | undefined;
 
   constructor(options: VirtualTransportOptions) {
-    const { store, name, project, lease, context, reach, closeStore } = options;
+    const { store, name, project, lease, context, reach, closeStore, form = kombuForm } = options;
     this.standby = context.openStandby?.(this.#tickets());
     this.manifest = virtualManifest(name, this.standby === undefined ? "loop" : "thread");
     this.topology = new VirtualTopology(store, project);
     this.#publisher = new VirtualPublisher({
       ...{ store, project, topology: this.topology, context },
+      ...{ form, answersSurely: options.answersSurely ?? false },
       deadletterQueue: lease.deadletterQueue,
     });
+    this.#form = form;
     this.#store = store;
     this.#project = project;
     this.#lease = lease;
@@ -283,8 +290,8 @@ export class VirtualTransport implements Transport {
   #delivery(task: TaskWithPayload, nowUs: number): Delivery {
     const { id, retryCount } = task;
     const { queue } = task.queue;
-    const stored = decodeEnvelope(task.payload);
-    const content = stored?.content ?? rawContent(task.payload);
+    const stored = this.#form.read(task.payload);
+    const { content } = stored;
     const { leaseMs } = this.#lease;
     const lifeUs = expiryUs(content.properties, this.topology.messageTtlMs(queue));
     const ageUs = storeNowUs(task, leaseMs, this.#store.supports.leaseStepMs) - task.enqueuedAtUs;
@@ -293,9 +300,9 @@ export class VirtualTransport implements Transport {
       deliveryTag: `${queue}/${id}/${retryCount}`,
       info: {
         queue,
-        exchange: stored?.exchange ?? "",
-        routingKey: stored?.routingKey ?? queue,
-        redelivered: retryCount > 1 || stored?.redelivered === true,
+        exchange: stored.exchange ?? "",
+        routingKey: stored.routingKey ?? queue,
+        redelivered: retryCount > 1 || stored.redelivered === true,
         taskId: id,
         tag: task.tag,
         retryCount,
@@ -313,7 +320,6 @@ export class VirtualTransport implements Transport {
     return delivery;
   }
 
-  /** Why it was not removed. */
   /** What went wrong, if anything. */
   async #delete({ key, id, retryCount, leaseEndUs }: HeldTask): Promise<unknown> {
     try {
