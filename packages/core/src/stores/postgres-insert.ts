@@ -29,15 +29,17 @@ interface Item {
   readonly id: string;
   readonly bytes: number;
   readonly etaUs: number;
-  readonly settle: (result: ItemResult<Task>) => void;
+  /** Where its outcome goes, with those of its call. */
+  readonly results: ItemResult<Task>[];
+  readonly place: number;
 }
 
 /** Bytes that limited queues have room for, by the queue's number. */
 type Room = Map<number, number>;
 
 /**
- * Inserts what calls bring, in as few statements as there are kinds of them. Items that depend on each other (two of one
- * id, or of one key) go in rounds, one after the other.
+ * Inserts what calls bring, all of one round in one statement. Items that depend on each other (two of one id, or of one
+ * key) go in rounds, one after the other.
  */
 export async function insertTasks(
   transaction: PostgresTransaction,
@@ -45,15 +47,23 @@ export async function insertTasks(
   ids: IdSource,
 ): Promise<readonly (readonly ItemResult<Task>[])[]> {
   const { nowUs } = transaction;
-  const results: ItemResult<Task>[][] = calls.map(() => []);
+  const answers: ItemResult<Task>[][] = [];
   let waiting: Item[] = [];
-  for (const [call, { queue, tasks }] of calls.entries()) {
+  for (const { queue, tasks } of calls) {
+    const results: ItemResult<Task>[] = [];
+    answers.push(results);
     for (const [place, task] of tasks.entries()) {
-      const settle = (result: ItemResult<Task>) => {
-        results[call]![place] = result;
-      };
       const [id, etaUs] = [task.id ?? ids.next(nowUs), firstEtaUs(task, nowUs)];
-      waiting.push({ queue, queueId: queue.id, task, id, bytes: task.payload.byteLength, etaUs, settle });
+      waiting.push({
+        queue,
+        queueId: queue.id,
+        task,
+        id,
+        bytes: task.payload.byteLength,
+        etaUs,
+        results,
+        place,
+      });
     }
   }
   const room = await roomOf(transaction, calls);
@@ -65,7 +75,7 @@ export async function insertTasks(
     );
     waiting = [...renamed, ...later];
   }
-  return results;
+  return answers;
 }
 
 /** Exact among all processes: whoever adds to a limited queue waits for those who do so already. */
@@ -86,19 +96,20 @@ async function roomOf(transaction: PostgresTransaction, calls: readonly InsertCa
 }
 
 /** Those that do not depend on one before them. */
-function independent(items: readonly Item[]): { readonly round: Item[]; readonly later: Item[] } {
-  const seen = new Set<string>();
-  const round: Item[] = [];
+function independent(items: readonly Item[]): { readonly round: readonly Item[]; readonly later: Item[] } {
+  const ids = new Set<string>();
+  const keys = new Set<string>();
   const later: Item[] = [];
-  for (const item of items) {
-    const { id, idempotencyKey } = item.task;
-    const names = [
-      ...(id === undefined ? [] : [`id/${nameInQueue(item.queueId, id)}`]),
-      ...(idempotencyKey === undefined ? [] : [`key/${nameInQueue(item.queueId, idempotencyKey)}`]),
-    ];
-    (names.some((name) => seen.has(name)) ? later : round).push(item);
-    for (const name of names) seen.add(name);
-  }
+  const round = items.filter((item) => {
+    const { id, idempotencyKey: key } = item.task;
+    const idName = id === undefined ? undefined : nameInQueue(item.queueId, id);
+    const keyName = key === undefined ? undefined : nameInQueue(item.queueId, key);
+    const waits = (idName !== undefined && ids.has(idName)) || (keyName !== undefined && keys.has(keyName));
+    if (waits) later.push(item);
+    if (idName !== undefined) ids.add(idName);
+    if (keyName !== undefined) keys.add(keyName);
+    return !waits;
+  });
   return { round, later };
 }
 
@@ -108,87 +119,66 @@ async function insertRound(
   items: readonly Item[],
   room: Room,
 ): Promise<readonly Item[]> {
-  const { fresh, again } = await claimKeys(transaction, items);
+  const fresh = await withoutKnown(transaction, items, room);
   const { fitting, refused } = fit(fresh, room);
-  const inserted = await insertRows(transaction, fitting);
-  await removeBuried(transaction, fitting, inserted);
-
-  const failed = fitting.filter((item) => !inserted.has(nameInQueue(item.queueId, item.id)));
-  for (const { queueId, bytes } of failed) {
+  const { made, failed, repeated } = await insertRows(transaction, fitting);
+  await releaseKeys(transaction, failed);
+  for (const item of made) succeed(transaction, item);
+  for (const { queueId, bytes } of [...failed, ...repeated]) {
     const left = room.get(queueId);
     if (left !== undefined) room.set(queueId, left + bytes);
   }
-  await releaseKeys(transaction, [...failed, ...refused]);
-  for (const item of fitting)
-    if (inserted.has(nameInQueue(item.queueId, item.id))) succeed(transaction, item);
+  // Whoever had taken a key may have let go of it meanwhile.
+  const again: Item[] = [...(await settleRepeated(transaction, repeated))];
   for (const item of failed) {
-    if (item.task.id !== undefined) item.settle({ ok: false, error: idTaken(item.id) });
+    if (item.task.id !== undefined) settle(item, { ok: false, error: idTaken(item.id) });
     // Another process made the same id in the same microsecond.
     else again.push(item);
   }
   for (const item of refused) {
     // One before it has failed, and so there is room again.
-    if (failed.some(({ queueId }) => queueId === item.queueId)) again.push(item);
-    else
-      item.settle({ ok: false, error: fullQueue(item.queue.key, item.queue.settings.storageBytesMax ?? 0) });
+    if ([...failed, ...repeated].some(({ queueId }) => queueId === item.queueId)) again.push(item);
+    else {
+      const error = fullQueue(item.queue.key, item.queue.settings.storageBytesMax ?? 0);
+      settle(item, { ok: false, error });
+    }
   }
   return again;
 }
 
-/** Takes the keys of items; those whose key is taken already are settled with what it made. */
-async function claimKeys(
+/** Where room is limited, what was inserted before under the same key needs none: it is settled first. */
+async function withoutKnown(
   transaction: PostgresTransaction,
   items: readonly Item[],
-): Promise<{ readonly fresh: readonly Item[]; readonly again: Item[] }> {
-  const keyed = items
-    .flatMap((item) =>
-      item.task.idempotencyKey === undefined ? [] : [{ ...item, key: item.task.idempotencyKey }],
-    )
-    .sort((a, b) => compareInQueue({ queueId: a.queueId, id: a.key }, { queueId: b.queueId, id: b.key }));
-  if (keyed.length === 0) return { fresh: items, again: [] };
-  const { nowUs } = transaction;
-  const untilMinute = Math.ceil((nowUs + IDEMPOTENCY_MS * 1000) / MINUTE_US);
-  const claimed = await transaction.statement<{ queue_id: number; key: string }>("claimKeys", [
-    nowUs,
-    untilMinute,
-    Math.floor(nowUs / MINUTE_US),
+  room: Room,
+): Promise<readonly Item[]> {
+  if (room.size === 0) return items;
+  const asked = items.filter(({ queueId, task }) => room.has(queueId) && task.idempotencyKey !== undefined);
+  const unknown = new Set(await settleRepeated(transaction, asked));
+  const settled = new Set(asked.filter((item) => !unknown.has(item)));
+  return items.filter((item) => !settled.has(item));
+}
+
+/** Settles items with what their keys have made already; gives those whose keys have made nothing. */
+async function settleRepeated(
+  transaction: PostgresTransaction,
+  items: readonly Item[],
+): Promise<readonly Item[]> {
+  if (items.length === 0) return [];
+  const rows = await transaction.statement<VisibleTask & { queue_id: number; key: string }>("findKeys", [
+    Math.floor(transaction.nowUs / MINUTE_US),
     ...columnsOf(
-      keyed,
+      items,
       ({ queueId }) => queueId,
-      ({ key }) => key,
-      ({ id }) => id,
-      ({ task }) => task.tag ?? null,
-      ({ etaUs }) => etaUs,
-      ({ task }) => task.traceparent ?? null,
-      ({ task }) => task.tracestate ?? null,
+      ({ task }) => task.idempotencyKey,
     ),
   ]);
-  const ours = new Set(claimed.map(({ queue_id, key }) => nameInQueue(queue_id, key)));
-  const repeated = keyed.filter(({ queueId, key }) => !ours.has(nameInQueue(queueId, key)));
-  const again: Item[] = [];
-  if (repeated.length === 0) return { fresh: items, again };
-  const columns = columnsOf(
-    repeated,
-    ({ queueId }) => queueId,
-    ({ key }) => key,
-  );
-  const rows = await transaction.statement<VisibleTask & { queue_id: number; key: string }>(
-    "findKeys",
-    columns,
-  );
   const first = new Map(rows.map((row) => [nameInQueue(row.queue_id, row.key), row]));
-  for (const item of repeated) {
-    const row = first.get(nameInQueue(item.queueId, item.key));
-    if (row !== undefined) item.settle({ ok: true, value: taskOf(item.queue.key, row) });
-    // Whoever had taken it has let go of it meanwhile.
-    else again.push(item);
-  }
-  const settled = new Set(repeated.map(({ queueId, key }) => nameInQueue(queueId, key)));
-  const fresh = items.filter(
-    ({ queueId, task }) =>
-      task.idempotencyKey === undefined || !settled.has(nameInQueue(queueId, task.idempotencyKey)),
-  );
-  return { fresh, again };
+  return items.filter((item) => {
+    const row = first.get(nameInQueue(item.queueId, item.task.idempotencyKey ?? ""));
+    if (row !== undefined) settle(item, { ok: true, value: taskOf(item.queue.key, row) });
+    return row === undefined;
+  });
 }
 
 /** Takes room for what fits. */
@@ -211,9 +201,18 @@ function fit(
   return { fitting, refused };
 }
 
-/** Gives the names of those that are now in the table. */
-async function insertRows(transaction: PostgresTransaction, items: readonly Item[]): Promise<Set<string>> {
-  if (items.length === 0) return new Set();
+/** What became of a round's items. */
+interface Inserted {
+  readonly made: readonly Item[];
+  /** Their id is taken; their key, where they have one, is theirs. */
+  readonly failed: readonly Item[];
+  /** Their key is taken. */
+  readonly repeated: readonly Item[];
+}
+
+/** Takes the keys of items and inserts those that have none or got theirs. */
+async function insertRows(transaction: PostgresTransaction, items: readonly Item[]): Promise<Inserted> {
+  if (items.length === 0) return { made: [], failed: [], repeated: [] };
   const sorted = [...items].sort(compareInQueue);
   let end = 0;
   const ends = sorted.map(({ bytes }) => {
@@ -221,13 +220,16 @@ async function insertRows(transaction: PostgresTransaction, items: readonly Item
     return end;
   });
   const { nowUs } = transaction;
-  const rows = await transaction.statement<{ queue_id: number; id: string }>("insertTasks", [
+  const rows = await transaction.statement<{ place: number; repeated: boolean }>("insertTasks", [
     nowUs,
+    Math.ceil((nowUs + IDEMPOTENCY_MS * 1000) / MINUTE_US),
+    Math.floor(nowUs / MINUTE_US),
     Buffer.concat(sorted.map(({ task }) => task.payload)),
     ...columnsOf(
       sorted,
       ({ queueId }) => queueId,
       ({ id }) => id,
+      ({ task }) => task.idempotencyKey ?? null,
       ({ task }) => task.id !== undefined,
       ({ task }) => task.tag ?? null,
       ({ etaUs }) => etaUs,
@@ -241,19 +243,27 @@ async function insertRows(transaction: PostgresTransaction, items: readonly Item
       ({ task }) => task.tracestate ?? null,
     ),
   ]);
-  return new Set(rows.map(({ queue_id, id }) => nameInQueue(queue_id, id)));
+  // PostgreSQL counts from one.
+  const repeated = rows.filter((row) => row.repeated).map(({ place }) => sorted[place - 1]!);
+  const taken = rows.filter((row) => !row.repeated).map(({ place }) => sorted[place - 1]!);
+  const left = new Set([...repeated, ...taken]);
+  const inserted = left.size === 0 ? sorted : sorted.filter((item) => !left.has(item));
+  const buried = await removeBuried(transaction, inserted);
+  if (buried.size === 0) return { made: inserted, failed: taken, repeated };
+  return {
+    made: inserted.filter((item) => !buried.has(item)),
+    failed: [...taken, ...buried],
+    repeated,
+  };
 }
 
 /** Asked after the insert, which waits for a delete of the same id under way: only then its tombstone can be seen. */
 async function removeBuried(
   transaction: PostgresTransaction,
   items: readonly Item[],
-  inserted: Set<string>,
-): Promise<void> {
-  const named = items.filter(
-    ({ task, queueId, id }) => task.id !== undefined && inserted.has(nameInQueue(queueId, id)),
-  );
-  if (named.length === 0) return;
+): Promise<ReadonlySet<Item>> {
+  const named = items.filter(({ task }) => task.id !== undefined);
+  if (named.length === 0) return new Set();
   const columns = columnsOf(
     named,
     ({ queueId }) => queueId,
@@ -263,7 +273,8 @@ async function removeBuried(
     transaction.nowUs,
     ...columns,
   ]);
-  for (const { queue_id, id } of removed) inserted.delete(nameInQueue(queue_id, id));
+  const names = new Set(removed.map(({ queue_id, id }) => nameInQueue(queue_id, id)));
+  return new Set(named.filter(({ queueId, id }) => names.has(nameInQueue(queueId, id))));
 }
 
 async function releaseKeys(transaction: PostgresTransaction, items: readonly Item[]): Promise<void> {
@@ -279,10 +290,8 @@ async function releaseKeys(transaction: PostgresTransaction, items: readonly Ite
   );
 }
 
-function succeed(
-  transaction: PostgresTransaction,
-  { queue, queueId, task, id, bytes, etaUs, settle }: Item,
-): void {
+function succeed(transaction: PostgresTransaction, item: Item): void {
+  const { queue, queueId, task, id, bytes, etaUs } = item;
   transaction.addTasks(queueId, 1, bytes);
   transaction.arrived(queue.key);
   const row = {
@@ -293,5 +302,9 @@ function succeed(
     traceparent: task.traceparent ?? null,
     tracestate: task.tracestate ?? null,
   };
-  settle({ ok: true, value: taskOf(queue.key, row) });
+  settle(item, { ok: true, value: taskOf(queue.key, row) });
+}
+
+function settle({ results, place }: Item, result: ItemResult<Task>): void {
+  results[place] = result;
 }

@@ -96,31 +96,35 @@ export const STATEMENT_TEXTS = {
   findQueues: `SELECT ${QUEUE_COLUMNS} FROM unnest($1::text[], $2::text[]) AS k (project, name)
     JOIN queues q ON q.project = k.project AND q.name = k.name`,
 
-  // tasks_by_id. Payloads come as one block of bytes with their ends in it, because an array of them would be in hexadecimal.
-  insertTasks: `INSERT INTO tasks (queue_id, id, named, tag, enqueued_at_us, eta_us, expires_at_us, payload_bytes,
-      traceparent, tracestate, payload)
-    SELECT v.queue_id, v.id, v.named, v.tag, $1, v.eta_us, v.expires_at_us, v.payload_bytes, v.traceparent, v.tracestate,
-      substring($2::bytea FROM v.payload_end - v.payload_bytes + 1 FOR v.payload_bytes)
-    FROM unnest($3::bigint[], $4::text[], $5::boolean[], $6::text[], $7::bigint[], $8::bigint[], $9::integer[],
-      $10::integer[], $11::text[], $12::text[])
-      AS v (queue_id, id, named, tag, eta_us, expires_at_us, payload_bytes, payload_end, traceparent, tracestate)
-    ON CONFLICT (queue_id, id) DO NOTHING RETURNING queue_id, id`,
-  // insert_keys' primary key. A key whose time is over is taken anew.
-  claimKeys: `INSERT INTO insert_keys AS k
-      (queue_id, key, until_minute, id, tag, enqueued_at_us, eta_us, traceparent, tracestate)
-    SELECT v.queue_id, v.key, $2, v.id, v.tag, $1, v.eta_us, v.traceparent, v.tracestate
-    FROM unnest($4::bigint[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[], $10::text[])
-      AS v (queue_id, key, id, tag, eta_us, traceparent, tracestate)
-    ON CONFLICT (queue_id, key) DO UPDATE
-      SET until_minute = excluded.until_minute, id = excluded.id, tag = excluded.tag,
-        enqueued_at_us = excluded.enqueued_at_us, eta_us = excluded.eta_us, traceparent = excluded.traceparent,
-        tracestate = excluded.tracestate
-      WHERE k.until_minute < $3
-    RETURNING queue_id, key`,
-  // insert_keys' primary key
+  // insert_keys' primary key, then tasks_by_id. Takes the keys of items (one whose time is over anew), inserts those that have none or
+  // got theirs, and answers with the others alone: `repeated` are those whose key is taken. Payloads come as one block of
+  // bytes with their ends in it, because an array of them would be in hexadecimal.
+  insertTasks: `WITH v AS MATERIALIZED (
+      SELECT * FROM unnest($5::bigint[], $6::text[], $7::text[], $8::boolean[], $9::text[], $10::bigint[], $11::bigint[],
+        $12::integer[], $13::integer[], $14::text[], $15::text[]) WITH ORDINALITY
+      AS v (queue_id, id, key, named, tag, eta_us, expires_at_us, payload_bytes, payload_end, traceparent, tracestate, place)),
+    claimed AS (INSERT INTO insert_keys AS k
+        (queue_id, key, until_minute, id, tag, enqueued_at_us, eta_us, traceparent, tracestate)
+      SELECT v.queue_id, v.key, $2, v.id, v.tag, $1, v.eta_us, v.traceparent, v.tracestate FROM v
+      WHERE v.key IS NOT NULL ORDER BY v.queue_id, v.key COLLATE "C"
+      ON CONFLICT (queue_id, key) DO UPDATE
+        SET until_minute = excluded.until_minute, id = excluded.id, tag = excluded.tag,
+          enqueued_at_us = excluded.enqueued_at_us, eta_us = excluded.eta_us, traceparent = excluded.traceparent,
+          tracestate = excluded.tracestate
+        WHERE k.until_minute < $3
+      RETURNING queue_id, key),
+    made AS (INSERT INTO tasks (queue_id, id, named, tag, enqueued_at_us, eta_us, expires_at_us, payload_bytes,
+        traceparent, tracestate, payload)
+      SELECT v.queue_id, v.id, v.named, v.tag, $1, v.eta_us, v.expires_at_us, v.payload_bytes, v.traceparent, v.tracestate,
+        substring($4::bytea FROM v.payload_end - v.payload_bytes + 1 FOR v.payload_bytes)
+      FROM v WHERE v.key IS NULL OR (v.queue_id, v.key) IN (SELECT queue_id, key FROM claimed)
+      ON CONFLICT (queue_id, id) DO NOTHING RETURNING queue_id, id)
+    SELECT v.place, v.key IS NOT NULL AND (v.queue_id, v.key) NOT IN (SELECT queue_id, key FROM claimed) AS repeated
+    FROM v WHERE (v.queue_id, v.id) NOT IN (SELECT queue_id, id FROM made)`,
+  // insert_keys' primary key. $1: the minute it is.
   findKeys: `SELECT k.queue_id, k.key, k.id, k.tag, k.enqueued_at_us, k.eta_us, k.traceparent, k.tracestate
-    FROM unnest($1::bigint[], $2::text[]) AS v (queue_id, key)
-    JOIN insert_keys k ON k.queue_id = v.queue_id AND k.key = v.key`,
+    FROM unnest($2::bigint[], $3::text[]) AS v (queue_id, key)
+    JOIN insert_keys k ON k.queue_id = v.queue_id AND k.key = v.key WHERE k.until_minute >= $1`,
   // insert_keys' primary key
   releaseKeys: `DELETE FROM insert_keys k USING unnest($1::bigint[], $2::text[]) AS v (queue_id, key)
     WHERE k.queue_id = v.queue_id AND k.key = v.key`,
