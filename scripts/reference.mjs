@@ -31,7 +31,7 @@ const INSIDE = {
       "VirtualTopology",
     ],
   ],
-  core: ["NaiveTransfer", "RequestHandler", "WireDeadLetter", "WireTagStats"],
+  core: ["Eventual", "NaiveTransfer", "RequestHandler", "WireDeadLetter", "WireTagStats"],
   auth: ["Clock"],
   server: ["Authentication", "ServerMetrics"],
 };

@@ -19,6 +19,7 @@ import { checkedTransfer } from "./checked-transfer.js";
 import type { Clock } from "./clock.js";
 import { eachValid } from "./each-valid.js";
 import { isQueueError } from "./errors.js";
+import { type Eventual, whenThere } from "./eventual.js";
 import { Lifecycle } from "./lifecycle.js";
 import { LIST_PROJECTS_MAX, LIST_QUEUES_MAX, LIST_TASKS_MAX, TAG_STATS_MAX } from "./limits.js";
 import {
@@ -105,13 +106,13 @@ class CheckedStore implements QueueStore, QueueAdmin {
   }
 
   insert(queue: QueueKey, tasks: readonly NewTask[], options?: CallOptions) {
-    return this.#lifecycle.run(options, async () => {
+    return this.#lifecycle.run(options, () => {
       checkQueueKey(queue);
       checkBatch("tasks", tasks);
       checkBatchPayload(tasks);
       const nowUs = this.#clock.nowUs();
       let expected = 0;
-      const results = await eachValid(
+      const inserted = eachValid(
         tasks,
         (task) => checkNewTask(task, nowUs),
         (valid) => {
@@ -121,8 +122,10 @@ class CheckedStore implements QueueStore, QueueAdmin {
           return inserting;
         },
       );
-      this.#waiters.tasksWritten(queue, results, expected);
-      return results;
+      return whenThere(inserted, (results) => {
+        this.#waiters.tasksWritten(queue, results, expected);
+        return results;
+      });
     });
   }
 
@@ -137,7 +140,7 @@ class CheckedStore implements QueueStore, QueueAdmin {
   }
 
   extend(queue: QueueKey, leases: readonly LeaseExtension[], options?: CallOptions) {
-    return this.#lifecycle.run(options, async () => {
+    return this.#lifecycle.run(options, () => {
       checkQueueKey(queue);
       checkBatch("leases", leases);
       return this.#extend(queue, leases);
@@ -145,7 +148,7 @@ class CheckedStore implements QueueStore, QueueAdmin {
   }
 
   delete(queue: QueueKey, targets: readonly LeaseFence[], options?: CallOptions) {
-    return this.#lifecycle.run(options, async () => {
+    return this.#lifecycle.run(options, () => {
       checkQueueKey(queue);
       checkBatch("targets", targets);
       return eachValid(targets, checkFence, (valid) => this.#naive.delete(queue, valid));
@@ -322,10 +325,12 @@ class CheckedStore implements QueueStore, QueueAdmin {
     if (this.#lifecycle.isClosing) throw closedStore();
   }
 
-  async #extend(queue: QueueKey, leases: readonly LeaseExtension[]): Promise<readonly ItemResult<Task>[]> {
-    const results = await eachValid(leases, checkExtension, (valid) => this.#naive.extend(queue, valid));
-    this.#waiters.tasksWritten(queue, results);
-    return results;
+  #extend(queue: QueueKey, leases: readonly LeaseExtension[]): Eventual<readonly ItemResult<Task>[]> {
+    const extended = eachValid(leases, checkExtension, (valid) => this.#naive.extend(queue, valid));
+    return whenThere(extended, (results) => {
+      this.#waiters.tasksWritten(queue, results);
+      return results;
+    });
   }
 
   /** Registers, looks, sleeps and looks again, until there are tasks, the time is up or the signal fires. */

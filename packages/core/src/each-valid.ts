@@ -1,4 +1,5 @@
 import { isQueueError, type QueueError } from "./errors.js";
+import type { Eventual } from "./eventual.js";
 import type { ItemResult } from "./task.js";
 
 /** Gives the valid items to a store, and a result to every item in its place. */
@@ -6,7 +7,17 @@ export function eachValid<I, T>(
   items: readonly I[],
   check: (item: I) => void,
   call: (valid: readonly I[]) => Promise<readonly ItemResult<T>[]>,
-): Promise<readonly ItemResult<T>[]> {
+): Promise<readonly ItemResult<T>[]>;
+export function eachValid<I, T>(
+  items: readonly I[],
+  check: (item: I) => void,
+  call: (valid: readonly I[]) => Eventual<readonly ItemResult<T>[]>,
+): Eventual<readonly ItemResult<T>[]>;
+export function eachValid<I, T>(
+  items: readonly I[],
+  check: (item: I) => void,
+  call: (valid: readonly I[]) => Eventual<readonly ItemResult<T>[]>,
+): Eventual<readonly ItemResult<T>[]> {
   if (areValid(items, check)) return call(items);
   // A hole in an array is an item too.
   return eachAnswered(
@@ -20,7 +31,7 @@ export function eachValid<I, T>(
 async function eachAnswered<I, T>(
   items: readonly I[],
   complaints: readonly (QueueError | undefined)[],
-  call: (valid: readonly I[]) => Promise<readonly ItemResult<T>[]>,
+  call: (valid: readonly I[]) => Eventual<readonly ItemResult<T>[]>,
 ): Promise<readonly ItemResult<T>[]> {
   const valid = items.filter((_, index) => complaints[index] === undefined);
   const results = valid.length === 0 ? [] : await call(valid);

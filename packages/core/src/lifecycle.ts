@@ -1,3 +1,4 @@
+import type { Eventual } from "./eventual.js";
 import type { CallOptions } from "./store.js";
 import { closedStore } from "./store-errors.js";
 
@@ -26,19 +27,37 @@ export class Lifecycle {
   }
 
   /** Every call passes here: refused when closed (`closed`) or aborted, counted while it runs. */
-  async run<T>(
+  run<T>(
     options: CallOptions | undefined,
-    call: (signal: AbortSignal | undefined) => Promise<T>,
+    call: (signal: AbortSignal | undefined) => Eventual<T>,
   ): Promise<T> {
-    if (this.#closing !== undefined) throw closedStore();
-    options?.signal?.throwIfAborted();
+    // Not async, because each promise more costs about as much as a small call.
+    if (this.#closing !== undefined) return Promise.reject(closedStore());
+    if (options?.signal?.aborted === true) return Promise.reject(options.signal.reason);
     this.#running += 1;
+    let answer: Eventual<T>;
     try {
-      return await call(options?.signal);
-    } finally {
-      this.#running -= 1;
-      if (this.#running === 0) this.#idle?.();
+      answer = call(options?.signal);
+    } catch (error) {
+      this.#ended();
+      return Promise.reject(error);
     }
+    if (answer instanceof Promise) return this.#until(answer);
+    this.#ended();
+    return Promise.resolve(answer);
+  }
+
+  async #until<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } finally {
+      this.#ended();
+    }
+  }
+
+  #ended(): void {
+    this.#running -= 1;
+    if (this.#running === 0) this.#idle?.();
   }
 
   /** Idempotent; all callers share one promise. */

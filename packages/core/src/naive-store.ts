@@ -1,3 +1,4 @@
+import type { Eventual } from "./eventual.js";
 import type { StoreManifest, SweepResult } from "./store.js";
 import type {
   ItemResult,
@@ -16,7 +17,8 @@ import type { ExportedTask, TaskRecord, TombstoneRecord } from "./transfer.js";
 
 /**
  * What an embedded store has to do itself; `checkedStore` makes a `QueueStore` of it. Arguments are proved and complete,
- * nothing is called after close, nobody aborts, nothing waits. An operation is whole or has not happened.
+ * nothing is called after close, nobody aborts, nothing waits. An operation is whole or has not happened. It fails by throwing, at once or
+ * later.
  */
 export interface NaiveStore {
   readonly supports: StoreManifest;
@@ -25,14 +27,14 @@ export interface NaiveStore {
   readonly callsInOrder?: boolean;
 
   /** Adds tasks. Rejects for an unknown, surplus or push queue; `already_exists` is an item's error. */
-  insert(queue: QueueKey, tasks: readonly NewTask[]): Promise<readonly ItemResult<Task>[]>;
+  insert(queue: QueueKey, tasks: readonly NewTask[]): Eventual<readonly ItemResult<Task>[]>;
 
   /** Leases what is available now. */
   lease(queues: readonly QueueKey[], request: ExactLease): Promise<LeaseAnswer>;
 
-  extend(queue: QueueKey, leases: readonly LeaseExtension[]): Promise<readonly ItemResult<Task>[]>;
+  extend(queue: QueueKey, leases: readonly LeaseExtension[]): Eventual<readonly ItemResult<Task>[]>;
 
-  delete(queue: QueueKey, targets: readonly LeaseFence[]): Promise<readonly ItemResult<undefined>[]>;
+  delete(queue: QueueKey, targets: readonly LeaseFence[]): Eventual<readonly ItemResult<undefined>[]>;
 
   /** One task with its payload. */
   find(queue: QueueKey, id: string): Promise<TaskWithPayload | undefined>;
@@ -44,7 +46,7 @@ export interface NaiveStore {
    * The earliest eta or lease end later than `afterUs` among a queue's tasks; undefined when there is none, or no such
    * queue. Timers ask, so it must neither throw nor reject; whoever knows the answer at once gives it at once.
    */
-  nextEtaUs(queue: QueueKey, afterUs: number): number | undefined | Promise<number | undefined>;
+  nextEtaUs(queue: QueueKey, afterUs: number): Eventual<number | undefined>;
 
   /**
    * Starts telling of writes that did not come through this object, naming the queue where it is known; returns how to

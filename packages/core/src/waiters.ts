@@ -1,5 +1,6 @@
 import type { Clock } from "./clock.js";
 import type { QueueError } from "./errors.js";
+import type { Eventual } from "./eventual.js";
 import { firstEtaUs } from "./stores/lease-rules.js";
 import type { ItemResult, NewTask, QueueKey, Task } from "./task.js";
 
@@ -7,7 +8,7 @@ import type { ItemResult, NewTask, QueueKey, Task } from "./task.js";
 export interface WaitersOptions {
   readonly clock: Clock;
   /** The earliest eta later than `afterUs` among the tasks of a queue; never rejects. */
-  readonly nextEtaUs: (queue: QueueKey, afterUs: number) => number | undefined | Promise<number | undefined>;
+  readonly nextEtaUs: (queue: QueueKey, afterUs: number) => Eventual<number | undefined>;
   /** Starts telling of writes by others, in one queue or anywhere; only asked for while somebody waits. */
   readonly watchForeignWrites?: ((notify: (queue?: QueueKey) => void) => () => void) | undefined;
 }

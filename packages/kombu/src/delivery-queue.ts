@@ -44,15 +44,15 @@ export class DeliveryQueue {
   readonly #owner: DeliveryQueueOwner;
   readonly #changed: Notifier;
   readonly #held = new Set<Holding>();
-  /** Those of them of which the broker is being told that they are done. */
-  readonly #acknowledging = new Set<Holding>();
+  /** How many of them the broker is being told of that they are done. */
+  #acknowledging = 0;
   readonly #watcher: HoldingWatcher = {
     ended: (holding) => this.#freed(holding),
-    acknowledging: (holding) => {
-      this.#acknowledging.add(holding);
+    acknowledging: () => {
+      this.#acknowledging += 1;
       this.#tellChange();
     },
-    unclear: (holding) => void this.#acknowledging.delete(holding),
+    unclear: (holding) => this.#acknowledged(holding),
   };
   readonly #fills = new Set<LinkedSignal>();
   #waiting: Holding[] = [];
@@ -89,7 +89,7 @@ export class DeliveryQueue {
   get room(): number | undefined {
     const { prefetchCount } = this;
     if (prefetchCount === 0) return undefined;
-    const held = this.#held.size - Math.min(this.#acknowledging.size, prefetchCount);
+    const held = this.#held.size - Math.min(this.#acknowledging, prefetchCount);
     return Math.max(0, prefetchCount - held - this.#requested);
   }
 
@@ -246,8 +246,12 @@ export class DeliveryQueue {
     }
   }
 
+  #acknowledged(holding: Holding): void {
+    if (holding.isAcknowledging) this.#acknowledging -= 1;
+  }
+
   #freed(holding: Holding): void {
-    this.#acknowledging.delete(holding);
+    this.#acknowledged(holding);
     if (this.#held.delete(holding)) this.#tellChange();
   }
 

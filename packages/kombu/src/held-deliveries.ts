@@ -1,4 +1,10 @@
-import { Holding, type HoldingParts, type HoldingWatcher, lostWithBroker } from "./holding.js";
+import {
+  Holding,
+  type HoldingParts,
+  type HoldingWatcher,
+  lostWithBroker,
+  type SettlingWatcher,
+} from "./holding.js";
 import { LeaseKeeper } from "./lease-keeper.js";
 import type { Session } from "./session.js";
 import type { Delivery, Transport } from "./transport.js";
@@ -28,7 +34,7 @@ export class HeldDeliveries {
     const parts: HoldingParts = {
       clock: this.#session.clock,
       transport,
-      track: (work) => this.#settling(transport, work),
+      settling: this.#settlingOn(transport),
       watcher: {
         ...watcher,
         ended: (holding) => {
@@ -58,16 +64,15 @@ export class HeldDeliveries {
   }
 
   /** Settling goes to where the message came from, also when the channel is closing; that waits for it. */
-  async #settling(transport: Transport, work: () => Promise<void>): Promise<void> {
-    this.#running.begin();
-    try {
-      await work();
-      this.#session.answered();
-    } catch (error) {
-      throw this.#session.failed(transport, error);
-    } finally {
-      this.#running.end();
-    }
+  #settlingOn(transport: Transport): SettlingWatcher {
+    const session = this.#session;
+    const running = this.#running;
+    return {
+      begin: () => running.begin(),
+      end: () => running.end(),
+      answered: () => session.answered(),
+      failed: (error) => session.failed(transport, error),
+    };
   }
 
   #keeperOf(transport: Transport): LeaseKeeper<Holding> {

@@ -16,8 +16,15 @@ export interface SettleLimit {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Runs work that closing waits for. */
-type Track = (work: () => Promise<void>) => Promise<void>;
+/** Who is told of calls on the broker that settle: closing waits for them. */
+export interface SettlingWatcher {
+  begin(): void;
+  /** After `begin`, whatever came of it. */
+  end(): void;
+  answered(): void;
+  /** What a call failed with, as its caller is to see it. */
+  failed(error: unknown): unknown;
+}
 
 /** Who wants to know what becomes of a holding. */
 export interface HoldingWatcher {
@@ -32,7 +39,7 @@ export interface HoldingWatcher {
 export interface HoldingParts {
   readonly clock: Clock;
   readonly transport: Transport;
-  readonly track: Track;
+  readonly settling: SettlingWatcher;
   readonly watcher: HoldingWatcher;
 }
 
@@ -66,6 +73,7 @@ export class Holding {
   rejection: DeadLetterTarget | "drop" | undefined;
   readonly #parts: HoldingParts;
   #state: HoldingState = "held";
+  #isAcknowledging = false;
   #attempt: Attempt | undefined;
   #lost: KombuError | undefined;
   /** Why it is lost if settling it fails. */
@@ -97,6 +105,11 @@ export class Holding {
   /** Whether it is still up to us what becomes of it. */
   get isOpen(): boolean {
     return this.#state === "held";
+  }
+
+  /** Whether the broker is or was told that it is done, and has not failed to take that. */
+  get isAcknowledging(): boolean {
+    return this.#isAcknowledging;
   }
 
   /** Whether it is out of our hands. */
@@ -148,14 +161,14 @@ export class Holding {
     const { kind } = settlement;
     const isAgain = this.#attempt?.isLeft === true && this.#attempt.kind === kind;
     if (!isAgain && this.#state !== "held") return Promise.reject(this.#alreadySettled(settlement));
+    // Whoever waits for as long as it takes cannot leave.
+    if (!isAgain && timeoutMs === undefined && signal === undefined) return this.#settle(settlement, after);
     const attempt = (isAgain ? this.#attempt : undefined) ?? {
       kind,
       isLeft: false,
       done: this.#settle(settlement, after),
     };
     this.#attempt = attempt;
-    // Whoever waits for as long as it takes cannot leave.
-    if (!isAgain && timeoutMs === undefined && signal === undefined) return attempt.done;
     return this.#waitToEnd(attempt, { timeoutMs, signal });
   }
 
@@ -184,24 +197,35 @@ export class Holding {
   }
 
   async #settle(settlement: Settlement, after: Promise<unknown> | undefined): Promise<void> {
+    const { settling, watcher } = this.#parts;
     this.#state = "settling";
-    if (settlement.kind === "acknowledged") this.#parts.watcher.acknowledging?.(this);
+    this.#isAcknowledging = settlement.kind === "acknowledged";
+    if (this.#isAcknowledging) watcher.acknowledging?.(this);
+    settling.begin();
     try {
-      const tell = () => this.#tell(settlement);
-      await this.#parts.track(after === undefined ? tell : () => after.then(tell));
+      if (after !== undefined) await after;
+      await this.#tell(settlement);
+      settling.answered();
     } catch (error) {
-      // Unclear: the message is still ours as far as we know, so that the caller may try again.
-      this.#attempt = undefined;
-      this.#state = "held";
-      this.#parts.watcher.unclear?.(this);
-      const loss = error instanceof KombuError && error.code === "lease_lost" ? error : this.#loss;
-      if (loss === undefined) throw error;
-      this.lose(loss);
-      throw loss;
+      throw this.#unsettled(settling.failed(error));
+    } finally {
+      settling.end();
     }
     // Whoever left it may ask for the same again, to learn this.
     if (this.#attempt?.isLeft === false) this.#attempt = undefined;
     this.#end(settlement.kind);
+  }
+
+  /** It is unclear whether the message is still ours: as far as we know it is, so that the caller may try again. */
+  #unsettled(error: unknown): unknown {
+    this.#attempt = undefined;
+    this.#state = "held";
+    this.#parts.watcher.unclear?.(this);
+    this.#isAcknowledging = false;
+    const loss = error instanceof KombuError && error.code === "lease_lost" ? error : this.#loss;
+    if (loss === undefined) return error;
+    this.lose(loss);
+    return loss;
   }
 
   #tell(settlement: Settlement): Promise<void> {

@@ -101,7 +101,7 @@ class MemoryStore implements NaiveStore {
       options.sharesPayloads === true ? (payload) => payload : (payload) => new Uint8Array(payload);
   }
 
-  async insert(key: QueueKey, tasks: readonly NewTask[]): Promise<readonly ItemResult<Task>[]> {
+  insert(key: QueueKey, tasks: readonly NewTask[]): readonly ItemResult<Task>[] {
     const queue = this.#queues.insertable(key);
     const nowUs = this.#clock.nowUs();
     return tasks.map((task) => this.#insertOne(queue, task, nowUs));
@@ -126,7 +126,7 @@ class MemoryStore implements NaiveStore {
     return { tasks, more: picked.more, arrivals: arrivalsOf(moved), retryAtUs };
   }
 
-  async extend(key: QueueKey, leases: readonly LeaseExtension[]): Promise<readonly ItemResult<Task>[]> {
+  extend(key: QueueKey, leases: readonly LeaseExtension[]): readonly ItemResult<Task>[] {
     const queue = this.#queues.pull(key);
     const nowUs = this.#clock.nowUs();
     return leases.map((lease) => {
@@ -139,7 +139,7 @@ class MemoryStore implements NaiveStore {
     });
   }
 
-  async delete(key: QueueKey, targets: readonly LeaseFence[]): Promise<readonly ItemResult<undefined>[]> {
+  delete(key: QueueKey, targets: readonly LeaseFence[]): readonly ItemResult<undefined>[] {
     const queue = this.#queues.pull(key);
     const nowUs = this.#clock.nowUs();
     return targets.map((target) => {

@@ -9,6 +9,7 @@ const DECIMAL = /^[0-9]+(\.[0-9]+)?$/;
 /** How long a message lives from its publishing on, in microseconds: its own `expiration` or the queue's limit, the shorter. */
 export function expiryUs(properties: MessageProperties, queueTtlMs: number | undefined): number | undefined {
   const { expiration } = properties as { readonly expiration?: unknown };
+  if (expiration === undefined && queueTtlMs === undefined) return undefined;
   const isOwn = typeof expiration === "string" ? DECIMAL.test(expiration) : typeof expiration === "number";
   const lives = [isOwn ? Number(expiration) : undefined, queueTtlMs].filter((ms) => ms !== undefined);
   return lives.length === 0 ? undefined : Math.min(...lives) * US_PER_MS;

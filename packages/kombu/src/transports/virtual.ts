@@ -14,6 +14,7 @@ import type {
   DeadLetterTarget,
   DeathReason,
   Delivery,
+  DeliveryInfo,
   Lease,
   LeaseStandby,
   LeaseTicket,
@@ -65,6 +66,28 @@ interface HeldTask {
   isPerhapsGone?: boolean;
 }
 
+/** A delivery with what only its transport has to know. */
+class VirtualDelivery implements Delivery {
+  readonly content: MessageContent;
+  readonly deliveryTag: string;
+  readonly info: DeliveryInfo;
+  leaseEndsAtUs: number | undefined;
+  readonly expiresAtUs: number | undefined;
+  readonly owner: VirtualTransport;
+  readonly task: HeldTask;
+
+  constructor(owner: VirtualTransport, parts: Omit<VirtualDelivery, "owner" | "deliveryTag">) {
+    const { task, info } = parts;
+    this.content = parts.content;
+    this.deliveryTag = `${info.queue}/${task.id}/${task.retryCount}`;
+    this.info = info;
+    this.leaseEndsAtUs = parts.leaseEndsAtUs;
+    this.expiresAtUs = parts.expiresAtUs;
+    this.owner = owner;
+    this.task = task;
+  }
+}
+
 /** The same for another thread. */
 type TaskTicket = Pick<HeldTask, "id" | "retryCount" | "leaseEndUs"> & { readonly queue: string };
 
@@ -88,7 +111,6 @@ export class VirtualTransport implements Transport {
   readonly #closeStore: () => Promise<void>;
   readonly #form: StoredForm;
   readonly #publisher: VirtualPublisher;
-  readonly #held = new WeakMap<Lease, HeldTask>();
   readonly standby: LeaseStandby | undefined;
   #turn = 0;
   #backlog = false;
@@ -141,7 +163,14 @@ export class VirtualTransport implements Transport {
   async ack(delivery: Delivery): Promise<void> {
     this.standby?.refresh();
     const task = this.#task(delivery);
-    const error = await this.#delete(task);
+    const { key, id, retryCount, leaseEndUs } = task;
+    let error: unknown;
+    try {
+      const [result] = await this.#store.delete(key, [{ id, retryCount, leaseEndUs }]);
+      error = errorOf(result);
+    } catch (thrown) {
+      error = fromQueueError(thrown);
+    }
     if (error === undefined) return;
     if (!isKombuError(error, "not_found")) {
       task.isPerhapsGone ||= isAway(error);
@@ -292,42 +321,35 @@ export class VirtualTransport implements Transport {
     const { queue } = task.queue;
     const stored = this.#form.read(task.payload);
     const { content } = stored;
-    const { leaseMs } = this.#lease;
-    const lifeUs = expiryUs(content.properties, this.topology.messageTtlMs(queue));
-    const ageUs = storeNowUs(task, leaseMs, this.#store.supports.leaseStepMs) - task.enqueuedAtUs;
-    const delivery: Delivery = {
-      content,
-      deliveryTag: `${queue}/${id}/${retryCount}`,
-      info: {
-        queue,
-        exchange: stored.exchange ?? "",
-        routingKey: stored.routingKey ?? queue,
-        redelivered: retryCount > 1 || stored.redelivered === true,
-        taskId: id,
-        tag: task.tag,
-        retryCount,
-        attempts: retryCount - task.uncounted,
-        enqueuedAtMs: Math.floor(task.enqueuedAtUs / MS),
-        // Not every server keeps it beside the message.
-        ...(task.traceparent === undefined
-          ? traceOf(content.headers)
-          : { traceparent: task.traceparent, tracestate: task.tracestate }),
-      },
-      leaseEndsAtUs: nowUs + leaseMs * MS,
-      expiresAtUs: lifeUs === undefined ? undefined : nowUs + lifeUs - ageUs,
+    // Not every server keeps it beside the message.
+    const trace = task.traceparent === undefined ? traceOf(content.headers) : task;
+    const info: DeliveryInfo = {
+      queue,
+      exchange: stored.exchange ?? "",
+      routingKey: stored.routingKey ?? queue,
+      redelivered: retryCount > 1 || stored.redelivered === true,
+      taskId: id,
+      tag: task.tag,
+      retryCount,
+      attempts: retryCount - task.uncounted,
+      enqueuedAtMs: Math.floor(task.enqueuedAtUs / MS),
+      traceparent: trace.traceparent,
+      tracestate: trace.tracestate,
     };
-    this.#held.set(delivery, { key: task.queue, id, retryCount, leaseEndUs: task.etaUs });
-    return delivery;
+    return new VirtualDelivery(this, {
+      content,
+      info,
+      task: { key: task.queue, id, retryCount, leaseEndUs: task.etaUs },
+      leaseEndsAtUs: nowUs + this.#lease.leaseMs * MS,
+      expiresAtUs: this.#expiresAtUs(task, content, nowUs),
+    });
   }
 
-  /** What went wrong, if anything. */
-  async #delete({ key, id, retryCount, leaseEndUs }: HeldTask): Promise<unknown> {
-    try {
-      const [result] = await this.#store.delete(key, [{ id, retryCount, leaseEndUs }]);
-      return errorOf(result);
-    } catch (error) {
-      return fromQueueError(error);
-    }
+  #expiresAtUs(task: TaskWithPayload, { properties }: MessageContent, nowUs: number): number | undefined {
+    const lifeUs = expiryUs(properties, this.topology.messageTtlMs(task.queue.queue));
+    if (lifeUs === undefined) return undefined;
+    const { leaseStepMs } = this.#store.supports;
+    return nowUs + lifeUs - (storeNowUs(task, this.#lease.leaseMs, leaseStepMs) - task.enqueuedAtUs);
   }
 
   async #extendBy(task: HeldTask, leaseMs: number, uncounted: boolean): Promise<void> {
@@ -357,8 +379,7 @@ export class VirtualTransport implements Transport {
   }
 
   #task(delivery: Lease): HeldTask {
-    const task = this.#held.get(delivery);
-    if (task !== undefined) return task;
+    if (delivery instanceof VirtualDelivery && delivery.owner === this) return delivery.task;
     throw new KombuError(
       "invalid_argument",
       "this delivery came from another transport; settle it where it came from",
