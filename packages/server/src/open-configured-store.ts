@@ -1,4 +1,5 @@
 import {
+  openMemoryStore,
   openStore,
   parseStoreAddress,
   type QueueAdmin,
@@ -18,7 +19,10 @@ export async function openConfiguredStore(
   const address = parseStoreAddress(config.store);
   if (address.kind === "sqlite") await makeOwnFolder(address.path);
   const { queuesMax, tombstoneMs } = config;
-  const open = () => openStore(config.store, { ...options, queuesMax, tombstoneMs });
+  const all = { ...options, queuesMax, tombstoneMs };
+  // Leased payloads are written into answers and never changed; inserted ones are cut from memory that many requests share.
+  if (address.kind === "memory") return openMemoryStore({ ...all, sharesPayloads: "leased" });
+  const open = () => openStore(config.store, all);
   // A file that is not there now will not be there in a minute.
   return address.kind === "postgres" ? openPatiently(open, patience) : open();
 }

@@ -42,7 +42,7 @@ import type {
 import { ExpiringMap } from "./expiring-map.js";
 import { LeaseBudget, openQueues } from "./lease-budget.js";
 import { arrivalsOf, deadLetterOf, expiryUs, firstEtaUs, holdsLease, isHeld } from "./lease-rules.js";
-import type { MemoryStoreOptions } from "./memory-options.js";
+import { type MemoryStoreOptions, type PayloadSharing, payloadSharing } from "./memory-options.js";
 import { type MemoryQueue, type MemoryTask, plain, withPayload } from "./memory-queue.js";
 import { MemoryQueues } from "./memory-queues.js";
 import { pickTasks } from "./pick.js";
@@ -77,8 +77,7 @@ class MemoryStore implements NaiveStore {
   readonly #tombstoneMs: number;
   readonly #payloadBytesMax: number;
   readonly #tasksMax: number;
-  /** The bytes of a payload for somebody else's eyes. */
-  readonly #share: (payload: Uint8Array) => Uint8Array;
+  readonly #payloads: PayloadSharing;
   readonly #queues: MemoryQueues;
   readonly #budget = new LeaseBudget();
   readonly #tombstones = new ExpiringMap<true>(MEMORY_REMEMBERED_MAX);
@@ -97,8 +96,7 @@ class MemoryStore implements NaiveStore {
     this.#tombstoneMs = options.tombstoneMs ?? TOMBSTONE_MS_DEFAULT;
     this.#payloadBytesMax = options.payloadBytesMax ?? MEMORY_PAYLOAD_BYTES_DEFAULT;
     this.#tasksMax = options.tasksMax ?? MEMORY_TASKS_DEFAULT;
-    this.#share =
-      options.sharesPayloads === true ? (payload) => payload : (payload) => new Uint8Array(payload);
+    this.#payloads = payloadSharing(options);
   }
 
   insert(key: QueueKey, tasks: readonly NewTask[]): readonly ItemResult<Task>[] {
@@ -122,7 +120,7 @@ class MemoryStore implements NaiveStore {
     );
     const moved = picked.dropped.flatMap(({ task, reason }) => this.#retire(task, reason, nowUs) ?? []);
     this.#take(picked.tasks, nowUs + Math.round(request.leaseMs * 1000), nowUs);
-    const tasks = picked.tasks.map((task) => withPayload(task, this.#share));
+    const tasks = picked.tasks.map((task) => withPayload(task, this.#payloads.share));
     return { tasks, more: picked.more, arrivals: arrivalsOf(moved), retryAtUs };
   }
 
@@ -154,7 +152,7 @@ class MemoryStore implements NaiveStore {
 
   async find(key: QueueKey, id: string): Promise<TaskWithPayload | undefined> {
     const task = this.#queues.pull(key).tasks.get(id);
-    return task === undefined ? undefined : withPayload(task, this.#share);
+    return task === undefined ? undefined : withPayload(task, this.#payloads.share);
   }
 
   async list(key: QueueKey, limit: number, after: TaskPosition | undefined): Promise<readonly Task[]> {
@@ -260,7 +258,7 @@ class MemoryStore implements NaiveStore {
       givenBack: false,
       expiresAtUs: expiryUs(queue.settings, nowUs),
       payloadBytes: task.payload.byteLength,
-      payload: this.#share(task.payload),
+      payload: this.#payloads.keep(task.payload),
       traceparent: task.traceparent,
       tracestate: task.tracestate,
       deadLetter: undefined,

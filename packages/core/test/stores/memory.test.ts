@@ -35,6 +35,16 @@ describe("openMemoryStore()", () => {
     expect((await store.peek(queue, { id: task!.id })).tasks[0]!.payload).toBe(bytes);
   });
 
+  test("sharesPayloads of leases alone keeps bytes of its own, and hands them out as they are", async () => {
+    await using store = openMemoryStore({ sharesPayloads: "leased" });
+    const bytes = new Uint8Array([1, 2, 3]);
+    await store.insert(queue, [{ payload: bytes }]);
+    bytes.fill(0);
+    const [task] = await store.lease([queue], lease);
+    expect(task!.payload).toEqual(new Uint8Array([1, 2, 3]));
+    expect((await store.peek(queue, { id: task!.id })).tasks[0]!.payload).toBe(task!.payload);
+  });
+
   test("lease() by tag finds what was there before anybody asked by tag, and what came after", async () => {
     await using store = openMemoryStore();
     await store.insert(queue, [{ payload, tag: "a" }, { payload }, { payload, tag: "a" }]);
