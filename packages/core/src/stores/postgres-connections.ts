@@ -17,22 +17,29 @@ import { STATEMENTS, type StatementName } from "./postgres-statements.js";
 /** Runs one named statement and gives its rows. */
 export type RunStatement = <Row>(name: StatementName, values: readonly unknown[]) => Promise<readonly Row[]>;
 
-/** How columns are read: whole numbers as numbers (none is past 2^53), bytes as bytes. */
+/** How columns are read: whole numbers as numbers (none is past 2^53), bytes as bytes, arrays of whole numbers (none is null) as arrays. */
 const TYPES = {
   getTypeParser(oid: number): (text: string) => unknown {
     return PARSERS[oid] ?? String;
   },
 };
 
-/** By PostgreSQL's numbers of its types (pg_type.dat): bool, bytea, int8, int2, int4, float8. */
+/** By PostgreSQL's numbers of its types (pg_type.dat): bool, bytea, int8, int2, int4, float8, int4[]. */
 const PARSERS: Readonly<Record<number, (text: string) => unknown>> = {
   16: (text) => text === "t",
-  17: (text) => new Uint8Array(Buffer.from(text.slice(2), "hex")),
+  17: (text) => bytesOf(text.slice(2), "hex"),
   20: Number,
   21: Number,
   23: Number,
   701: Number,
+  1007: (text) => (text === "{}" ? [] : text.slice(1, -1).split(",").map(Number)),
 };
+
+/** Bytes that the database wrote as text. */
+export function bytesOf(text: string, encoding: "base64" | "hex"): Uint8Array {
+  const { buffer, byteOffset, byteLength } = Buffer.from(text, encoding);
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
 
 /**
  * What every connection is told first. A commit is on disk before it is answered, whatever the database's default. A

@@ -11,6 +11,7 @@ import type { StoreObserver } from "../store.js";
 import type { QueueKey, TagFilter, Task, TaskWithPayload } from "../task.js";
 import { LeaseBudget, openQueues } from "./lease-budget.js";
 import { arrivalsOf } from "./lease-rules.js";
+import { bytesOf } from "./postgres-connections.js";
 import { endOf, type LockedRow, type PostgresRetirement } from "./postgres-retire.js";
 import { type OpenQueue, taskOf } from "./postgres-rows.js";
 import type { PostgresTransaction } from "./postgres-transaction.js";
@@ -29,7 +30,10 @@ interface DueRow extends LockedRow {
 
 interface LeasedRow extends DueRow {
   readonly leased: boolean;
-  readonly payload: Uint8Array | null;
+  /** Its place among the oldest, from 1. */
+  readonly place: number;
+  /** In base64. */
+  readonly payload: string | null;
   readonly more: boolean;
 }
 
@@ -174,8 +178,8 @@ export class PostgresLeases {
         : only.tag === undefined
           ? await transaction.statement<LeasedRow>("leaseUntagged", [...values, POSTGRES_UNTAGGED_LOOK])
           : await transaction.statement<LeasedRow>("leaseTagged", [...values, only.tag]);
-    const leased = rows.filter((row) => row.leased);
-    const spent = rows.filter((row) => row.spent);
+    const leased = rows.filter((row) => row.leased).sort((a, b) => a.place - b.place);
+    const spent = rows.filter((row) => row.spent).sort((a, b) => a.place - b.place);
     const moved = await this.#retire(transaction, spent, byId);
     // Where some were spent nothing was leased, and the caller looks again.
     const left = spent.length > 0 ? 0 : rows.length - leased.length;
@@ -183,12 +187,13 @@ export class PostgresLeases {
     if (left > 0) for (const { key } of queues) transaction.arrived(key);
     this.#count(transaction, leased, byId);
     const tasks = leased.map((row): TaskWithPayload => {
-      const task = taskOf(byId.get(row.queue_id)!.key, {
-        ...row,
-        eta_us: endUs,
-        retry_count: row.retry_count + 1,
-      });
-      return { ...task, payload: row.payload! };
+      const { key } = byId.get(row.queue_id)!;
+      return {
+        ...taskOf(key, row),
+        etaUs: endUs,
+        retryCount: row.retry_count + 1,
+        payload: bytesOf(row.payload!, "base64"),
+      };
     });
     const more = left > 0 || spent.length > 0 || rows[0]?.more === true;
     return {

@@ -55,6 +55,15 @@ export interface DeleteCall {
   readonly targets: readonly LeaseFence[];
 }
 
+/** What one statement has removed: places of items, their sizes, and the places of those with a chosen id. Null: none. */
+interface GoneRow {
+  readonly places: readonly number[] | null;
+  readonly sizes: readonly number[] | null;
+  readonly named: readonly number[] | null;
+}
+
+const DELETED: ItemResult<undefined> = Object.freeze({ ok: true, value: undefined });
+
 /** Removes tasks, all of one round in one statement. */
 export async function deleteTasks(
   transaction: PostgresTransaction,
@@ -64,18 +73,22 @@ export async function deleteTasks(
   return inRounds<LeaseFence, undefined>(
     calls.map(({ queue, targets }) => ({ queue, fences: targets })),
     async (items) => {
-      type Gone = Pick<TaskRow, "named" | "payload_bytes"> & { readonly place: number };
-      const rows = await transaction.statement<Gone>("deleteTasks", [
+      const [row] = await transaction.statement<GoneRow>("deleteTasks", [
         transaction.nowUs,
         ...fenceColumns(items),
       ]);
-      const gone = new Set(rows.map(({ place }) => place));
-      for (const { place, named, payload_bytes } of rows) {
-        const { queue, id, settle } = items[place]!;
-        transaction.addTasks(queue.id, -1, -payload_bytes);
-        if (named) transaction.bury(queue, id, tombstoneMs);
-        settle({ ok: true, value: undefined });
+      const places = row?.places ?? [];
+      for (const [index, place] of places.entries()) {
+        const { queueId, settle } = items[place]!;
+        transaction.addTasks(queueId, -1, -row!.sizes![index]!);
+        settle(DELETED);
       }
+      for (const place of row?.named ?? []) {
+        const { queue, id } = items[place]!;
+        transaction.bury(queue, id, tombstoneMs);
+      }
+      if (places.length === items.length) return;
+      const gone = new Set(places);
       const left = [...items.entries()].filter(([place]) => !gone.has(place));
       const late = await lateAmong(transaction, left);
       for (const [place, { id, settle }] of left) {
