@@ -58,11 +58,6 @@ export function likeStored(stored: StoredMessage, body: Uint8Array, deliveryTag:
   };
 }
 
-/** Whether `likeStored` may make others like it. */
-export function isRepeatable({ content, redelivered }: StoredMessage): boolean {
-  return !redelivered && isFlat(content.headers) && isFlat(content.properties);
-}
-
 /** What is to be remembered of a message: neither its body, nor what its program may change. */
 export function toRemember(stored: StoredMessage): StoredMessage {
   return likeStored(stored, NOTHING, stored.deliveryTag);
@@ -70,7 +65,7 @@ export function toRemember(stored: StoredMessage): StoredMessage {
 
 /** Remembers an envelope whose body is base64, if one with another body and tag would read the same but for these. */
 export function learnEnvelope(text: string, stored: StoredMessage): void {
-  const { deliveryTag } = stored;
+  const { content, deliveryTag } = stored;
   const tagAt = text.lastIndexOf(TAG) + TAG.length;
   const middle = text.slice(text.indexOf('"', HEAD.length), tagAt);
   const isUsual =
@@ -82,7 +77,9 @@ export function learnEnvelope(text: string, stored: StoredMessage): void {
     !middle.includes("\\") &&
     PLAIN_TAG.test(deliveryTag) &&
     text.slice(tagAt) === deliveryTag + TAIL &&
-    isRepeatable(stored);
+    !stored.redelivered &&
+    isFlat(content.headers) &&
+    isFlat(content.properties);
   if (isUsual) template = { middle, stored: toRemember(stored) };
 }
 

@@ -1,4 +1,5 @@
 import { isAscii, isUtf8 } from "node:buffer";
+import { bufferOf } from "./buffer-of.js";
 import { learnEnvelope, readBase64, usualEnvelope } from "./envelope-template.js";
 import type { MessageContent, MessageProperties } from "./message-content.js";
 import { writePythonJson, writeString } from "./python-json.js";
@@ -17,8 +18,7 @@ const PERSISTENT = 2;
 
 /** The bytes to store. Throws `not_serializable` for headers and properties that JSON cannot hold. */
 export function encodeEnvelope(content: MessageContent, address: EnvelopeAddress): Uint8Array {
-  const { body } = content;
-  const base64 = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("base64");
+  const base64 = bufferOf(content.body).toString("base64");
   const attributes = writeAttributes(content, address);
   return Buffer.from(`{"body": "${base64}", ${attributes}${writeString(address.deliveryTag)}}}`, "latin1");
 }
@@ -61,8 +61,8 @@ export function writeAttributes(content: MessageContent, { exchange, routingKey 
   return text;
 }
 
-/** Whether a message has no headers, and no property but a delivery mode. */
-function isPlain({ headers, properties }: MessageContent): boolean {
+/** Whether a message has no headers, and no property but a delivery mode: most have not. */
+export function isPlain({ headers, properties }: MessageContent): boolean {
   for (const _ in headers) return false;
   for (const name in properties) if (name !== "delivery_mode") return false;
   return true;
@@ -144,7 +144,7 @@ export function rawContent(body: Uint8Array): MessageContent {
 type PlainObject = Readonly<Record<string, unknown>>;
 
 function envelopeText(bytes: Uint8Array): string | undefined {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const text = bufferOf(bytes);
   if (!mayBeObject(text)) return undefined;
   if (isAscii(text)) return text.toString("latin1");
   return isUtf8(text) ? text.toString("utf8") : undefined;

@@ -15,7 +15,7 @@ import type { Holding, SettleLimit } from "./holding.js";
 import type { MessageProperties } from "./message-content.js";
 import { readPythonJson } from "./python-json-reader.js";
 import { conform, type Schema } from "./schema.js";
-import type { SerializerRegistry } from "./serialization.js";
+import { ANY, type SerializerRegistry } from "./serialization.js";
 import { decodeText, isBinaryEncoding } from "./text-encoding.js";
 import type { Tracing } from "./tracing.js";
 import type { DeliveryInfo } from "./transport.js";
@@ -263,7 +263,8 @@ export class Message<T = unknown> {
   #decoded(): unknown {
     if (this.raw) return this.body;
     const { contentType, contentEncoding, accept } = this;
-    return this.#tools.serializers.loads(this.body, contentType, contentEncoding, { accept });
+    const options = accept === undefined ? ANY : { accept };
+    return this.#tools.serializers.loads(this.body, contentType, contentEncoding, options);
   }
 
   /** A raw body says nothing about itself; the schema says that it is something, which is JSON if it can be. */

@@ -11,22 +11,34 @@ import { INTEGER_DIGITS_MAX, JSON_DEPTH_MAX } from "./limits.js";
  * `types` make of them. Throws `decode_failed`, saying where, for anything else than JSON.
  */
 export function readPythonJson(text: string, types?: JsonTypes): unknown {
+  if (!PERHAPS_PYTHONS.test(text)) {
+    try {
+      return JSON.parse(text);
+    } catch {
+      // One of Python's constants, or not JSON: the slower reader knows, and can say where.
+    }
+  }
   const value = parse(text);
-  return text.includes('"__type__"') ? readMarkers(value, types) : value;
+  return text.includes(MARKER) ? readMarkers(value, types) : value;
 }
 
-/** Without which there is no such integer. Spelled out, because V8 then looks at every sixteenth character, and not at each. */
-const SIXTEEN_DIGITS = new RegExp("[0-9]".repeat(16));
+const MARKER = '"__type__"';
+
+/**
+ * What JSON.parse alone would not do right: sixteen digits, without which there is no integer that a number may not hold, or a marker.
+ * Digits are spelled out, because V8 then looks at every sixteenth character, and not at each.
+ */
+const PERHAPS_PYTHONS = new RegExp(`${"[0-9]".repeat(16)}|${MARKER}`);
 
 /** An integer that a number may not hold exactly. One inside a string costs time, no more. */
 const LONG_INTEGER = /(?:^|[[:,\s])-?\d{16}/;
 
 function parse(text: string): unknown {
-  if (!SIXTEEN_DIGITS.test(text) || !LONG_INTEGER.test(text)) {
+  if (!LONG_INTEGER.test(text)) {
     try {
       return JSON.parse(text);
     } catch {
-      // One of Python's constants, or not JSON: the slower reader knows, and can say where.
+      // As above.
     }
   }
   return new Reader(text).read();

@@ -97,6 +97,8 @@ export class SerializerRegistry {
   readonly #byType = new Map<string, Serializer>();
   readonly #disabled = new Set<string>();
   readonly #jsonTypes: JsonTypes;
+  /** Of the last body that was read by `ANY`'s rules; forgotten when these change. */
+  #lastReading: Reading | undefined;
 
   /** Throws `invalid_argument`. */
   constructor(options: SerializerRegistryOptions = {}) {
@@ -113,6 +115,7 @@ export class SerializerRegistry {
     const { type } = parseMediaType(serializer.contentType);
     if (type === PICKLE.contentType) throw pickleRefused();
     this.unregister(serializer.name);
+    this.#lastReading = undefined;
     this.#byName.set(serializer.name, serializer);
     this.#byType.set(type, serializer);
     this.#disabled.delete(type);
@@ -123,6 +126,7 @@ export class SerializerRegistry {
     checkValue("a serializer's name", nameOrType, textCheck);
     const serializer = this.#byName.get(nameOrType) ?? this.#byType.get(parseMediaType(nameOrType).type);
     if (serializer === undefined) return;
+    this.#lastReading = undefined;
     this.#byName.delete(serializer.name);
     this.#byType.delete(parseMediaType(serializer.contentType).type);
   }
@@ -135,11 +139,13 @@ export class SerializerRegistry {
   /** Lets bodies be read that were disabled. Throws `serializer_unknown`, and `content_disallowed` for pickle. */
   enable(nameOrType: string): void {
     this.#disabled.delete(this.typeOf(nameOrType));
+    this.#lastReading = undefined;
   }
 
   /** Refuses to read bodies, except for those who accept them by name. Throws `serializer_unknown`. */
   disable(nameOrType: string): void {
     this.#disabled.add(this.typeOf(nameOrType));
+    this.#lastReading = undefined;
   }
 
   /** Kombu's `enable_insecure_serializers`. Default: yaml and msgpack; pickle is `content_disallowed`. */
@@ -154,6 +160,7 @@ export class SerializerRegistry {
     );
     for (const type of this.#byType.keys()) this.#disabled.add(type);
     for (const type of types) this.#disabled.delete(type);
+    this.#lastReading = undefined;
   }
 
   /**
@@ -185,19 +192,33 @@ export class SerializerRegistry {
     body: Uint8Array,
     contentType: string | undefined,
     contentEncoding?: string,
-    options: LoadOptions = {},
+    options: LoadOptions = ANY,
   ): unknown {
     checkValue("the body of loads", body, bytesCheck);
+    const { decoder, encoding } = this.#readingOf(contentType, contentEncoding, options);
+    if (body.byteLength > 0 && decoder?.decode !== undefined) {
+      return attempt("decode_failed", decoder, () => decoder.decode!(body, encoding));
+    }
+    return isBinaryEncoding(encoding) || decoder?.decode !== undefined ? body : decodeText(body, encoding);
+  }
+
+  /** How a body is read, if it may be. Most are of the type of the one before. */
+  #readingOf(
+    contentType: string | undefined,
+    contentEncoding: string | undefined,
+    options: LoadOptions,
+  ): Reading {
+    const last = this.#lastReading;
+    const isSame = last?.contentType === contentType && last?.contentEncoding === contentEncoding;
+    if (last !== undefined && isSame && options === ANY) return last;
     checkValue("the content type of loads", contentType, typeCheck);
     checkValue("the content encoding of loads", contentEncoding, typeCheck);
     const { type, charset } = parseMediaType(contentType ?? rawSerializer.contentType);
     const encoding = contentEncoding ?? charset ?? "utf-8";
     this.checkAccepted(type, options);
-    const decoder = this.#byType.get(type);
-    if (body.byteLength > 0 && decoder?.decode !== undefined) {
-      return attempt("decode_failed", decoder, () => decoder.decode!(body, encoding));
-    }
-    return isBinaryEncoding(encoding) || decoder?.decode !== undefined ? body : decodeText(body, encoding);
+    const reading = { contentType, contentEncoding, encoding, decoder: this.#byType.get(type) };
+    if (options === ANY) this.#lastReading = reading;
+    return reading;
   }
 
   /** Throws `content_disallowed` when a body of this type may not be decoded, saying what may. */
@@ -238,6 +259,17 @@ export class SerializerRegistry {
 }
 
 const JSON_NAME = "json";
+
+/** Reads whatever is enabled: the default of `loads`. */
+export const ANY: LoadOptions = Object.freeze({});
+
+/** How bodies of one type are read. */
+interface Reading {
+  readonly contentType: string | undefined;
+  readonly contentEncoding: string | undefined;
+  readonly encoding: string;
+  readonly decoder: Serializer | undefined;
+}
 
 function defaultName(value: unknown): string {
   if (value instanceof Uint8Array) return rawSerializer.name;

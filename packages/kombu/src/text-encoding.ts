@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { TextDecoder } from "node:util";
+import { bufferOf } from "./buffer-of.js";
 import { KombuError } from "./errors.js";
 
 /** Content encodings: the names that Python gives to ways of writing text, and `binary` for bytes that are no text. */
@@ -29,8 +30,8 @@ export function isBinaryEncoding(encoding: string): boolean {
 
 /** The text of bytes, or `decode_failed` when they are not of this encoding or nobody knows it. */
 export function decodeText(body: Uint8Array, encoding: string): string {
-  const known = NODE_ENCODINGS.get(normal(encoding));
-  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  const known = NODE_ENCODINGS.get(encoding) ?? NODE_ENCODINGS.get(normal(encoding));
+  const bytes = bufferOf(body);
   if (known === "latin1") return bytes.toString("latin1");
   if (known !== undefined) {
     // ASCII is UTF-8, and who says ASCII and writes UTF-8 means it.
