@@ -39,8 +39,8 @@ interface Entry<I, R> {
  */
 export class Coalescer<I, R> {
   readonly #options: CoalesceOptions<I, R>;
-  /** In order of arrival. */
-  readonly #waiting = new Set<Entry<I, R>>();
+  /** In order of arrival. No Set: its old tables would keep alive all that has ever been in it, until memory is collected as a whole. */
+  #waiting: Entry<I, R>[] = [];
   #inFlight = 0;
   #scheduled = false;
 
@@ -63,7 +63,7 @@ export class Coalescer<I, R> {
   }
 
   #enter(entry: Entry<I, R>): void {
-    this.#waiting.add(entry);
+    this.#waiting.push(entry);
     this.#schedule();
   }
 
@@ -84,7 +84,7 @@ export class Coalescer<I, R> {
       },
     };
     const abort = () => {
-      this.#waiting.delete(entry);
+      this.#waiting = this.#waiting.filter((other) => other !== entry);
       entry.isAbandoned = true;
       call.reject(signal.reason);
       entry.onAbandoned?.();
@@ -103,23 +103,24 @@ export class Coalescer<I, R> {
 
   #flush(): void {
     this.#scheduled = false;
-    while (this.#waiting.size > 0 && this.#inFlight < this.#options.batchesInFlightMax) {
+    while (this.#waiting.length > 0 && this.#inFlight < this.#options.batchesInFlightMax) {
       void this.#travel(this.#takeBatch());
     }
   }
 
   #takeBatch(): readonly Entry<I, R>[] {
     const { itemsMax, weightMax } = this.#options;
-    const batch: Entry<I, R>[] = [];
+    let count = 0;
     let items = 0;
     let weight = 0;
     for (const entry of this.#waiting) {
       items += entry.items.length;
       weight += entry.weight;
-      if (batch.length > 0 && (items > itemsMax || weight > weightMax)) break;
-      this.#waiting.delete(entry);
-      batch.push(entry);
+      if (count > 0 && (items > itemsMax || weight > weightMax)) break;
+      count += 1;
     }
+    const batch = this.#waiting.slice(0, count);
+    this.#waiting = this.#waiting.slice(count);
     return batch;
   }
 
@@ -132,7 +133,7 @@ export class Coalescer<I, R> {
       for (const entry of batch) entry.reject(error);
     }
     this.#inFlight -= 1;
-    if (this.#waiting.size > 0) this.#schedule();
+    if (this.#waiting.length > 0) this.#schedule();
     else this.#tellIfIdle();
   }
 
@@ -153,7 +154,7 @@ export class Coalescer<I, R> {
   }
 
   #tellIfIdle(): void {
-    if (this.#inFlight === 0 && this.#waiting.size === 0) this.#options.onIdle?.();
+    if (this.#inFlight === 0 && this.#waiting.length === 0) this.#options.onIdle?.();
   }
 }
 

@@ -6,6 +6,7 @@ import type { DeliveryQueue } from "./delivery-queue.js";
 import { isAway, KombuError } from "./errors.js";
 import { giveBackAll, type Holding } from "./holding.js";
 import { ACKNOWLEDGING_MAX, RECEIVE_MS_MAX, RECONNECT_BACKOFF, REQUEUE_BACKOFF } from "./limits.js";
+import { Lineup } from "./lineup.js";
 import type { Message } from "./message.js";
 import type { DeathReason } from "./transport.js";
 import { pause, Running } from "./waiting.js";
@@ -58,7 +59,7 @@ export class ConsumerRun<T = unknown> {
   readonly #context: RunContext<T>;
   readonly #concurrency: number;
   readonly #running: Running;
-  readonly #inHand = new Set<Holding>();
+  readonly #inHand = new Lineup<Holding>();
   readonly #warn = failureWarnings();
   #active = 0;
   /** Acknowledgements on their way for handlers that have ended. */
@@ -168,14 +169,14 @@ export class ConsumerRun<T = unknown> {
   }
 
   async #handle(holding: Holding): Promise<void> {
-    this.#inHand.add(holding);
+    holding.inHand = this.#inHand.enter(holding);
     const made = this.#context.message(holding);
     const message = made instanceof Promise ? await made : made;
     if (this.#context.signal.aborted && holding.isOpen) return this.#returnUnseen(holding);
     const stopTimer = this.#startTimer(holding);
     const failure = await this.#failureOf(holding, message);
     stopTimer?.();
-    this.#inHand.delete(holding);
+    this.#inHand.leave(holding.inHand);
     if (holding.left !== undefined) await holding.left; // The handler has begun to settle it; who knows what comes of it.
     if (failure === undefined && !(holding.isOpen && this.#context.settles)) return;
     const againInMs = failure === undefined ? undefined : this.#pauseAfter(holding, failure);
@@ -204,7 +205,7 @@ export class ConsumerRun<T = unknown> {
 
   /** The run was stopped while the message was read, so that no handler begins with it. */
   async #returnUnseen(holding: Holding): Promise<void> {
-    this.#inHand.delete(holding);
+    this.#inHand.leave(holding.inHand);
     holding.handedOut = false;
     await giveBackAll([holding]);
   }

@@ -3,6 +3,7 @@ import type { Channel } from "./channel.js";
 import { isLeaseLost } from "./errors.js";
 import { giveBackAll, type Holding, type HoldingWatcher, type Settlement } from "./holding.js";
 import { RECEIVE_MS_MAX } from "./limits.js";
+import { Lineup } from "./lineup.js";
 import type { Receiver } from "./transport.js";
 import { type LinkedSignal, linkSignals, Notifier } from "./waiting.js";
 
@@ -43,7 +44,7 @@ export class DeliveryQueue {
   readonly #channel: Channel;
   readonly #owner: DeliveryQueueOwner;
   readonly #changed: Notifier;
-  readonly #held = new Set<Holding>();
+  readonly #held = new Lineup<Holding>();
   /** How many of them the broker is being told of that they are done. */
   #acknowledging = 0;
   readonly #watcher: HoldingWatcher = {
@@ -123,7 +124,7 @@ export class DeliveryQueue {
     try {
       const request = { queues, max, waitMs, signal, receiver };
       const received = await this.#channel.receive(request, this.#watcher, () => this.#declareElsewhere());
-      for (const holding of received) this.#held.add(holding);
+      for (const holding of received) if (!holding.isEnded) holding.inConsumer = this.#held.enter(holding);
       const wanted = new Set(this.#owner.queueNames());
       const isWanted = ({ delivery }: Holding) => wanted.has(delivery.info.queue);
       this.#waiting.push(...received.filter(isWanted));
@@ -252,7 +253,7 @@ export class DeliveryQueue {
 
   #freed(holding: Holding): void {
     this.#acknowledged(holding);
-    if (this.#held.delete(holding)) this.#tellChange();
+    if (this.#held.leave(holding.inConsumer)) this.#tellChange();
   }
 
   #tellChange(): void {

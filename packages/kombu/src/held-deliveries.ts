@@ -6,6 +6,7 @@ import {
   type SettlingWatcher,
 } from "./holding.js";
 import { LeaseKeeper } from "./lease-keeper.js";
+import { Lineup } from "./lineup.js";
 import type { Session } from "./session.js";
 import type { Delivery, Transport } from "./transport.js";
 import type { Running } from "./waiting.js";
@@ -14,7 +15,7 @@ import type { Running } from "./waiting.js";
 export class HeldDeliveries {
   readonly #session: Session;
   readonly #running: Running;
-  readonly #holdings = new Set<Holding>();
+  readonly #holdings = new Lineup<Holding>();
   readonly #keepers = new WeakMap<Transport, LeaseKeeper<Holding>>();
 
   /** What settles is counted as `running`. */
@@ -38,14 +39,14 @@ export class HeldDeliveries {
       watcher: {
         ...watcher,
         ended: (holding) => {
-          this.#holdings.delete(holding);
+          this.#holdings.leave(holding.inChannel);
           keeper.drop(holding);
           watcher.ended(holding);
         },
       },
     };
     const holdings = deliveries.map((delivery) => new Holding(delivery, parts));
-    for (const holding of holdings) this.#holdings.add(holding);
+    for (const holding of holdings) holding.inChannel = this.#holdings.enter(holding);
     keeper.keepAll(holdings);
     for (const holding of holdings) holding.watch();
     return holdings;

@@ -1,5 +1,6 @@
 import type { Clock } from "@pullqueue/core";
 import { KombuError } from "./errors.js";
+import type { Standing } from "./lineup.js";
 import type { DeadLetterTarget, DeathReason, Delivery, ReleaseOptions, Transport } from "./transport.js";
 import { inTime, orAbort } from "./waiting.js";
 
@@ -69,6 +70,13 @@ export class Holding {
   readonly transport: Transport;
   /** Somebody has seen the message, so that giving it back counts as an attempt. */
   handedOut = false;
+  /** Where it stands among what its channel holds, and among what its consumer does; theirs to say. */
+  inChannel: Standing<Holding> | undefined;
+  inConsumer: Standing<Holding> | undefined;
+  /** Where it stands among what handlers work on. */
+  inHand: Standing<Holding> | undefined;
+  /** For what renews its lease. */
+  kept: unknown;
   /** What rejecting does. Undefined: what the queue's definition says. */
   rejection: DeadLetterTarget | "drop" | undefined;
   readonly #parts: HoldingParts;

@@ -1,6 +1,7 @@
 import type { Clock } from "@pullqueue/core";
 import { KombuError } from "./errors.js";
 import { RENEW_DUE_SHARE, RENEW_EARLIER_SHARE, RENEW_RETRY_SHARE } from "./limits.js";
+import { Lineup, type Standing } from "./lineup.js";
 import type { Lease, LeaseStandby, LeaseTerms } from "./transport.js";
 
 /** Whoever has a message whose lease is to be kept. */
@@ -10,6 +11,8 @@ export interface LeaseHolder {
   interrupt(reason: KombuError): void;
   /** Somebody else may have the message. */
   lose(error: KombuError): void;
+  /** For its keeper alone. */
+  kept?: unknown;
 }
 
 /** What keeps leases. */
@@ -45,7 +48,7 @@ export class LeaseKeeper<H extends LeaseHolder> {
   readonly #standby: LeaseStandby | undefined;
   readonly #holdUsMax: number;
   readonly #dueShare: number;
-  readonly #kept = new Map<H, KeptLease<H>>();
+  readonly #kept = new Lineup<KeptLease<H>>();
   #timer: { readonly dueUs: number; readonly cancel: () => void } | undefined;
 
   constructor({ clock, extend, standby, holdMsMax, dueShare = RENEW_DUE_SHARE }: LeaseKeeperOptions<H>) {
@@ -62,7 +65,8 @@ export class LeaseKeeper<H extends LeaseHolder> {
     if (leaseEndsAtUs === undefined) return;
     const { lengthUs = Math.max(0, leaseEndsAtUs - nowUs), untilUs = nowUs + this.#holdUsMax } = terms ?? {};
     const lease = { holder, lengthUs, untilUs, dueUs: 0, isRenewing: false };
-    this.#kept.set(holder, lease);
+    this.#kept.leave(standingOf(holder));
+    holder.kept = this.#kept.enter(lease);
     this.#renewed(lease);
   }
 
@@ -74,7 +78,7 @@ export class LeaseKeeper<H extends LeaseHolder> {
 
   /** Stops renewing. */
   drop(holder: H): void {
-    if (!this.#kept.delete(holder)) return;
+    if (!this.#kept.leave(standingOf(holder))) return;
     this.#standby?.drop(holder.delivery);
     if (this.#kept.size === 0) this.#sleep();
   }
@@ -104,7 +108,7 @@ export class LeaseKeeper<H extends LeaseHolder> {
     // After a time without the event loop, leases may be better off than we know.
     this.#standby?.refresh();
     const nowUs = this.#clock.nowUs();
-    for (const lease of [...this.#kept.values()]) {
+    for (const lease of this.#kept) {
       if (lease.isRenewing) {
         if (nowUs >= endUs(lease)) this.#giveUpLost(lease); // No answer will come in time.
       } else if (nowUs >= lease.untilUs) this.#giveUp(lease);
@@ -115,7 +119,7 @@ export class LeaseKeeper<H extends LeaseHolder> {
 
   #wakeForNext(): void {
     let nextUs = Number.POSITIVE_INFINITY;
-    for (const lease of this.#kept.values()) {
+    for (const lease of this.#kept) {
       nextUs = Math.min(nextUs, lease.isRenewing ? endUs(lease) : lease.dueUs);
     }
     if (nextUs !== Number.POSITIVE_INFINITY) this.#wakeAt(nextUs);
@@ -123,7 +127,10 @@ export class LeaseKeeper<H extends LeaseHolder> {
 
   /** Never rejects: nobody awaits it. */
   async #renew(lease: KeptLease<H>): Promise<void> {
-    const isKept = () => this.#kept.get(lease.holder) === lease;
+    const isKept = () => {
+      const standing = standingOf(lease.holder);
+      return standing?.isIn === true && standing.item === lease;
+    };
     lease.isRenewing = true;
     try {
       await this.#extend(lease.holder);
@@ -167,6 +174,10 @@ export class LeaseKeeper<H extends LeaseHolder> {
       ),
     );
   }
+}
+
+function standingOf<H extends LeaseHolder>(holder: H): Standing<KeptLease<H>> | undefined {
+  return holder.kept as Standing<KeptLease<H>> | undefined;
 }
 
 function endUs({ holder }: KeptLease<LeaseHolder>): number {

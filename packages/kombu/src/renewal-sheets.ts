@@ -17,43 +17,56 @@ interface KeptSheet {
   left: number;
 }
 
-/** The leases that the event loop keeps, on the sheets that it shares with the thread which stands by for it. */
+/** A lease that is on no sheet yet. */
+interface FreshLease {
+  readonly lease: Lease;
+  readonly line: KeptLine;
+}
+
+/**
+ * The leases that the event loop keeps, on the sheets that it shares with the thread which stands by for it. A lease's `standbyId` is its id
+ * there from 0 on; below that it is told where it waits to be put on a sheet, -1 being the first place.
+ */
 export class RenewalSheets {
-  readonly #ids = new Map<Lease, number>();
   readonly #sheets = new Map<number, KeptSheet>();
-  /** On no sheet yet. */
-  #fresh = new Map<Lease, KeptLine>();
+  /** On no sheet yet. Undefined: dropped before that. */
+  #fresh: (FreshLease | undefined)[] = [];
   #renewedIds = new Set<number>();
   #done: number[] = [];
   #nextId = 0;
+  #size = 0;
 
-  /** How many leases are kept. */
+  /** How many leases are on sheets. */
   get size(): number {
-    return this.#ids.size;
+    return this.#size;
   }
 
   /** A new lease, or a known one that the event loop has renewed. */
   keep(lease: Lease, line: KeptLine): void {
-    const id = this.#ids.get(lease);
-    if (id === undefined) this.#fresh.set(lease, line);
-    else {
-      const { sheet, tickets } = this.#sheetOf(id)!;
-      sheet.write(id % SHEET_LEASES_MAX, line);
-      tickets[id % SHEET_LEASES_MAX] = line.ticket;
+    const { standbyId: id } = lease;
+    const kept = id === undefined || id < 0 ? undefined : this.#sheetOf(id);
+    if (id !== undefined && kept !== undefined) {
+      kept.sheet.write(id % SHEET_LEASES_MAX, line);
+      kept.tickets[id % SHEET_LEASES_MAX] = line.ticket;
       this.#renewedIds.add(id);
-    }
+    } else if (id !== undefined && this.#fresh[-1 - id]?.lease === lease)
+      this.#fresh[-1 - id] = { lease, line };
+    else lease.standbyId = -this.#fresh.push({ lease, line });
   }
 
   /** A lease is over, which the other thread sees when it looks. Its id, if it was told of it. */
   drop(lease: Lease): number | undefined {
-    const id = this.#ids.get(lease);
-    if (id === undefined) {
-      this.#fresh.delete(lease);
+    const { standbyId: id } = lease;
+    lease.standbyId = undefined;
+    if (id === undefined) return undefined;
+    if (id < 0) {
+      this.#fresh[-1 - id] = undefined;
       return undefined;
     }
-    this.#ids.delete(lease);
+    const kept = this.#sheetOf(id);
+    if (kept === undefined) return undefined;
+    this.#size -= 1;
     this.#renewedIds.delete(id);
-    const kept = this.#sheetOf(id)!;
     kept.sheet.end(id % SHEET_LEASES_MAX);
     kept.leases[id % SHEET_LEASES_MAX] = undefined;
     kept.left -= 1;
@@ -76,14 +89,15 @@ export class RenewalSheets {
   /** All that a new thread has to be told. */
   everything(): ToRenewalThread {
     const fresh = this.#fresh;
-    this.#fresh = new Map();
+    this.#fresh = [];
     for (const { sheet, tickets, leases } of this.#sheets.values()) {
       leases.forEach((lease, index) => {
-        if (lease !== undefined) this.#fresh.set(lease, { ...sheet.read(index), ticket: tickets[index]! });
+        if (lease !== undefined)
+          this.#fresh.push({ lease, line: { ...sheet.read(index), ticket: tickets[index]! } });
       });
     }
-    for (const [lease, line] of fresh) this.#fresh.set(lease, line);
-    this.#ids.clear();
+    this.#fresh.push(...fresh);
+    this.#size = 0;
     this.#sheets.clear();
     this.#renewedIds.clear();
     this.#done = [];
@@ -104,9 +118,9 @@ export class RenewalSheets {
   }
 
   clear(): void {
-    this.#ids.clear();
+    this.#size = 0;
     this.#sheets.clear();
-    this.#fresh.clear();
+    this.#fresh = [];
   }
 
   #sheetOf(id: number): KeptSheet | undefined {
@@ -120,26 +134,27 @@ export class RenewalSheets {
   }
 
   #writeFresh(): readonly TicketSheet[] {
-    if (this.#fresh.size === 0) return [];
-    const fresh = [...this.#fresh];
-    this.#fresh = new Map();
-    const starts = Array.from(
-      { length: Math.ceil(fresh.length / SHEET_LEASES_MAX) },
-      (_, index) => index * SHEET_LEASES_MAX,
-    );
-    return starts.map((start) => this.#writeSheet(fresh.slice(start, start + SHEET_LEASES_MAX)));
+    if (this.#fresh.length === 0) return [];
+    const fresh = this.#fresh.filter((one) => one !== undefined);
+    this.#fresh = [];
+    const sheets: TicketSheet[] = [];
+    for (let start = 0; start < fresh.length; start += SHEET_LEASES_MAX) {
+      sheets.push(this.#writeSheet(fresh.slice(start, start + SHEET_LEASES_MAX)));
+    }
+    return sheets;
   }
 
-  #writeSheet(fresh: readonly (readonly [Lease, KeptLine])[]): TicketSheet {
+  #writeSheet(fresh: readonly FreshLease[]): TicketSheet {
     const firstId = this.#nextId;
     this.#nextId += SHEET_LEASES_MAX;
     const sheet = LeaseSheet.of(fresh.length);
-    const tickets = fresh.map(([, { ticket }]) => ticket);
-    const leases = fresh.map(([lease]) => lease);
-    fresh.forEach(([lease, line], index) => {
+    const tickets = fresh.map(({ line }) => line.ticket);
+    const leases = fresh.map(({ lease }) => lease);
+    fresh.forEach(({ lease, line }, index) => {
       sheet.write(index, line);
-      this.#ids.set(lease, firstId + index);
+      lease.standbyId = firstId + index;
     });
+    this.#size += fresh.length;
     this.#sheets.set(firstId, { firstId, sheet, tickets, leases, left: fresh.length });
     return { firstId, shared: sheet.shared, tickets: JSON.stringify(tickets) };
   }

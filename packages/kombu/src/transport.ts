@@ -122,6 +122,8 @@ export interface Lease {
   readonly deliveryTag: string;
   /** When it ends, in microseconds by the connection's clock; undefined: never. Moved by renewals. */
   leaseEndsAtUs: number | undefined;
+  /** Where its standby finds it; nobody else's affair. */
+  standbyId?: number | undefined;
 }
 
 /** A message in our hands: held until it is acknowledged, released, rejected, or its lease ends. */

@@ -72,11 +72,12 @@ class VirtualDelivery implements Delivery {
   readonly deliveryTag: string;
   readonly info: DeliveryInfo;
   leaseEndsAtUs: number | undefined;
+  standbyId: number | undefined;
   readonly expiresAtUs: number | undefined;
   readonly owner: VirtualTransport;
   readonly task: HeldTask;
 
-  constructor(owner: VirtualTransport, parts: Omit<VirtualDelivery, "owner" | "deliveryTag">) {
+  constructor(owner: VirtualTransport, parts: Omit<VirtualDelivery, "owner" | "deliveryTag" | "standbyId">) {
     const { task, info } = parts;
     this.content = parts.content;
     this.deliveryTag = `${info.queue}/${task.id}/${task.retryCount}`;
