@@ -1,5 +1,6 @@
 import type { StoreObserver } from "../store.js";
-import type { PostgresConnections } from "./postgres-connections.js";
+import type { PostgresConnections, Statement } from "./postgres-connections.js";
+import type { PostgresRow } from "./postgres-pool.js";
 import { PostgresTransaction } from "./postgres-transaction.js";
 import type { PostgresWaiting } from "./postgres-waiting.js";
 
@@ -19,14 +20,23 @@ export class PostgresCommits {
     this.#observer = observer;
   }
 
-  /** Does the work of so many calls in one transaction; resolves when it is on disk. */
-  async transact<T>(calls: number, work: (transaction: PostgresTransaction) => Promise<T>): Promise<T> {
+  /**
+   * Does the work of so many calls in one transaction; resolves when it is on disk. The rows of the statement `opening`, which is sent
+   * with the transaction's beginning, are there when the work starts.
+   */
+  async transact<T>(
+    calls: number,
+    work: (transaction: PostgresTransaction, opened: readonly PostgresRow[]) => Promise<T>,
+    opening?: Statement,
+  ): Promise<T> {
     const startedMs = performance.now();
-    const { result, transaction } = await this.#connections.transaction(async (statement, nowUs) => {
-      const transaction = new PostgresTransaction(statement, nowUs);
-      const result = await work(transaction);
-      await transaction.finish();
-      return { result, transaction };
+    const { result, transaction } = await this.#connections.transaction({
+      opening,
+      work: async (statement, nowUs, opened) => {
+        const transaction = new PostgresTransaction(statement, nowUs);
+        const result = await work(transaction, opened);
+        return { result: { result, transaction }, closing: transaction.closing() };
+      },
     });
     this.#observer?.onCommit?.({ calls, durationMs: performance.now() - startedMs });
     transaction.committed();

@@ -11,11 +11,34 @@ import {
 import type { StoreObserver } from "../store.js";
 import type { DatabaseClock } from "./postgres-clock.js";
 import { isConnectionLost, isTransient, translatePostgresError } from "./postgres-errors.js";
-import type { PostgresClient, PostgresPool } from "./postgres-pool.js";
+import type {
+  PostgresClient,
+  PostgresPool,
+  PostgresQuery,
+  PostgresResult,
+  PostgresRow,
+} from "./postgres-pool.js";
 import { STATEMENTS, type StatementName } from "./postgres-statements.js";
 
 /** Runs one named statement and gives its rows. */
 export type RunStatement = <Row>(name: StatementName, values: readonly unknown[]) => Promise<readonly Row[]>;
+
+/** A statement with its values. */
+export interface Statement {
+  readonly name: StatementName;
+  readonly values: readonly unknown[];
+}
+
+/** One transaction: what is sent with its beginning, its work, and what is sent with its commit. */
+export interface TransactionPlan<T> {
+  /** Its rows are the work's. */
+  readonly opening?: Statement | undefined;
+  readonly work: (
+    statement: RunStatement,
+    nowUs: number,
+    opened: readonly PostgresRow[],
+  ) => Promise<{ readonly result: T; readonly closing: readonly Statement[] }>;
+}
 
 /** How columns are read: whole numbers as numbers (none is past 2^53), bytes as bytes, arrays of whole numbers (none is null) as arrays. */
 const TYPES = {
@@ -144,36 +167,38 @@ export class PostgresConnections {
    * One transaction at one moment. What the database undid because of others is done again, and so is what a connection
    * broke off before its commit; when it breaks within the commit, nobody can say what is on disk.
    */
-  async transaction<T>(work: (statement: RunStatement, nowUs: number) => Promise<T>): Promise<T> {
-    return this.#translated(() => this.#transaction(work));
+  async transaction<T>(plan: TransactionPlan<T>): Promise<T> {
+    return this.#translated(() => this.#transaction(plan));
   }
 
-  async #transaction<T>(work: (statement: RunStatement, nowUs: number) => Promise<T>): Promise<T> {
-    let committing = false;
+  async #transaction<T>({ opening, work }: TransactionPlan<T>): Promise<T> {
     const client = await this.borrow();
     return this.#finishing(client, async () => {
       try {
-        const nowUs = await this.#begin(client);
-        const result = await work((name, values) => run(client, name, values), nowUs);
-        committing = true;
-        await client.query({ text: "COMMIT" });
+        const { nowUs, opened } = await this.#begin(client, opening);
+        const { result, closing } = await work((name, values) => run(client, name, values), nowUs, opened);
+        await commit(client, closing);
         return result;
       } catch (error) {
-        if (isConnectionLost(error)) throw committing ? new Unclear(error) : error;
+        if (error instanceof Unclear || isConnectionLost(error)) throw error;
         await client.query({ text: "ROLLBACK" });
         throw error;
       }
     });
   }
 
-  async #begin(client: PostgresClient): Promise<number> {
+  async #begin(
+    client: PostgresClient,
+    opening: Statement | undefined,
+  ): Promise<{ readonly nowUs: number; readonly opened: readonly PostgresRow[] }> {
     const text = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT now_us() AS now_us";
-    const answers = (await client.query({ text, types: TYPES })) as unknown as readonly {
-      readonly rows: readonly { readonly now_us: number }[];
-    }[];
-    const nowUs = answers[1]!.rows[0]!.now_us;
+    const queries = [{ text, types: TYPES }, ...(opening === undefined ? [] : [queryOf(opening)])];
+    const { answers, failure } = await together(client, queries);
+    if (failure !== undefined) throw failure;
+    const [, now] = answers[0] as unknown as readonly PostgresResult[];
+    const nowUs = now!.rows[0]!.now_us as number;
     this.#clock.observe(nowUs);
-    return nowUs;
+    return { nowUs, opened: answers[1]?.rows ?? [] };
   }
 
   async #translated<T>(work: () => Promise<T>): Promise<T> {
@@ -237,6 +262,45 @@ function translated(error: unknown): QueueError {
   );
 }
 
+/**
+ * Sends the last statements of a transaction with its commit. When one of them fails, the commit that was sent behind it undoes
+ * everything; where a connection breaks before they have all answered, the commit may have been done.
+ */
+async function commit(client: PostgresClient, closing: readonly Statement[]): Promise<void> {
+  const { answers, failure, sent } = await together(client, [...closing.map(queryOf), { text: "COMMIT" }]);
+  if (failure === undefined) return;
+  const refused = answers.length < closing.length && hasState(failure);
+  if (sent > closing.length && !refused && isConnectionLost(failure)) throw new Unclear(failure);
+  throw failure;
+}
+
+/** What became of queries: the answers before the first failure, that failure, and how many were sent. */
+interface Together {
+  readonly answers: readonly PostgresResult[];
+  readonly failure: unknown;
+  readonly sent: number;
+}
+
+/** Sends queries in one go where the client can; else each when the one before it has not failed. Waits for all that were sent. */
+async function together(client: PostgresClient, queries: readonly PostgresQuery[]): Promise<Together> {
+  const answers: PostgresResult[] = [];
+  if (client.pipeline !== true) {
+    for (const query of queries) {
+      try {
+        answers.push(await client.query(query));
+      } catch (failure) {
+        return { answers, failure, sent: answers.length + 1 };
+      }
+    }
+    return { answers, failure: undefined, sent: queries.length };
+  }
+  for (const outcome of await Promise.allSettled(queries.map((query) => client.query(query)))) {
+    if (outcome.status === "rejected") return { answers, failure: outcome.reason, sent: queries.length };
+    answers.push(outcome.value);
+  }
+  return { answers, failure: undefined, sent: queries.length };
+}
+
 function hasState(error: unknown): boolean {
   return /^[0-9A-Z]{5}$/.test(String((error as { readonly code?: unknown }).code));
 }
@@ -251,5 +315,9 @@ async function run<Row>(
 }
 
 function query(client: PostgresClient, name: StatementName, values: readonly unknown[]) {
-  return client.query({ name, text: STATEMENTS[name], values, types: TYPES });
+  return client.query(queryOf({ name, values }));
+}
+
+function queryOf({ name, values }: Statement): PostgresQuery {
+  return { name, text: STATEMENTS[name], values, types: TYPES };
 }

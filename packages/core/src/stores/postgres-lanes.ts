@@ -13,6 +13,7 @@ import { Lane, type Outcome } from "./lane.js";
 import type { PostgresCommits } from "./postgres-commits.js";
 import { insertTasks } from "./postgres-insert.js";
 import { PostgresLeases } from "./postgres-lease.js";
+import type { PostgresRow } from "./postgres-pool.js";
 import type { PostgresQueues, Purpose } from "./postgres-queues.js";
 import type { PostgresRetirement } from "./postgres-retire.js";
 import type { OpenQueue } from "./postgres-rows.js";
@@ -120,9 +121,10 @@ function lane<Q, A>(options: PostgresLanesOptions, purpose: Purpose, kind: Kind<
     parallel: Math.max(1, Math.floor((connectionsMax - 1) / POSTGRES_LANES)),
     itemsMax: POSTGRES_TRANSACTION_ITEMS,
     itemsOf: kind.itemsOf,
-    run: (calls) =>
-      commits.transact(calls.length, async (transaction) => {
-        const opened = await queues.open(transaction, calls.map(kind.keysOf), purpose);
+    run: (calls) => {
+      const keys = calls.map(kind.keysOf);
+      const work = async (transaction: PostgresTransaction, rows: readonly PostgresRow[]) => {
+        const opened = await queues.open(transaction, rows, keys, purpose);
         const ready: Ready<Q>[] = [];
         for (const [place, call] of calls.entries()) {
           const found = opened[place]!;
@@ -133,7 +135,9 @@ function lane<Q, A>(options: PostgresLanesOptions, purpose: Purpose, kind: Kind<
         return opened.map(
           (found): Outcome<A> => (isQueueError(found) ? { error: found } : { value: values[next++]! }),
         );
-      }),
+      };
+      return commits.transact(calls.length, work, queues.finding(keys));
+    },
   });
 }
 

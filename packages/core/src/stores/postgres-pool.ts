@@ -21,11 +21,17 @@ export interface PostgresQuery {
   readonly types?: { getTypeParser(oid: number, format?: string): (text: string) => unknown };
 }
 
+/** The answer to a statement. */
+export interface PostgresResult {
+  readonly rows: readonly PostgresRow[];
+  readonly rowCount: number | null;
+}
+
 /** The few methods of pg's `PoolClient` that the store uses. */
 export interface PostgresClient {
-  query(
-    query: PostgresQuery,
-  ): Promise<{ readonly rows: readonly PostgresRow[]; readonly rowCount: number | null }>;
+  query(query: PostgresQuery): Promise<PostgresResult>;
+  /** Whether queries are sent without waiting for the answers of those before (pg from 8.23, where its owner asks for it). */
+  readonly pipeline?: boolean;
   /** With true the connection is closed instead of used again. */
   release(destroy?: boolean): void;
   on(event: "notification", listener: (message: { readonly payload?: string | undefined }) => void): unknown;
@@ -92,6 +98,7 @@ export async function openPool(url: string, connectionsMax: number | undefined):
     idleTimeoutMillis: POSTGRES_IDLE_CONNECTION_MS,
     query_timeout: POSTGRES_QUERY_TIMEOUT_MS,
     keepAlive: true,
+    pipeline: true,
     allowExitOnIdle: true,
   };
   try {

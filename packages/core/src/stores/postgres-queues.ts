@@ -2,7 +2,8 @@ import { isQueueError, type QueueError } from "../errors.js";
 import { disabledQueue, pushQueue, tooManyQueues, unknownQueue } from "../store-errors.js";
 import { DEFAULT_QUEUE_SETTINGS, type QueueKey, type QueueSettings, type QueueStats } from "../task.js";
 import { leaseStep, STEPS_PER_HOUR, STEPS_PER_MINUTE } from "./lease-rate.js";
-import type { PostgresConnections, RunStatement } from "./postgres-connections.js";
+import type { PostgresConnections, RunStatement, Statement } from "./postgres-connections.js";
+import type { PostgresRow } from "./postgres-pool.js";
 import { columnsOf, nameOfQueue, type OpenQueue, openQueueOf } from "./postgres-rows.js";
 import type { QueueRow } from "./postgres-statements.js";
 import type { PostgresTransaction } from "./postgres-transaction.js";
@@ -31,14 +32,20 @@ export class PostgresQueues {
     this.#queuesMax = options.queuesMax;
   }
 
+  /** What finds the queues of calls; its rows are for `open`. */
+  finding(calls: readonly (readonly QueueKey[])[]): Statement {
+    return findingQueues([...distinct(calls).values()]);
+  }
+
   /** The queues of calls, or why a call cannot have its own; made where they are not there and may be. */
   async open(
     { statement }: PostgresTransaction,
+    rows: readonly PostgresRow[],
     calls: readonly (readonly QueueKey[])[],
     purpose: Purpose,
   ): Promise<readonly (readonly OpenQueue[] | QueueError)[]> {
-    const keys = new Map(calls.flat().map((key) => [nameOfQueue(key), key]));
-    const found = await findQueues(statement, [...keys.values()]);
+    const keys = distinct(calls);
+    const found = queuesByName(rows as unknown as readonly QueueRow[]);
     const missing = [...keys.values()].filter((key) => !found.has(nameOfQueue(key)));
     const refused = new Map<string, QueueError>();
     if (missing.length > 0 && purpose !== "settle" && this.#createQueues) {
@@ -176,13 +183,25 @@ export async function findQueues(
   statement: RunStatement,
   keys: readonly QueueKey[],
 ): Promise<Map<string, OpenQueue>> {
-  const columns = columnsOf(
+  const { name, values } = findingQueues(keys);
+  return queuesByName(await statement<QueueRow>(name, values));
+}
+
+function findingQueues(keys: readonly QueueKey[]): Statement {
+  const values = columnsOf(
     keys,
     ({ project }) => project,
     ({ queue }) => queue,
   );
-  const rows = await statement<QueueRow>("findQueues", columns);
+  return { name: "findQueues", values };
+}
+
+function queuesByName(rows: readonly QueueRow[]): Map<string, OpenQueue> {
   return new Map(rows.map(openQueueOf).map((queue) => [nameOfQueue(queue.key), queue]));
+}
+
+function distinct(calls: readonly (readonly QueueKey[])[]): ReadonlyMap<string, QueueKey> {
+  return new Map(calls.flat().map((key) => [nameOfQueue(key), key]));
 }
 
 /** Finds queues; those that are not there are made. */

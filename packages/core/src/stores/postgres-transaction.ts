@@ -1,7 +1,7 @@
 import { POSTGRES_COUNTER_SLOTS } from "../limits.js";
 import type { QueueKey } from "../task.js";
 import { leaseStep } from "./lease-rate.js";
-import type { RunStatement } from "./postgres-connections.js";
+import type { RunStatement, Statement } from "./postgres-connections.js";
 import { columnsOf, nameOfQueue, type OpenQueue } from "./postgres-rows.js";
 
 interface QueueCounts {
@@ -56,20 +56,19 @@ export class PostgresTransaction {
     this.#afterwards.push(callback);
   }
 
-  /** Last thing before the commit, so that counters are locked for a moment only; in one order, so that nobody waits in a ring. */
-  async finish(): Promise<void> {
+  /** What is sent with the commit, so that counters are locked for a moment only; in one order, so that nobody waits in a ring. */
+  closing(): readonly Statement[] {
+    const closing: Statement[] = [];
     if (this.#buried.length > 0) {
       // Once for each id, or one statement would write a row twice.
       const last = new Map(this.#buried.map((one) => [`${one.queueId}/${one.id}`, one]));
-      await this.statement(
-        "bury",
-        columnsOf(
-          [...last.values()],
-          ({ queueId }) => queueId,
-          ({ id }) => id,
-          ({ untilUs }) => untilUs,
-        ),
+      const values = columnsOf(
+        [...last.values()],
+        ({ queueId }) => queueId,
+        ({ id }) => id,
+        ({ untilUs }) => untilUs,
       );
+      closing.push({ name: "bury", values });
     }
     const counts = [...this.#counts.values()].sort((a, b) => a.queueId - b.queueId);
     const changed = counts.filter(({ tasks, bytes }) => tasks !== 0 || bytes !== 0);
@@ -80,16 +79,19 @@ export class PostgresTransaction {
         ({ tasks }) => tasks,
         ({ bytes }) => bytes,
       );
-      await this.statement("addCounts", [POSTGRES_COUNTER_SLOTS, ...columns]);
+      closing.push({ name: "addCounts", values: [POSTGRES_COUNTER_SLOTS, ...columns] });
     }
     const leased = counts.filter(({ leases }) => leases > 0);
-    if (leased.length === 0) return;
-    const columns = columnsOf(
-      leased,
-      ({ queueId }) => queueId,
-      ({ leases }) => leases,
-    );
-    await this.statement("countLeases", [POSTGRES_COUNTER_SLOTS, leaseStep(this.nowUs), ...columns]);
+    if (leased.length > 0) {
+      const columns = columnsOf(
+        leased,
+        ({ queueId }) => queueId,
+        ({ leases }) => leases,
+      );
+      const values = [POSTGRES_COUNTER_SLOTS, leaseStep(this.nowUs), ...columns];
+      closing.push({ name: "countLeases", values });
+    }
+    return closing;
   }
 
   committed(): void {

@@ -52,7 +52,10 @@ import { START } from "./sorted-tasks.js";
 export interface PostgresStoreOptions extends StoreOptions {
   /** `postgres://user:password@host:port/database`, with `?schema=` and pg's own parameters such as `sslmode`. */
   readonly url?: string | undefined;
-  /** A pool of the package pg, instead of a URL, for this store alone. Whoever opened it ends it. */
+  /**
+   * A pool of the package pg, instead of a URL, for this store alone. Whoever opened it ends it. With pg's option `pipeline` (from 8.23) a
+   * transaction waits for fewer answers.
+   */
   readonly pool?: PostgresPool | undefined;
   /** The schema with the tables, made when it is not there. Default: the URL's, else `pullqueue`. */
   readonly schema?: string | undefined;

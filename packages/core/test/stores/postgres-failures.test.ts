@@ -114,6 +114,49 @@ describe.skipIf(isMissing("postgres-programs"))("openPostgresStore() in trouble"
     expect(await store.delete(queue, [{ id: "first" }])).toMatchObject([{ error: { code: "not_found" } }]);
   }, 60_000);
 
+  test.each(["sends together what it can", "waits for each answer"] as const)(
+    "a statement that fails beside the commit takes everything with it where the pool %s",
+    async (manner) => {
+      const pipeline = manner === "sends together what it can";
+      const pool = new pg.Pool({ connectionString: database.url, max: 6, pipeline } as pg.PoolConfig);
+      try {
+        await using store = await openPostgresStore({ pool, connectionsMax: 5 });
+        await store.deleteQueue(queue).catch(() => {});
+        await store.insert(queue, [{ payload, id: "first" }]);
+        await database.query(
+          "ALTER TABLE pullqueue.counters ADD CONSTRAINT few CHECK (total_tasks < 3) NOT VALID",
+        );
+        const tasks = ["second", "third", "fourth"].map((id) => ({ payload, id, idempotencyKey: id }));
+        await expect(store.insert(queue, tasks)).rejects.toMatchObject({ code: "internal" });
+        expect(await store.lease([queue], lease)).toMatchObject([{ id: "first" }]);
+        await database.query("ALTER TABLE pullqueue.counters DROP CONSTRAINT few");
+        const [again] = await store.insert(queue, [{ payload, id: "second", idempotencyKey: "second" }]);
+        expect(again).toMatchObject({ ok: true });
+      } finally {
+        await pool.end();
+      }
+    },
+    60_000,
+  );
+
+  test("a connection that is ended before its commit leaves nothing unclear", async () => {
+    await using store = await open();
+    await store.deleteQueue(queue).catch(() => {});
+    const holder = new pg.Client({ connectionString: database.url });
+    await holder.connect();
+    try {
+      await holder.query("BEGIN; LOCK TABLE pullqueue.counters IN EXCLUSIVE MODE");
+      const inserting = store.insert(queue, [{ payload, id: "once" }]);
+      const waits = "wait_event_type = 'Lock' AND query LIKE 'INSERT INTO counters%'";
+      await until(async () => (await count(`SELECT count(*) FROM pg_stat_activity WHERE ${waits}`)) > 0);
+      await end(waits);
+      await holder.query("ROLLBACK");
+      expect(await inserting).toMatchObject([{ ok: true, value: { id: "once" } }]);
+    } finally {
+      await holder.end();
+    }
+  }, 60_000);
+
   test("survives the end of all its connections, those that do nothing and the one that listens too", async () => {
     await using store = await open();
     await using other = await open();
