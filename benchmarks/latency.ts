@@ -18,7 +18,7 @@ export const question: Question = {
   question: "How long does a message take from before its publish to the handler?",
   text: [
     "A consumer waits; a producer publishes at an even rate, whatever becomes of earlier messages. Both are processes of their own and read the same",
-    "clock. The first tenth of the messages is left out.",
+    "clock. Two thousand messages go ahead, a thousand a second, and are left out: a worker runs for days, not for its first seconds.",
   ].join("\n"),
   parameter: "messages a second",
   values: [50, 200, 1000],

@@ -106,14 +106,21 @@ async function publishAll(contender, { batch, inflight, payload }, count) {
   });
 }
 
+/** Messages a second that go ahead of the measured ones, so that these meet programs that have been at work for a while. */
+const AHEAD_RATE = 1000;
+
 /** At an even pace, whatever becomes of earlier ones. The queue is the receiver's to prepare, who is there first. */
-async function publishAtRate(contender, { latency, rate, payload }) {
-  const startMs = performance.now();
+async function publishAtRate(contender, { latency, warmup, rate, payload }) {
   const sent = [];
-  for (let i = 0; i < latency; i++) {
-    await sleepUntil(startMs + (i * 1000) / rate);
-    sent.push(contender.publish(message(i, payload)));
-  }
+  const send = async (count, perSecond) => {
+    const startMs = performance.now();
+    for (let i = 0; i < count; i++) {
+      await sleepUntil(startMs + (i * 1000) / perSecond);
+      sent.push(contender.publish(message(sent.length, payload)));
+    }
+  };
+  await send(warmup, Math.max(rate, AHEAD_RATE));
+  await send(latency - warmup, rate);
   await Promise.all(sent);
   return { published: latency };
 }
