@@ -2,10 +2,15 @@ import { randomBytes, randomFillSync, randomInt, randomUUID } from "node:crypto"
 
 /** The only module that makes random values. */
 
-/** Numbers below the microseconds in a generated id, three hex digits: they tell apart ids of one microsecond. */
+/** What three hex digits hold: so many numbers below the microseconds in a generated id tell apart ids of one microsecond. */
 const SEQUENCES = 0x1000;
-const SEQUENCE_DIGITS = 3;
-const MICROSECOND_DIGITS = 13;
+
+/** All that three hex digits can be: to write a large number in hex costs more than to look its digits up. */
+const THREE_DIGITS = Array.from({ length: SEQUENCES }, (_, value) => value.toString(16).padStart(3, "0"));
+
+/** The first seven of thirteen digits of microseconds are the same for seconds. */
+const SLOW_DIGITS = 7;
+const FAST_RANGE = SEQUENCES * SEQUENCES;
 
 /** Makes task ids: 16 lower-case hex digits that grow with time, so that an index only ever appends. */
 export interface IdSource {
@@ -21,6 +26,8 @@ export function idSource(random: () => number = randomSequence): IdSource {
   // In two parts, because a number does not hold all of them, and a BigInt costs more than all else.
   let lastUs = -1;
   let sequence = 0;
+  let slow = -1;
+  let slowDigits = "";
   return {
     next(nowUs) {
       // Chance once a microsecond; ids of one microsecond count up.
@@ -31,13 +38,20 @@ export function idSource(random: () => number = randomSequence): IdSource {
         lastUs += 1;
         sequence = 0;
       }
-      return hex(lastUs, MICROSECOND_DIGITS) + hex(sequence, SEQUENCE_DIGITS);
+      const nowSlow = Math.floor(lastUs / FAST_RANGE);
+      if (nowSlow !== slow) {
+        slow = nowSlow;
+        slowDigits = slow.toString(16).padStart(SLOW_DIGITS, "0");
+      }
+      const fast = lastUs % FAST_RANGE;
+      return (
+        slowDigits +
+        THREE_DIGITS[Math.floor(fast / SEQUENCES)]! +
+        THREE_DIGITS[fast % SEQUENCES]! +
+        THREE_DIGITS[sequence]!
+      );
     },
   };
-}
-
-function hex(value: number, digits: number): string {
-  return value.toString(16).padStart(digits, "0");
 }
 
 /** Chance for ids, drawn in blocks: to ask for each number would cost more than the rest of an id. */

@@ -24,7 +24,7 @@ export function encodeEnvelope(content: MessageContent, address: EnvelopeAddress
 }
 
 /** Where a message goes, without what tells it from others. */
-type Destination = Omit<EnvelopeAddress, "deliveryTag">;
+export type Destination = Omit<EnvelopeAddress, "deliveryTag">;
 
 /** What was written of a message about which nothing was said in particular. */
 interface PlainAttributes extends Destination {

@@ -17,6 +17,7 @@ import type { MessageContent, MessageProperties } from "./message-content.js";
 import {
   checkPublishOptions,
   idempotencyKeyOf,
+  NOTHING,
   type PublishOptions,
   propertiesOf,
   refuseEnvelopeOptions,
@@ -258,9 +259,6 @@ export class Producer<In = unknown> {
 function isRetried({ retry, retryPolicy }: PublishOptions): boolean {
   return retry ?? retryPolicy !== undefined;
 }
-
-/** The options of most messages. */
-const NOTHING: PublishOptions = Object.freeze({});
 
 /** What a message's content depends on, beside what is published. */
 interface ContentContext {

@@ -125,8 +125,12 @@ const ENVELOPE_ONLY: readonly (keyof PublishOptions)[] = [
   ...(["messageId", "timestamp", "type", "userId", "appId", "clusterId", "properties"] as const),
 ];
 
+/** The options of most messages: all defaults. */
+export const NOTHING: PublishOptions = Object.freeze({});
+
 /** Throws one `invalid_argument` with every complaint. */
 export function checkPublishOptions(options: PublishOptions): void {
+  if (options === NOTHING) return;
   checkOptions("publish", options, PUBLISH_CHECKS);
   if (options.retryPolicy !== undefined) checkRetryOptions("retryPolicy", options.retryPolicy);
 }
@@ -149,6 +153,9 @@ const NAMED = [
 
 /** The properties of a message, under kombu's names. */
 export function propertiesOf(options: PublishOptions, exchange: Exchange): MessageProperties {
+  if (options === NOTHING) {
+    return exchange.deliveryMode === undefined ? {} : { delivery_mode: exchange.deliveryMode };
+  }
   const { replyTo, expirationMs, priority, deliveryMode } = options;
   const properties: Record<string, unknown> = { ...options.properties };
   const named = {

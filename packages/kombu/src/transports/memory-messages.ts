@@ -20,10 +20,10 @@ import type { StoredForm } from "./virtual-form.js";
  * The store shares its bytes, so that everything is copied into them and out of them.
  */
 export const memoryForm: StoredForm = {
-  write(content, address, isEnvelope) {
+  write(content, destination, isEnvelope) {
     const { body } = content;
     if (!isEnvelope) return written(0, "", body);
-    const attributes = writeAttributes(content, address);
+    const attributes = writeAttributes(content, destination);
     const place = isPlain(content) ? placeOf(attributes) : undefined;
     if (place !== undefined) return written(SAID_BEFORE + place, "", body);
     const text = envelopeText(attributes);

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type ItemResult, limits, newIdempotencyKey, type QueueStore, type Task } from "@pullqueue/core";
+import { type ItemResult, limits, type QueueStore, type Task } from "@pullqueue/core";
 import { backoffMs } from "../backoff.js";
 import { fromQueueError, isKombuError, KombuError } from "../errors.js";
 import { PUBLISH_ATTEMPTS, PUBLISH_BACKOFF } from "../limits.js";
@@ -113,10 +113,9 @@ export class VirtualPublisher {
     route: Route,
     signal: AbortSignal | undefined,
   ): Promise<readonly ItemResult<Task>[]> {
-    const { exchange, routingKey, taskId: id, tag, delayMs } = route;
-    const deliveryTag = newIdempotencyKey();
+    const { taskId: id, tag, delayMs } = route;
     const { store, project, form, answersSurely } = this.#parts;
-    const payload = form.write(content, { exchange, routingKey, deliveryTag }, route.envelope);
+    const payload = form.write(content, route, route.envelope);
     // A key that never comes again is for stores that may keep a task and not live to tell.
     const isIdle = route.isKeyUsedOnce === true && answersSurely;
     const idempotencyKey = isIdle ? undefined : copyKey(route.idempotencyKey, queue);
