@@ -153,4 +153,4 @@ export {
   readString,
   readStrings,
 } from "./wire-read.js";
-export { taskToText } from "./wire-text.js";
+export { isAsciiTask, taskToText } from "./wire-text.js";

@@ -4,6 +4,9 @@ import type { Task } from "./task.js";
 import { enqueueTimestamp, leaseTimestamp, taskToWire } from "./wire.js";
 import { queueNameToWire } from "./wire-queue.js";
 
+/** ASCII characters that JSON writes as they are. */
+const PLAIN = /^[\w\-.~:/]*$/;
+
 /**
  * A stored task as the JSON text of its resource: what `JSON.stringify(taskToWire(task, prefix))` gives. Put together by hand, because
  * JSON.stringify looks at each character of a payload that is known to need no escape.
@@ -36,6 +39,11 @@ export function taskToText(
   );
 }
 
+/** Whether the text of a task is sure to be ASCII: of most it is, and of the others nobody looks. */
+export function isAsciiTask(task: Task, prefix: ProjectPrefix): boolean {
+  return !hasRarities(task) && PLAIN.test(task.id) && PLAIN.test(queueNameToWire(task.queue, prefix));
+}
+
 function hasRarities(task: Task): boolean {
   return (
     task.tag !== undefined ||
@@ -45,9 +53,6 @@ function hasRarities(task: Task): boolean {
     task.deadLetter !== undefined
   );
 }
-
-/** Characters that JSON writes as they are. */
-const PLAIN = /^[\w\-.~:/]*$/;
 
 function quoted(text: string): string {
   return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);

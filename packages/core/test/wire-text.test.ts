@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Task } from "../src/task.js";
 import { taskToWire } from "../src/wire.js";
-import { taskToText } from "../src/wire-text.js";
+import { isAsciiTask, taskToText } from "../src/wire-text.js";
 
 const TASK: Task & { readonly payload?: Uint8Array } = {
   queue: { project: "p", queue: 'a"queue' },
@@ -35,4 +35,15 @@ test.each<[string, typeof TASK]>([
   expect(taskToText(task, task.payload, "s~", 0)).toBe(JSON.stringify(wire, null, 1));
   const inList = JSON.stringify({ items: [wire] }, null, 1);
   expect(`{\n "items": [\n  ${taskToText(task, task.payload, "s~", 2)}\n ]\n}`).toBe(inList);
+});
+
+test.each<[string, Partial<Task>, boolean]>([
+  ["whose names need no escape", {}, true],
+  ["that is leased", { retryCount: 3, etaUs: TASK.etaUs + 1 }, true],
+  ["of a queue that is not ASCII", { queue: { project: "p", queue: "spät" } }, false],
+  ["with a tag", { tag: "ä" }, false],
+])("isAsciiTask() tells a task %s", (_name, more, expected) => {
+  const task = { ...TASK, id: "0123", queue: { project: "p", queue: "q" }, ...more };
+  expect(isAsciiTask(task, "s~")).toBe(expected);
+  if (expected) expect(taskToText(task, TASK.payload, "s~", 0)).toMatch(/^[\x00-\x7f]*$/);
 });

@@ -82,7 +82,10 @@ function answerOf(result: object | undefined, { pretty, mask }: AnswerForm, reco
     return errorAnswer(result.error, { override: result.override, pretty });
   }
   const isItself = isWritten(result);
-  if (mask === true) return isItself ? textAnswer(result.write(pretty), pretty) : jsonAnswer(result, pretty);
+  if (mask === true) {
+    if (!isItself) return jsonAnswer(result, pretty);
+    return textAnswer(result.write(pretty), pretty, result.isAscii());
+  }
   return jsonAnswer(applyFields(mask, isItself ? result.toJSON() : result) as object, pretty);
 }
 

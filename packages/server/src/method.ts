@@ -77,6 +77,8 @@ export interface WrittenAnswer {
   /** The same as an object, for whoever selects parts of it. */
   toJSON(): object;
   write(pretty: boolean): string;
+  /** Whether what it writes is sure to be ASCII. */
+  isAscii(): boolean;
 }
 
 /** Whether an answer writes itself. */

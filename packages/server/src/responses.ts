@@ -9,6 +9,8 @@ export interface Answer {
   /** Its own, so that more can be put in. */
   readonly headers: Record<string, string>;
   readonly body: string | Uint8Array<ArrayBuffer> | null;
+  /** The body is a text of ASCII characters alone, so that nobody has to look; absent where that is not known. */
+  readonly isAscii?: boolean;
 }
 
 /** An answer for whoever speaks Fetch. */
@@ -24,8 +26,8 @@ export function jsonAnswer(value: object, pretty: boolean): Answer {
 }
 
 /** The same of JSON that is written already, all but its end. */
-export function textAnswer(text: string, pretty: boolean): Answer {
-  return { status: 200, headers: jsonHeaders(), body: pretty ? `${text}\n` : text };
+export function textAnswer(text: string, pretty: boolean, isAscii: boolean): Answer {
+  return { status: 200, headers: jsonHeaders(), body: pretty ? `${text}\n` : text, isAscii };
 }
 
 /** Status 200 without a body: a successful delete. */

@@ -1,4 +1,11 @@
-import { type ProjectPrefix, type Task, type TaskWithPayload, taskToText, taskToWire } from "@pullqueue/core";
+import {
+  isAsciiTask,
+  type ProjectPrefix,
+  type Task,
+  type TaskWithPayload,
+  taskToText,
+  taskToWire,
+} from "@pullqueue/core";
 import type { WrittenAnswer } from "./method.js";
 
 /** Answers with tasks in them, written without becoming objects first: their payloads are most of what is written. */
@@ -21,6 +28,10 @@ export class TaskAnswer implements WrittenAnswer {
 
   write(pretty: boolean): string {
     return taskToText(this.#task, this.#payload, this.#prefix, pretty ? 0 : undefined);
+  }
+
+  isAscii(): boolean {
+    return isAsciiTask(this.#task, this.#prefix);
   }
 }
 
@@ -49,5 +60,9 @@ export class TasksAnswer implements WrittenAnswer {
       separator = pretty ? ",\n  " : ",";
     }
     return text + (pretty ? "\n ]\n}" : "]}");
+  }
+
+  isAscii(): boolean {
+    return this.#tasks.every((task) => isAsciiTask(task, this.#prefix));
   }
 }

@@ -50,10 +50,17 @@ async function listen(store: QueueStore & QueueAdmin = openMemoryStore()) {
 
 const HEAD = (line: string, more = "") => `${line} HTTP/1.1\r\nHost: 127.0.0.1\r\n${more}`;
 const JSON_BODY = JSON.stringify({ payloadBase64: "eA==", id: "one" });
+const TAGGED_BODY = JSON.stringify({ payloadBase64: "eA==", id: "one", tag: "späť 🐇" });
 const length = (body: string) => `Content-Length: ${Buffer.byteLength(body)}\r\n`;
 
 test.each([
   ["an insert", HEAD(`POST ${TASKS}`, length(JSON_BODY)), JSON_BODY],
+  ["an insert with a tag that is not ASCII", HEAD(`POST ${TASKS}`, length(TAGGED_BODY)), TAGGED_BODY],
+  [
+    "an insert into a queue whose name is not ASCII",
+    HEAD(`POST ${BASE_PATH}p/taskqueues/sp%C3%A4t/tasks`, length(JSON_BODY)),
+    JSON_BODY,
+  ],
   ["an insert without a body", HEAD(`POST ${TASKS}`), ""],
   ["an insert of what is not JSON", HEAD(`POST ${TASKS}`, length("{")), "{"],
   ["an empty lease", HEAD(`POST ${TASKS}/lease?numTasks=1&leaseSecs=1&prettyPrint=false`, length("")), ""],
