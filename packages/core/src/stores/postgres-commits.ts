@@ -35,12 +35,12 @@ export class PostgresCommits {
       work: async (statement, nowUs, opened) => {
         const transaction = new PostgresTransaction(statement, nowUs);
         const result = await work(transaction, opened);
-        return { result: { result, transaction }, closing: transaction.closing() };
+        const telling = this.#waiting.telling(transaction.arrivals);
+        return { result: { result, transaction }, closing: transaction.closing(), telling };
       },
     });
     this.#observer?.onCommit?.({ calls, durationMs: performance.now() - startedMs });
     transaction.committed();
-    this.#waiting.tasksArrived(transaction.arrivals);
     return result;
   }
 }

@@ -29,7 +29,16 @@ export interface Statement {
   readonly values: readonly unknown[];
 }
 
-/** One transaction: what is sent with its beginning, its work, and what is sent with its commit. */
+/** What a transaction's work leaves to be done. */
+export interface TransactionEnd<T> {
+  readonly result: T;
+  /** Sent with the commit. */
+  readonly closing: readonly Statement[];
+  /** Sent behind the commit; nobody waits for it, or is told when it fails. */
+  readonly telling: Statement | undefined;
+}
+
+/** One transaction: what is sent with its beginning, and its work. */
 export interface TransactionPlan<T> {
   /** Its rows are the work's. */
   readonly opening?: Statement | undefined;
@@ -37,7 +46,7 @@ export interface TransactionPlan<T> {
     statement: RunStatement,
     nowUs: number,
     opened: readonly PostgresRow[],
-  ) => Promise<{ readonly result: T; readonly closing: readonly Statement[] }>;
+  ) => Promise<TransactionEnd<T>>;
 }
 
 /** How columns are read: whole numbers as numbers (none is past 2^53), bytes as bytes, arrays of whole numbers (none is null) as arrays. */
@@ -173,12 +182,12 @@ export class PostgresConnections {
 
   async #transaction<T>({ opening, work }: TransactionPlan<T>): Promise<T> {
     const client = await this.borrow();
-    return this.#finishing(client, async () => {
+    return this.#finishing(client, async (busyUntil) => {
       try {
         const { nowUs, opened } = await this.#begin(client, opening);
-        const { result, closing } = await work((name, values) => run(client, name, values), nowUs, opened);
-        await commit(client, closing);
-        return result;
+        const end = await work((name, values) => run(client, name, values), nowUs, opened);
+        await commit(client, end, busyUntil);
+        return end.result;
       } catch (error) {
         if (error instanceof Unclear || isConnectionLost(error)) throw error;
         await client.query({ text: "ROLLBACK" });
@@ -216,11 +225,17 @@ export class PostgresConnections {
     }
   }
 
-  /** Gives the connection back afterwards. */
-  async #finishing<T>(client: PostgresClient, work: () => Promise<T>): Promise<T> {
+  /** Gives the connection back afterwards, or when what it is still busy with is over. */
+  async #finishing<T>(
+    client: PostgresClient,
+    work: (busyUntil: (over: Promise<unknown>) => void) => Promise<T>,
+  ): Promise<T> {
     let state: "sound" | "broken" = "broken";
+    let busy: Promise<unknown> | undefined;
     try {
-      const result = await work();
+      const result = await work((over) => {
+        busy = over;
+      });
       state = "sound";
       return result;
     } catch (error) {
@@ -228,7 +243,13 @@ export class PostgresConnections {
       if (isQueueError(error) || (hasState(error) && !isConnectionLost(error))) state = "sound";
       throw error;
     } finally {
-      this.giveBack(client, state);
+      if (busy === undefined) this.giveBack(client, state);
+      else {
+        busy.then(
+          () => this.giveBack(client, state),
+          () => this.giveBack(client, "broken"),
+        );
+      }
     }
   }
 
@@ -263,12 +284,24 @@ function translated(error: unknown): QueueError {
 }
 
 /**
- * Sends the last statements of a transaction with its commit. When one of them fails, the commit that was sent behind it undoes
- * everything; where a connection breaks before they have all answered, the commit may have been done.
+ * Sends the last statements of a transaction with its commit, and behind it what tells of it. When one of them fails, the commit
+ * that was sent behind it undoes everything; where a connection breaks before they have all answered, the commit may have been done.
  */
-async function commit(client: PostgresClient, closing: readonly Statement[]): Promise<void> {
-  const { answers, failure, sent } = await together(client, [...closing.map(queryOf), { text: "COMMIT" }]);
-  if (failure === undefined) return;
+async function commit(
+  client: PostgresClient,
+  { closing, telling }: TransactionEnd<unknown>,
+  busyUntil: (over: Promise<unknown>) => void,
+): Promise<void> {
+  const tell = () => {
+    if (telling !== undefined) busyUntil(client.query(queryOf(telling)));
+  };
+  const ending = together(client, [...closing.map(queryOf), { text: "COMMIT" }]);
+  if (client.pipeline === true) tell();
+  const { answers, failure, sent } = await ending;
+  if (failure === undefined) {
+    if (client.pipeline !== true) tell();
+    return;
+  }
   const refused = answers.length < closing.length && hasState(failure);
   if (sent > closing.length && !refused && isConnectionLost(failure)) throw new Unclear(failure);
   throw failure;

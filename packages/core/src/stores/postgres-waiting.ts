@@ -3,7 +3,7 @@ import { POSTGRES_AWAIT_MS, POSTGRES_POLL_MS } from "../limits.js";
 import type { QueueKey } from "../task.js";
 import { Lane } from "./lane.js";
 import type { DatabaseClock } from "./postgres-clock.js";
-import type { PostgresConnections } from "./postgres-connections.js";
+import type { PostgresConnections, Statement } from "./postgres-connections.js";
 import { PostgresListener } from "./postgres-listener.js";
 import { columnsOf, nameOfQueue } from "./postgres-rows.js";
 
@@ -28,7 +28,7 @@ interface EtaRow {
   readonly now_us: number;
 }
 
-/** Most questions, or queues to tell of, in one statement. */
+/** Most questions in one statement. */
 const ITEMS_MAX = 1000;
 
 /**
@@ -43,12 +43,10 @@ export class PostgresWaiting {
   readonly #process = newIdempotencyKey();
   readonly #listener: PostgresListener;
   readonly #questions: Lane<Question, number | undefined>;
-  readonly #telling: Lane<QueueKey, undefined>;
   readonly #awaited = new Map<string, Awaited>();
   #notify: ((queue?: QueueKey) => void) | undefined;
   #cancelPoll = () => {};
   #polling: Promise<void> = Promise.resolve();
-  readonly #told = new Set<Promise<undefined>>();
   #closed = false;
 
   constructor(connections: PostgresConnections, clock: DatabaseClock) {
@@ -60,12 +58,6 @@ export class PostgresWaiting {
       itemsMax: ITEMS_MAX,
       itemsOf: () => 1,
       run: (questions) => this.#answer(questions),
-    });
-    this.#telling = new Lane({
-      parallel: 1,
-      itemsMax: ITEMS_MAX,
-      itemsOf: () => 1,
-      run: (keys) => this.#tell(keys),
     });
   }
 
@@ -92,20 +84,21 @@ export class PostgresWaiting {
     };
   }
 
-  /** After a commit: queues have tasks that others may wait for. */
-  tasksArrived(keys: readonly QueueKey[]): void {
-    for (const key of keys) {
-      // Nobody waits for the outcome: whoever was not told looks by itself.
-      const told = this.#telling.submit(key).catch(() => undefined);
-      this.#told.add(told);
-      void told.then(() => this.#told.delete(told));
-    }
+  /** What tells of queues that have tasks now. It is sent behind the commit: who has not said by then that it waits looks after it. */
+  telling(keys: readonly QueueKey[]): Statement | undefined {
+    if (keys.length === 0) return undefined;
+    const columns = columnsOf(
+      keys,
+      ({ project }) => project,
+      ({ queue }) => queue,
+    );
+    return { name: "tellWaiting", values: [this.#connections.schema, this.#process, ...columns] };
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelPoll();
-    await Promise.all([...this.#told, this.#polling]);
+    await this.#polling;
     await this.#listener.close();
     if (this.#awaited.size === 0) return;
     try {
@@ -166,17 +159,6 @@ export class PostgresWaiting {
     return new Map(
       rows.map(({ project, name, after_us, eta_us }) => [`${project}/${name} ${after_us}`, eta_us]),
     );
-  }
-
-  async #tell(keys: readonly QueueKey[]) {
-    const distinct = [...new Map(keys.map((key) => [nameOfQueue(key), key])).values()];
-    const columns = columnsOf(
-      distinct,
-      ({ project }) => project,
-      ({ queue }) => queue,
-    );
-    await this.#connections.read("tellWaiting", [this.#connections.schema, this.#process, ...columns]);
-    return keys.map(() => ({ value: undefined }));
   }
 
   #heard(payload: string | undefined): void {
