@@ -89,6 +89,7 @@ export type {
   SweepResult,
 } from "./store.js";
 export { ExpiringMap } from "./stores/expiring-map.js";
+export { parseTakingPayloads } from "./taken-payloads.js";
 export {
   DEFAULT_QUEUE_SETTINGS,
   type DeadLetter,

@@ -90,7 +90,7 @@ export function taskToWire(
 export function taskFromWire(json: unknown, queue: QueueKey): TaskWithPayload {
   const object = readObject(json, "task");
   const task: Task & { payload?: Uint8Array } = readTask(object, queue);
-  task.payload = readPayload(object);
+  task.payload = readPayload(object) ?? new Uint8Array();
   return task as TaskWithPayload;
 }
 
@@ -121,12 +121,12 @@ function readTask(object: JsonObject, asked: QueueKey): Task {
   return task;
 }
 
-/** Bytes where whoever read the answer has decoded it (`stores/http-answer.ts`). */
-function readPayload(object: JsonObject): Uint8Array {
+/** Bytes where whoever parsed the text has decoded it (`taken-payloads.ts`). */
+function readPayload(object: JsonObject): Uint8Array | undefined {
   const { payloadBase64 } = object;
   if (payloadBase64 instanceof Uint8Array) return payloadBase64;
   const text = readString(object, "payloadBase64");
-  return text === undefined ? new Uint8Array() : decodePayload(text);
+  return text === undefined ? undefined : decodePayload(text);
 }
 
 /**
@@ -139,7 +139,7 @@ export function newTaskFromWire(json: unknown, queue: QueueKey, context: TraceCo
   const eta = readInteger(object, "leaseTimestamp");
   const trace = traceFromWire(object);
   return {
-    payload: decodePayload(required(readString(object, "payloadBase64"), "payloadBase64")),
+    payload: required(readPayload(object), "payloadBase64"),
     id: readString(object, "id"),
     tag: readString(object, "tag"),
     etaUs: eta === 0 ? undefined : eta,

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { isQueueError, type JsonObject, QueueError } from "@pullqueue/core";
+import { isQueueError, type JsonObject, parseTakingPayloads, QueueError } from "@pullqueue/core";
 import type { ApiRequest } from "./api-request.js";
 import type { BodyShare } from "./body-memory.js";
 import { unpack } from "./decompression.js";
@@ -37,16 +37,24 @@ export function announcesBody(request: ApiRequest): boolean {
   return length === null ? request.headers.has("transfer-encoding") : length !== "0";
 }
 
-/** The JSON object in a body. Throws `invalid_argument` with Google's reason `parseError` when it is not one. */
+/** The JSON object in a body; payloads of a large batch's items are bytes already. Throws `invalid_argument` with Google's reason `parseError` when it is not one. */
 export function parseBody(bytes: Uint8Array): JsonObject {
   if (bytes.byteLength === 0) throw parseError("got no body");
-  if (!isUtf8(bytes)) throw parseError("got bytes that are not UTF-8 (is the body compressed?)");
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
-  const fault = findShapeFault(text);
-  if (fault !== undefined) throw parseError(fault);
-  const value = parseJson(text);
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const value = parseTakingPayloads(buffer, parseText) ?? parseText(textOf(buffer));
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
   throw parseError(Array.isArray(value) ? "got an array" : `got ${value === null ? "null" : typeof value}`);
+}
+
+function textOf(bytes: Buffer): string {
+  if (!isUtf8(bytes)) throw parseError("got bytes that are not UTF-8 (is the body compressed?)");
+  return bytes.toString("utf8");
+}
+
+function parseText(text: string): unknown {
+  const fault = findShapeFault(text);
+  if (fault !== undefined) throw parseError(fault);
+  return parseJson(text);
 }
 
 /** A body that is large, or without an announced length, read piece by piece. */

@@ -71,6 +71,23 @@ test("parseBody() gives a JSON object, whatever its keys", () => {
   expect(Object.keys(body)).toEqual(["__proto__", "ä"]);
 });
 
+const PAYLOAD = Buffer.alloc(3_000, "x");
+const ITEM = JSON.stringify({ payloadBase64: PAYLOAD.toString("base64"), tag: "t" });
+
+test("parseBody() gives the payloads of a large batch's items as bytes", () => {
+  const body = parseBody(Buffer.from(`{"items":[${ITEM},{"payloadBase64":""}]}`));
+  expect(body).toEqual({ items: [{ payloadBase64: PAYLOAD, tag: "t" }, { payloadBase64: Buffer.alloc(0) }] });
+});
+
+test.each([
+  ["breaks off", `{"items":[${ITEM}`, /Expected ',' or ']' after array element in JSON at position 40/],
+  ["is nested too deep", `{"items":[${ITEM},${"[".repeat(40)}]}`, /deeper than 32 levels/],
+  ["has too many values", `{"items":[${ITEM}${",0".repeat(100_001)}]}`, /more than 100000 values/],
+  ["is not UTF-8", Buffer.concat([Buffer.from(`{"items":[${ITEM}]}`), Buffer.from([0xff])]), /not UTF-8/],
+])("parseBody() refuses a large batch that %s as any other body", (_, body, message) => {
+  expect(() => parseBody(Buffer.from(body as string))).toThrow(message);
+});
+
 test("parseBody() quotes little of what it could not read", () => {
   const text = `{"a": ${"x".repeat(10_000)}`;
   expect(() => parseBody(Buffer.from(text))).toThrow(

@@ -29,6 +29,15 @@ describe("parseAnswer()", () => {
       JSON.stringify({ items: [item] }).replace('"payloadBase64":"e', '"payloadBase64":"\\u0065'),
     ],
     ["a number for a payload", JSON.stringify({ items: [{ payloadBase64: 0 }, item] })],
+    [
+      "a number for a payload, and one elsewhere",
+      JSON.stringify({ items: [{ payloadBase64: 0 }], more: item }),
+    ],
+    ["a payload before its items", JSON.stringify({ more: item, items: [item] })],
+    [
+      "more payloads than a call may have",
+      JSON.stringify({ items: Array(1001).fill({ payloadBase64: "" }) }),
+    ],
     ["a name that ends like the payload's", JSON.stringify({ items: [item, { 'a"payloadBase64': "x" }] })],
     [
       "a payload that is named twice",
