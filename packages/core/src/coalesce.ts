@@ -24,6 +24,8 @@ interface Entry<I, R> {
   readonly canLeave: boolean;
   /** Whether its caller has given up. */
   isAbandoned: boolean;
+  /** Whether it waits, and does not travel. */
+  isWaiting: boolean;
   /** Told when it is, while it travels. */
   onAbandoned?: () => void;
   readonly items: readonly I[];
@@ -41,6 +43,8 @@ export class Coalescer<I, R> {
   readonly #options: CoalesceOptions<I, R>;
   /** In order of arrival. No Set: its old tables would keep alive all that has ever been in it, until memory is collected as a whole. */
   #waiting: Entry<I, R>[] = [];
+  /** How many of them nobody wants any more: less than half, so that there is always one that somebody does. */
+  #unwanted = 0;
   #inFlight = 0;
   #scheduled = false;
 
@@ -57,7 +61,7 @@ export class Coalescer<I, R> {
     return new Promise((resolve, reject) => {
       const weight = this.#options.weigh(items);
       if (signal === undefined) {
-        this.#enter({ canLeave: false, isAbandoned: false, items, weight, resolve, reject });
+        this.#enter({ canLeave: false, isAbandoned: false, isWaiting: true, items, weight, resolve, reject });
       } else this.#enter(this.#leavable({ items, weight, resolve, reject }, signal));
     });
   }
@@ -68,12 +72,16 @@ export class Coalescer<I, R> {
   }
 
   /** A call whose caller may give up. */
-  #leavable(call: Omit<Entry<I, R>, "canLeave" | "isAbandoned">, signal: AbortSignal): Entry<I, R> {
+  #leavable(
+    call: Pick<Entry<I, R>, "items" | "weight" | "resolve" | "reject">,
+    signal: AbortSignal,
+  ): Entry<I, R> {
     const stopListening = () => signal.removeEventListener("abort", abort);
     const entry: Entry<I, R> = {
       ...call,
       canLeave: true,
       isAbandoned: false,
+      isWaiting: true,
       resolve: (results) => {
         stopListening();
         call.resolve(results);
@@ -84,10 +92,11 @@ export class Coalescer<I, R> {
       },
     };
     const abort = () => {
-      this.#waiting = this.#waiting.filter((other) => other !== entry);
       entry.isAbandoned = true;
       call.reject(signal.reason);
       entry.onAbandoned?.();
+      if (entry.isWaiting) this.#unwanted += 1;
+      this.#tidy();
       this.#tellIfIdle();
     };
     signal.addEventListener("abort", abort, { once: true });
@@ -110,18 +119,31 @@ export class Coalescer<I, R> {
 
   #takeBatch(): readonly Entry<I, R>[] {
     const { itemsMax, weightMax } = this.#options;
-    let count = 0;
+    const batch: Entry<I, R>[] = [];
+    let passed = 0;
     let items = 0;
     let weight = 0;
     for (const entry of this.#waiting) {
-      items += entry.items.length;
-      weight += entry.weight;
-      if (count > 0 && (items > itemsMax || weight > weightMax)) break;
-      count += 1;
+      if (entry.isAbandoned) this.#unwanted -= 1;
+      else {
+        items += entry.items.length;
+        weight += entry.weight;
+        if (batch.length > 0 && (items > itemsMax || weight > weightMax)) break;
+        entry.isWaiting = false;
+        batch.push(entry);
+      }
+      passed += 1;
     }
-    const batch = this.#waiting.slice(0, count);
-    this.#waiting = this.#waiting.slice(count);
+    this.#waiting = this.#waiting.slice(passed);
+    this.#tidy();
     return batch;
+  }
+
+  /** Takes out what nobody wants once that is half of all: to look for each by itself would take a long row's stop seconds. */
+  #tidy(): void {
+    if (this.#unwanted * 2 < this.#waiting.length) return;
+    this.#waiting = this.#waiting.filter(({ isAbandoned }) => !isAbandoned);
+    this.#unwanted = 0;
   }
 
   async #travel(batch: readonly Entry<I, R>[]): Promise<void> {

@@ -95,6 +95,31 @@ describe("Coalescer", () => {
     expect(sent()).toEqual([[1, 2], [4]]);
   });
 
+  test("add() leaves out those who gave up while they waited, in whatever order, and sends no batch of nobody", async () => {
+    const { coalescer, batches, sent } = underTest({
+      batchesInFlightMax: 1,
+      itemsMax: 100,
+      weightMax: 10_000,
+    });
+    const callers = Array.from({ length: 20 }, () => new AbortController());
+    const first = coalescer.add([100]);
+    await turn();
+    const calls = callers.map(({ signal }, item) => coalescer.add([item], signal).catch(() => "gave up"));
+    for (const item of [19, 0, 7, 3]) callers[item]!.abort();
+    const rest = callers.map((_, item) => item).filter((item) => ![0, 3, 7, 19].includes(item));
+    batches[0]!.outcome.resolve();
+    await first;
+    await turn();
+    expect(sent()).toEqual([[100], rest]);
+    const late = new AbortController();
+    const none = coalescer.add([50], late.signal).catch(() => "gave up");
+    late.abort();
+    batches[1]!.outcome.resolve();
+    await Promise.all([...calls, none]);
+    await turn();
+    expect(sent()).toHaveLength(2);
+  });
+
   test("add() gives no signal to a batch with a caller who cannot give up", async () => {
     const signals: (AbortSignal | undefined)[] = [];
     const { coalescer } = underTest({
