@@ -358,7 +358,8 @@ function checkArray(location: string, name: string, value: readonly unknown[]): 
   if (!Array.isArray(value)) throw invalid(location, `${name} must be an array`, value);
 }
 
-function invalid(location: string, rule: string, got: unknown): QueueError {
+/** An argument that breaks a rule, with what came instead. */
+export function invalid(location: string, rule: string, got: unknown): QueueError {
   return new QueueError("invalid_argument", `${rule}; got ${show(got)}`, { location });
 }
 

@@ -38,7 +38,7 @@ function parse(text: string): unknown {
     try {
       return JSON.parse(text);
     } catch {
-      // As above.
+      // What JSON does not know, Python may.
     }
   }
   return new Reader(text).read();

@@ -21,7 +21,7 @@ export async function openConfiguredStore(
   const { queuesMax, tombstoneMs } = config;
   const all = { ...options, queuesMax, tombstoneMs };
   // Leased payloads are written into answers and never changed; inserted ones are cut from memory that many requests share.
-  if (address.kind === "memory") return openMemoryStore({ ...all, sharesPayloads: "leased" });
+  if (address.kind === "memory") return openMemoryStore({ ...all, sharedPayloads: "leased" });
   const open = () => openStore(config.store, all);
   // A file that is not there now will not be there in a minute.
   return address.kind === "postgres" ? openPatiently(open, patience) : open();

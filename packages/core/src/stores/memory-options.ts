@@ -1,4 +1,8 @@
+import { invalid } from "../argument-rules.js";
 import type { StoreOptions } from "../store.js";
+
+/** Which payloads a memory store hands on as they are. */
+export type SharedPayloads = "none" | "leased" | "all";
 
 /** Options of a memory store. */
 export interface MemoryStoreOptions extends StoreOptions {
@@ -7,11 +11,10 @@ export interface MemoryStoreOptions extends StoreOptions {
   /** Tasks held at most, likewise. Default `MEMORY_TASKS_DEFAULT`. */
   readonly tasksMax?: number | undefined;
   /**
-   * Who calls never changes the bytes of a payload, neither those that it gives nor those that it gets, so that they need no copies;
-   * `leased`: not those that it gets, while what it gives may be a small part of memory that must not be kept for so long. Default false:
-   * they are copied on both ways.
+   * Which payloads need no copy, because who calls never changes their bytes: `none`; `leased`: those that it gets, while what it gives
+   * may be a small part of memory that must not be kept for so long; `all`: those that it gives too. Default `none`.
    */
-  readonly sharesPayloads?: boolean | "leased" | undefined;
+  readonly sharedPayloads?: SharedPayloads | undefined;
 }
 
 /** What a store makes of the bytes of a payload. */
@@ -22,12 +25,18 @@ export interface PayloadSharing {
   share(payload: Uint8Array): Uint8Array;
 }
 
-/** What the options say of payloads. */
-export function payloadSharing({ sharesPayloads = false }: MemoryStoreOptions): PayloadSharing {
-  return {
-    keep: sharesPayloads === true ? itself : copyOf,
-    share: sharesPayloads === false ? copyOf : itself,
-  };
+/** What the options say of payloads. Throws `invalid_argument`. */
+export function payloadSharing({ sharedPayloads = "none" }: MemoryStoreOptions): PayloadSharing {
+  switch (sharedPayloads) {
+    case "none":
+      return { keep: copyOf, share: copyOf };
+    case "leased":
+      return { keep: copyOf, share: itself };
+    case "all":
+      return { keep: itself, share: itself };
+    default:
+      throw invalid("sharedPayloads", 'sharedPayloads must be "none", "leased" or "all"', sharedPayloads);
+  }
 }
 
 function itself(payload: Uint8Array): Uint8Array {

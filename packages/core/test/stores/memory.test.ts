@@ -26,8 +26,8 @@ describe("openMemoryStore()", () => {
     expect(second!.payload).toEqual(new Uint8Array([1, 2, 3]));
   });
 
-  test("sharesPayloads keeps and hands out the bytes as they are", async () => {
-    await using store = openMemoryStore({ sharesPayloads: true });
+  test("sharedPayloads: all keeps and hands out the bytes as they are", async () => {
+    await using store = openMemoryStore({ sharedPayloads: "all" });
     const bytes = new Uint8Array([1, 2, 3]);
     await store.insert(queue, [{ payload: bytes }]);
     const [task] = await store.lease([queue], lease);
@@ -35,14 +35,19 @@ describe("openMemoryStore()", () => {
     expect((await store.peek(queue, { id: task!.id })).tasks[0]!.payload).toBe(bytes);
   });
 
-  test("sharesPayloads of leases alone keeps bytes of its own, and hands them out as they are", async () => {
-    await using store = openMemoryStore({ sharesPayloads: "leased" });
+  test("sharedPayloads: leased keeps bytes of its own, and hands them out as they are", async () => {
+    await using store = openMemoryStore({ sharedPayloads: "leased" });
     const bytes = new Uint8Array([1, 2, 3]);
     await store.insert(queue, [{ payload: bytes }]);
     bytes.fill(0);
     const [task] = await store.lease([queue], lease);
     expect(task!.payload).toEqual(new Uint8Array([1, 2, 3]));
     expect((await store.peek(queue, { id: task!.id })).tasks[0]!.payload).toBe(task!.payload);
+  });
+
+  test.each(["no", null, 0, true])("sharedPayloads %j is refused", (sharedPayloads) => {
+    const open = () => openMemoryStore({ sharedPayloads: sharedPayloads as never });
+    expect(open).toThrow(/sharedPayloads must be "none", "leased" or "all"; got/);
   });
 
   test("lease() by tag finds what was there before anybody asked by tag, and what came after", async () => {

@@ -1,3 +1,4 @@
+import { limits, newIdempotencyKey } from "@pullqueue/core";
 import { bufferOf } from "../buffer-of.js";
 import {
   decodeEnvelope,
@@ -8,6 +9,7 @@ import {
   writeAttributes,
 } from "../envelope.js";
 import { likeStored, toRemember } from "../envelope-template.js";
+import { KombuError } from "../errors.js";
 import type { MessageContent } from "../message-content.js";
 import type { StoredMessage } from "../stored-message.js";
 import type { StoredForm } from "./virtual-form.js";
@@ -24,6 +26,7 @@ export const memoryForm: StoredForm = {
     const { body } = content;
     if (!isEnvelope) return written(0, "", body);
     const attributes = writeAttributes(content, destination);
+    refuseTooLarge(attributes.length, body.byteLength);
     const place = isPlain(content) ? placeOf(attributes) : undefined;
     if (place !== undefined) return written(SAID_BEFORE + place, "", body);
     const text = envelopeText(attributes);
@@ -42,6 +45,19 @@ export const memoryForm: StoredForm = {
     return parsed(bytes.toString("latin1", NUMBER_BYTES, bodyAt), body);
   },
 };
+
+/** What goes through memory goes through every broker: envelopes count as if they were written. */
+function refuseTooLarge(attributesLength: number, bodyBytes: number): void {
+  const bytes = ENVELOPE_BYTES + attributesLength + 4 * Math.ceil(bodyBytes / 3);
+  if (bytes <= limits.PAYLOAD_BYTES_MAX) return;
+  throw new KombuError(
+    "too_large",
+    `a message must have at most ${limits.PAYLOAD_BYTES_MAX} bytes in its envelope, got ${bytes}; store the rest elsewhere and send a reference`,
+  );
+}
+
+/** What an envelope has besides what is said in it: its beginning, its end, and a delivery tag. */
+const ENVELOPE_BYTES = '{"body": "", ""}}'.length + newIdempotencyKey().length;
 
 const NUMBER_BYTES = 4;
 
@@ -70,11 +86,15 @@ function parsed(text: string, body: Uint8Array): StoredMessage {
   return readAttributes(parseEnvelope(text)!, body)!;
 }
 
-/** Messages are cut from slabs, apart from what lives shortly: few enough share one that one which stays long keeps little else. In bytes. */
-const SLAB_BYTES = 32 * 1024;
-const IN_SLAB_MAX = SLAB_BYTES / 8;
-let slab = Buffer.alloc(0);
-let slabUsed = 0;
+/**
+ * Messages are cut from slabs, because memory for each would cost more than the rest. Each slab is for messages of about one size, so
+ * that one which stays long keeps at most sixteen times its own size. From this size on a message has memory of its own, in bytes.
+ */
+const OWN_MEMORY_BYTES = 4096;
+const SLAB_MESSAGES = 8;
+
+/** The slabs that are being cut, by the binary digits of their messages' sizes. */
+const slabs: { bytes: Buffer; used: number }[] = [];
 
 function written(number: number, text: string, body: MessageContent["body"]): Uint8Array {
   const bodyAt = NUMBER_BYTES + text.length;
@@ -86,11 +106,13 @@ function written(number: number, text: string, body: MessageContent["body"]): Ui
 }
 
 function memory(size: number): Buffer {
-  if (size > IN_SLAB_MAX) return Buffer.allocUnsafeSlow(size);
-  if (size > slab.byteLength - slabUsed) {
-    slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
-    slabUsed = 0;
+  if (size >= OWN_MEMORY_BYTES) return Buffer.allocUnsafeSlow(size);
+  const digits = 32 - Math.clz32(size);
+  let slab = slabs[digits];
+  if (slab === undefined || slab.used + size > slab.bytes.byteLength) {
+    slab = { bytes: Buffer.allocUnsafeSlow(SLAB_MESSAGES * 2 ** digits), used: 0 };
+    slabs[digits] = slab;
   }
-  slabUsed += size;
-  return slab.subarray(slabUsed - size, slabUsed);
+  slab.used += size;
+  return slab.bytes.subarray(slab.used - size, slab.used);
 }

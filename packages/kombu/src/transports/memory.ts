@@ -37,5 +37,5 @@ export async function openMemoryTransport(
 }
 
 function openShared({ clock }: TransportContext): SharedStore {
-  return { store: openMemoryStore({ clock, sharesPayloads: true }), users: 0 };
+  return { store: openMemoryStore({ clock, sharedPayloads: "all" }), users: 0 };
 }

@@ -7,7 +7,7 @@ import type { StoredMessage } from "../stored-message.js";
 export interface StoredForm {
   /** The bytes to store; `isEnvelope` false: those of the body alone. Throws `not_serializable`. */
   write(content: MessageContent, destination: Destination, isEnvelope: boolean): Uint8Array;
-  /** Never throws: what is no envelope is all content, raw. */
+  /** Never throws for what a store of this form may hold: what is no envelope is all content, raw. */
   read(payload: Uint8Array): Pick<StoredMessage, "content"> & Partial<StoredMessage>;
 }
 

@@ -117,8 +117,8 @@ export class VirtualPublisher {
     const { store, project, form, answersSurely } = this.#parts;
     const payload = form.write(content, route, route.envelope);
     // A key that never comes again is for stores that may keep a task and not live to tell.
-    const isIdle = route.isKeyUsedOnce === true && answersSurely;
-    const idempotencyKey = isIdle ? undefined : copyKey(route.idempotencyKey, queue);
+    const isKeyNeedless = route.isKeyUsedOnce === true && answersSurely;
+    const idempotencyKey = isKeyNeedless ? undefined : copyKey(route.idempotencyKey, queue);
     // With the trace context, so that whoever sees the task alone can follow it too.
     const { traceparent, tracestate } = traceOf(content.headers);
     const task = { payload, id, tag, delayMs, idempotencyKey, traceparent, tracestate };

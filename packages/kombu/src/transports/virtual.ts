@@ -165,6 +165,7 @@ export class VirtualTransport implements Transport {
     this.standby?.refresh();
     const task = this.#task(delivery);
     const { key, id, retryCount, leaseEndUs } = task;
+    // Not a function of its own: that would be a promise more for each message.
     let error: unknown;
     try {
       const [result] = await this.#store.delete(key, [{ id, retryCount, leaseEndUs }]);

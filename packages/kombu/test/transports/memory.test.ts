@@ -2,8 +2,17 @@ import { Connection } from "@pullqueue/kombu";
 import { transportSuite } from "@pullqueue/kombu/conformance";
 import { brokerOf, LEASE_MS } from "@pullqueue/testing/brokers";
 import { describe, expect, test } from "vitest";
+import { memoryForm } from "../../src/transports/memory-messages.js";
 
 let broker = 0;
+
+const CONTENT = {
+  contentType: undefined,
+  contentEncoding: undefined,
+  headers: {},
+  properties: {},
+  raw: false,
+};
 
 describe("the memory transport", () => {
   transportSuite({
@@ -57,6 +66,30 @@ describe("the memory transport", () => {
       await again.ack();
     }
   });
+
+  test("a body that no other broker of ours takes is too_large here too", async () => {
+    await using connection = new Connection("memory:");
+    const queue = connection.simpleQueue("q");
+    await queue.put(new Uint8Array(760 * 1024));
+    await expect(queue.put(new Uint8Array(800 * 1024))).rejects.toMatchObject({
+      code: "too_large",
+      message: expect.stringMatching(
+        /at most 1048576 bytes in its envelope, got \d+; store the rest elsewhere/,
+      ),
+    });
+    expect(await queue.qsize()).toBe(1);
+  });
+
+  test.each([0, 10, 1000, 3000, 5000])(
+    "a message of %i bytes that stays keeps little else in memory",
+    (size) => {
+      const content = { ...CONTENT, body: new Uint8Array(size) };
+      for (let number = 0; number < 20; number++) {
+        const bytes = memoryForm.write(content, { exchange: "", routingKey: "q" }, true);
+        expect(bytes.buffer.byteLength).toBeLessThanOrEqual(16 * bytes.byteLength);
+      }
+    },
+  );
 
   test("headers and properties of one message are not those of the next like it", async () => {
     await using connection = new Connection("memory://headers");
