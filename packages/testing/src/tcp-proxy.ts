@@ -16,6 +16,11 @@ export interface TcpProxy extends AsyncDisposable {
   strand(): () => void;
   /** Lets nothing pass any more, in either direction, without a word, until `cut` or `shut`. */
   freeze(): void;
+  /**
+   * Lets nothing pass any more of what the server answers, until the returned function ends all connections with these words
+   * to the clients: what a pooler does whose server went away.
+   */
+  withhold(): (lastWords: Uint8Array) => void;
 }
 
 /** What can be said about a proxy. */
@@ -31,7 +36,7 @@ export async function startTcpProxy(
 ): Promise<TcpProxy> {
   const pairs = new Set<readonly [Socket, Socket]>();
   const stranded = new Set<readonly [Socket, Socket]>();
-  let [isShut, isFrozen, attempts] = [false, false, 0];
+  let [isShut, isFrozen, isWithholding, attempts] = [false, false, false, 0];
   const server = createServer((client) => {
     attempts += 1;
     if (isShut) return client.destroy();
@@ -45,7 +50,7 @@ export async function startTcpProxy(
         if (!stranded.has(pair)) to.destroy();
       });
       from.on("data", (data) => {
-        if (isFrozen) return;
+        if (isFrozen || (isWithholding && from === target)) return;
         if (from === client) onClientData(data);
         to.write(data);
       });
@@ -83,6 +88,16 @@ export async function startTcpProxy(
     },
     freeze: () => {
       isFrozen = true;
+    },
+    withhold: () => {
+      isWithholding = true;
+      return (lastWords) => {
+        isWithholding = false;
+        for (const [client, target] of pairs) {
+          target.destroy();
+          client.end(lastWords);
+        }
+      };
     },
     async [Symbol.asyncDispose]() {
       cut();

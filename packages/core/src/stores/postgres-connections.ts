@@ -10,7 +10,7 @@ import {
 } from "../limits.js";
 import type { StoreObserver } from "../store.js";
 import type { DatabaseClock } from "./postgres-clock.js";
-import { isConnectionLost, isTransient, translatePostgresError } from "./postgres-errors.js";
+import { isConnectionLost, isRefusal, isTransient, translatePostgresError } from "./postgres-errors.js";
 import type {
   PostgresClient,
   PostgresPool,
@@ -48,6 +48,12 @@ export interface TransactionPlan<T> {
     opened: readonly PostgresRow[],
   ) => Promise<TransactionEnd<T>>;
 }
+
+/** Whether a connection can be used again, or nobody can say what state it is in. */
+type ConnectionState = "sound" | "broken";
+
+/** Takes what a connection is busy with after its work, which never fails but says how it leaves the connection. */
+type BusyUntil = (over: Promise<ConnectionState>) => void;
 
 /** How columns are read: whole numbers as numbers (none is past 2^53), bytes as bytes, arrays of whole numbers (none is null) as arrays. */
 const TYPES = {
@@ -140,7 +146,7 @@ export class PostgresConnections {
   }
 
   /** Takes a connection back, or closes it when nobody can say what state it is in. */
-  giveBack(client: PostgresClient, state: "sound" | "broken"): void {
+  giveBack(client: PostgresClient, state: ConnectionState): void {
     client.release(state === "broken");
     this.#tell();
   }
@@ -186,7 +192,7 @@ export class PostgresConnections {
       try {
         const { nowUs, opened } = await this.#begin(client, opening);
         const end = await work((name, values) => run(client, name, values), nowUs, opened);
-        await commit(client, end, busyUntil);
+        await this.#commit(client, end, busyUntil);
         return end.result;
       } catch (error) {
         if (error instanceof Unclear || isConnectionLost(error)) throw error;
@@ -202,7 +208,7 @@ export class PostgresConnections {
   ): Promise<{ readonly nowUs: number; readonly opened: readonly PostgresRow[] }> {
     const text = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT now_us() AS now_us";
     const queries = [{ text, types: TYPES }, ...(opening === undefined ? [] : [queryOf(opening)])];
-    const { answers, failure } = await together(client, queries);
+    const { answers, failure } = await this.#together(client, queries);
     if (failure !== undefined) throw failure;
     const [, now] = answers[0] as unknown as readonly PostgresResult[];
     const nowUs = now!.rows[0]!.now_us as number;
@@ -226,12 +232,9 @@ export class PostgresConnections {
   }
 
   /** Gives the connection back afterwards, or when what it is still busy with is over. */
-  async #finishing<T>(
-    client: PostgresClient,
-    work: (busyUntil: (over: Promise<unknown>) => void) => Promise<T>,
-  ): Promise<T> {
-    let state: "sound" | "broken" = "broken";
-    let busy: Promise<unknown> | undefined;
+  async #finishing<T>(client: PostgresClient, work: (busyUntil: BusyUntil) => Promise<T>): Promise<T> {
+    let state: ConnectionState = "broken";
+    let busy: Promise<ConnectionState> | undefined;
     try {
       const result = await work((over) => {
         busy = over;
@@ -239,18 +242,62 @@ export class PostgresConnections {
       state = "sound";
       return result;
     } catch (error) {
-      // An answer with an SQLSTATE leaves the connection as it was; a complaint of ours has been rolled back.
-      if (isQueueError(error) || (hasState(error) && !isConnectionLost(error))) state = "sound";
+      // A complaint of ours has been rolled back.
+      state = isQueueError(error) ? "sound" : stateAfter(error);
       throw error;
     } finally {
       if (busy === undefined) this.giveBack(client, state);
-      else {
-        busy.then(
-          () => this.giveBack(client, state),
-          () => this.giveBack(client, "broken"),
-        );
-      }
+      else void busy.then((found) => this.giveBack(client, found === "broken" ? found : state));
     }
+  }
+
+  /**
+   * Sends the last statements of a transaction with its commit: when the database refuses one of them, the commit behind it undoes
+   * everything; when one fails for another reason, the commit may have been done. What tells of the transaction is sent behind that.
+   */
+  async #commit(
+    client: PostgresClient,
+    { closing, telling }: TransactionEnd<unknown>,
+    busyUntil: BusyUntil,
+  ): Promise<void> {
+    const tell = () => {
+      if (telling === undefined) return;
+      const told = client.query(queryOf(telling));
+      // Handled at once: nobody looks at it before the transaction is over, which takes a round trip where it failed.
+      busyUntil(told.then(() => "sound", stateAfter));
+    };
+    const ending = this.#together(client, [...closing.map(queryOf), { text: "COMMIT" }]);
+    if (client.pipeline === true) tell();
+    const { answers, failure, sent } = await ending;
+    if (failure === undefined) {
+      if (client.pipeline !== true) tell();
+      return;
+    }
+    const isBeforeCommit = answers.length < closing.length;
+    const isUndone = isRefusal(failure) && (isBeforeCommit || !isConnectionLost(failure));
+    if (sent > closing.length && !isUndone) throw new Unclear(failure);
+    throw failure;
+  }
+
+  /** Sends queries in one go where the client can; else each when the one before it has not failed. Waits for all that were sent. */
+  async #together(client: PostgresClient, queries: readonly PostgresQuery[]): Promise<Together> {
+    const answers: PostgresResult[] = [];
+    if (client.pipeline !== true) {
+      for (const query of queries) {
+        try {
+          answers.push(await client.query(query));
+        } catch (failure) {
+          return { answers, failure, sent: answers.length + 1 };
+        }
+      }
+      return { answers, failure: undefined, sent: queries.length };
+    }
+    const asked = queries.map((query) => client.query(query));
+    for (const outcome of await Promise.allSettled(asked)) {
+      if (outcome.status === "rejected") return { answers, failure: outcome.reason, sent: queries.length };
+      answers.push(outcome.value);
+    }
+    return { answers, failure: undefined, sent: queries.length };
   }
 
   #tell(): void {
@@ -283,30 +330,6 @@ function translated(error: unknown): QueueError {
   );
 }
 
-/**
- * Sends the last statements of a transaction with its commit, and behind it what tells of it. When one of them fails, the commit
- * that was sent behind it undoes everything; where a connection breaks before they have all answered, the commit may have been done.
- */
-async function commit(
-  client: PostgresClient,
-  { closing, telling }: TransactionEnd<unknown>,
-  busyUntil: (over: Promise<unknown>) => void,
-): Promise<void> {
-  const tell = () => {
-    if (telling !== undefined) busyUntil(client.query(queryOf(telling)));
-  };
-  const ending = together(client, [...closing.map(queryOf), { text: "COMMIT" }]);
-  if (client.pipeline === true) tell();
-  const { answers, failure, sent } = await ending;
-  if (failure === undefined) {
-    if (client.pipeline !== true) tell();
-    return;
-  }
-  const refused = answers.length < closing.length && hasState(failure);
-  if (sent > closing.length && !refused && isConnectionLost(failure)) throw new Unclear(failure);
-  throw failure;
-}
-
 /** What became of queries: the answers before the first failure, that failure, and how many were sent. */
 interface Together {
   readonly answers: readonly PostgresResult[];
@@ -314,28 +337,9 @@ interface Together {
   readonly sent: number;
 }
 
-/** Sends queries in one go where the client can; else each when the one before it has not failed. Waits for all that were sent. */
-async function together(client: PostgresClient, queries: readonly PostgresQuery[]): Promise<Together> {
-  const answers: PostgresResult[] = [];
-  if (client.pipeline !== true) {
-    for (const query of queries) {
-      try {
-        answers.push(await client.query(query));
-      } catch (failure) {
-        return { answers, failure, sent: answers.length + 1 };
-      }
-    }
-    return { answers, failure: undefined, sent: queries.length };
-  }
-  for (const outcome of await Promise.allSettled(queries.map((query) => client.query(query)))) {
-    if (outcome.status === "rejected") return { answers, failure: outcome.reason, sent: queries.length };
-    answers.push(outcome.value);
-  }
-  return { answers, failure: undefined, sent: queries.length };
-}
-
-function hasState(error: unknown): boolean {
-  return /^[0-9A-Z]{5}$/.test(String((error as { readonly code?: unknown }).code));
+/** A statement that the database refused leaves the connection as it was. */
+function stateAfter(error: unknown): ConnectionState {
+  return isRefusal(error) && !isConnectionLost(error) ? "sound" : "broken";
 }
 
 async function run<Row>(

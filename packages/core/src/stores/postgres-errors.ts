@@ -55,6 +55,14 @@ export function isConnectionLost(error: unknown): boolean {
   return SOCKET_CODES.test(code) || code.startsWith("08") || /^57P0[1235]$/.test(code);
 }
 
+/**
+ * Whether the database itself refused a statement, so that its transaction is undone. Class 08 is what a pooler says whose
+ * connection to the database broke, to whichever statement has no answer yet; codes of Node (EPIPE) begin with E, states do not.
+ */
+export function isRefusal(error: unknown): boolean {
+  return /^(?!08|E)[0-9A-Z]{5}$/.test(codeOf(error) ?? "");
+}
+
 /** States that an address is to blame for; trying again changes nothing. */
 const WRONG_ADDRESS = new Set(["28000", "28P01", "3D000", "42501"]);
 

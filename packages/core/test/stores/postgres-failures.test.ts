@@ -4,11 +4,14 @@ import { startTcpProxy } from "@pullqueue/testing/tcp-proxy";
 import pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { openPostgresStore } from "../../src/stores/postgres.js";
-import { translatePostgresError } from "../../src/stores/postgres-errors.js";
+import { isRefusal, translatePostgresError } from "../../src/stores/postgres-errors.js";
 
 const queue = { project: "p", queue: "q" };
 const lease = { maxTasks: 10, leaseMs: 60_000 };
 const payload = new TextEncoder().encode("hello");
+
+/** PostgreSQL's message of an error, as PgBouncer sends it when the connection to its server breaks. */
+const SERVER_CRASHED = Buffer.from("E\0\0\0\x30SFATAL\0VFATAL\0C08P01\0Mserver conn crashed?\0\0", "latin1");
 
 /** Tries until it succeeds: a store recovers by itself, in its own time. */
 async function eventually<T>(call: () => Promise<T>): Promise<T> {
@@ -114,11 +117,36 @@ describe.skipIf(isMissing("postgres-programs"))("openPostgresStore() in trouble"
     expect(await store.delete(queue, [{ id: "first" }])).toMatchObject([{ error: { code: "not_found" } }]);
   }, 60_000);
 
+  test("a commit whose answer a pooler lost is unclear, and not done twice", async () => {
+    const commit = { isAwaited: false };
+    let end: ((lastWords: Uint8Array) => void) | undefined;
+    await using proxy = await startTcpProxy(database.port, {
+      onClientData: (data) => {
+        if (!commit.isAwaited) return;
+        const text = data.toString("latin1");
+        // All that is sent with the commit arrives; what is answered to it does not.
+        if (text.includes("addCounts")) end = proxy.withhold();
+        if (!/COMMIT\b/.test(text)) return;
+        commit.isAwaited = false;
+        setTimeout(() => end!(SERVER_CRASHED), 200);
+      },
+    });
+    const url = new URL(database.url);
+    url.port = String(proxy.port);
+    await using store = await open(url.href);
+    await store.deleteQueue(queue).catch(() => {});
+    await store.insert(queue, [{ payload }]);
+    commit.isAwaited = true;
+    const unclear = { code: "timeout", message: expect.stringContaining("unclear") };
+    await expect(store.insert(queue, [{ payload }])).rejects.toMatchObject(unclear);
+    expect((await store.peek(queue, { limit: 10 })).tasks).toHaveLength(2);
+  }, 60_000);
+
   test.each(["sends together what it can", "waits for each answer"] as const)(
     "a statement that fails beside the commit takes everything with it where the pool %s",
     async (manner) => {
       const pipeline = manner === "sends together what it can";
-      const pool = new pg.Pool({ connectionString: database.url, max: 6, pipeline } as pg.PoolConfig);
+      const pool = pipelining({ pipeline });
       try {
         await using store = await openPostgresStore({ pool, connectionsMax: 5 });
         await store.deleteQueue(queue).catch(() => {});
@@ -138,6 +166,30 @@ describe.skipIf(isMissing("postgres-programs"))("openPostgresStore() in trouble"
     },
     60_000,
   );
+
+  test("what tells of new tasks may fail, alone or with the commit, and costs no connection", async () => {
+    const pool = pipelining();
+    try {
+      await using store = await openPostgresStore({ pool, connectionsMax: 5 });
+      await store.deleteQueue(queue).catch(() => {});
+      await store.insert(queue, [{ payload }]);
+      let connects = 0;
+      pool.on("connect", () => void connects++);
+      await database.query("ALTER TABLE pullqueue.waiters RENAME TO elsewhere");
+      for (let n = 0; n < 5; n++) await store.insert(queue, [{ payload }]);
+      await database.query(
+        "ALTER TABLE pullqueue.counters ADD CONSTRAINT few CHECK (total_tasks < 1) NOT VALID",
+      );
+      for (let n = 0; n < 5; n++) {
+        await expect(store.insert(queue, [{ payload }])).rejects.toMatchObject({ code: "internal" });
+      }
+      expect(connects).toBe(0);
+    } finally {
+      await database.query("ALTER TABLE pullqueue.counters DROP CONSTRAINT IF EXISTS few");
+      await database.query("ALTER TABLE IF EXISTS pullqueue.elsewhere RENAME TO waiters");
+      await pool.end();
+    }
+  }, 60_000);
 
   test("a connection that is ended before its commit leaves nothing unclear", async () => {
     await using store = await open();
@@ -252,6 +304,15 @@ describe.skipIf(isMissing("postgres-programs"))("openPostgresStore() in trouble"
     }
   }, 60_000);
 
+  function pipelining(options: object = {}): pg.Pool {
+    return new pg.Pool({
+      connectionString: database.url,
+      max: 6,
+      pipeline: true,
+      ...options,
+    } as pg.PoolConfig);
+  }
+
   async function end(condition: string): Promise<void> {
     await database.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -266,6 +327,20 @@ describe.skipIf(isMissing("postgres-programs"))("openPostgresStore() in trouble"
   async function until(condition: () => Promise<boolean>): Promise<void> {
     while (!(await condition())) await new Promise(setImmediate);
   }
+});
+
+test.each([
+  ["23514", true],
+  ["57P01", true],
+  ["XX000", true],
+  ["08P01", false],
+  ["08006", false],
+  ["EPIPE", false],
+  ["EPERM", false],
+  ["ECONNRESET", false],
+  [undefined, false],
+])("isRefusal() takes %s for the database's own word: %s", (code, expected) => {
+  expect(isRefusal(Object.assign(new Error("refused"), { code }))).toBe(expected);
 });
 
 describe("translatePostgresError()", () => {
