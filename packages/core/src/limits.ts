@@ -255,7 +255,10 @@ export const POSTGRES_LOCK_TIMEOUT_MS = 2_000;
 /** How long a process may stand still within a transaction before PostgreSQL ends it, in milliseconds, so that its locks go. */
 export const POSTGRES_IDLE_TRANSACTION_MS = 5_000;
 
-/** How long a PostgreSQL store waits for an answer, in milliseconds, before it takes the connection for dead: longer than a statement takes. */
+/**
+ * How long a PostgreSQL store waits for an answer, in milliseconds, before it takes the connection for dead: longer than a statement takes.
+ * Where several are sent together, each waits longer by what those before it may take.
+ */
 export const POSTGRES_QUERY_TIMEOUT_MS = 7_000;
 
 /** How long a server that starts waits for another that brings the schema up to date, in milliseconds: an index over many tasks. */

@@ -113,6 +113,7 @@ export class PostgresConnections {
   /** A pause between two tries is real, whatever clock the tasks have. */
   readonly #pauses = systemClock();
   readonly #end: () => Promise<void>;
+  readonly #queryTimeoutMs: number | undefined;
   readonly #observer: StoreObserver | undefined;
   readonly #ready = new WeakSet<PostgresClient>();
 
@@ -123,6 +124,7 @@ export class PostgresConnections {
     this.#clock = options.clock;
     this.#observer = options.observer;
     const { pool } = options;
+    this.#queryTimeoutMs = pool.options?.query_timeout;
     // The pool drops idle connections that end; without a listener the process would end too.
     pool.on("error", () => {});
   }
@@ -260,17 +262,17 @@ export class PostgresConnections {
     { closing, telling }: TransactionEnd<unknown>,
     busyUntil: BusyUntil,
   ): Promise<void> {
-    const tell = () => {
+    const tell = (before: number) => {
       if (telling === undefined) return;
-      const told = client.query(queryOf(telling));
+      const told = client.query(this.#behind(before, queryOf(telling)));
       // Handled at once: nobody looks at it before the transaction is over, which takes a round trip where it failed.
       busyUntil(told.then(() => "sound", stateAfter));
     };
     const ending = this.#together(client, [...closing.map(queryOf), { text: "COMMIT" }]);
-    if (client.pipeline === true) tell();
+    if (client.pipeline === true) tell(closing.length + 1);
     const { answers, failure, sent } = await ending;
     if (failure === undefined) {
-      if (client.pipeline !== true) tell();
+      if (client.pipeline !== true) tell(0);
       return;
     }
     const isBeforeCommit = answers.length < closing.length;
@@ -292,12 +294,18 @@ export class PostgresConnections {
       }
       return { answers, failure: undefined, sent: queries.length };
     }
-    const asked = queries.map((query) => client.query(query));
+    const asked = queries.map((query, before) => client.query(this.#behind(before, query)));
     for (const outcome of await Promise.allSettled(asked)) {
       if (outcome.status === "rejected") return { answers, failure: outcome.reason, sent: queries.length };
       answers.push(outcome.value);
     }
     return { answers, failure: undefined, sent: queries.length };
+  }
+
+  /** A query that is sent while others have no answer yet. It waits from now on, and the database may take its time for each of them. */
+  #behind(before: number, query: PostgresQuery): PostgresQuery {
+    if (before === 0 || !this.#queryTimeoutMs) return query;
+    return { ...query, query_timeout: this.#queryTimeoutMs + before * POSTGRES_STATEMENT_TIMEOUT_MS };
   }
 
   #tell(): void {

@@ -43,6 +43,8 @@ export interface PostgresPool {
   connect(): Promise<PostgresClient>;
   end(): Promise<void>;
   on(event: "error", listener: (error: unknown) => void): unknown;
+  /** How long a query waits for its answer, in milliseconds, where its owner limits that. */
+  readonly options?: { readonly query_timeout?: number | undefined };
   readonly totalCount: number;
   readonly idleCount: number;
   readonly waitingCount: number;

@@ -191,6 +191,27 @@ describe.skipIf(isMissing("postgres-programs"))("openPostgresStore() in trouble"
     }
   }, 60_000);
 
+  test("statements that are sent together have time for those before them", async () => {
+    const pool = pipelining({ query_timeout: 1500 });
+    try {
+      await using store = await openPostgresStore({ pool, connectionsMax: 5 });
+      await store.deleteQueue(queue).catch(() => {});
+      await store.insert(queue, [{ payload }]);
+      await database.query(`CREATE FUNCTION pullqueue.nap() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_sleep(0.8); RETURN NULL; END'`);
+      const nap = "ON pullqueue.counters";
+      const each = "FOR EACH ROW EXECUTE FUNCTION pullqueue.nap()";
+      await database.query(`CREATE TRIGGER nap AFTER INSERT OR UPDATE ${nap} ${each}`);
+      await database.query(
+        `CREATE CONSTRAINT TRIGGER late AFTER INSERT OR UPDATE ${nap} DEFERRABLE INITIALLY DEFERRED ${each}`,
+      );
+      expect(await store.insert(queue, [{ payload }])).toMatchObject([{ ok: true }]);
+    } finally {
+      await database.query("DROP FUNCTION IF EXISTS pullqueue.nap CASCADE");
+      await pool.end();
+    }
+  }, 60_000);
+
   test("a connection that is ended before its commit leaves nothing unclear", async () => {
     await using store = await open();
     await store.deleteQueue(queue).catch(() => {});
