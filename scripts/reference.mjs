@@ -27,6 +27,7 @@ const INSIDE = {
       "Notifier",
       "PidboxNodeParts",
       "SettleLimit",
+      "StoredForm",
       "Tracing",
       "VirtualTopology",
     ],

@@ -5,9 +5,15 @@ export { parseStoreAddress, type StoreAddress } from "./store-address.js";
 export { type HttpStore, openHttpStore } from "./stores/http.js";
 export type { HttpStoreOptions } from "./stores/http-options.js";
 export { openMemoryStore } from "./stores/memory.js";
-export type { MemoryStoreOptions } from "./stores/memory-options.js";
+export type { MemoryStoreOptions, SharedPayloads } from "./stores/memory-options.js";
 export { openPostgresStore, type PostgresStoreOptions } from "./stores/postgres.js";
-export type { PostgresClient, PostgresPool, PostgresQuery, PostgresRow } from "./stores/postgres-pool.js";
+export type {
+  PostgresClient,
+  PostgresPool,
+  PostgresQuery,
+  PostgresResult,
+  PostgresRow,
+} from "./stores/postgres-pool.js";
 export { openSqliteStore, type SqliteStoreOptions } from "./stores/sqlite.js";
 export type { SqliteDatabase, SqliteStatement } from "./stores/sqlite-database.js";
 
