@@ -173,8 +173,8 @@ describe.skipIf(isMissing("postgres-programs"))("openPostgresStore() in trouble"
       await using store = await openPostgresStore({ pool, connectionsMax: 5 });
       await store.deleteQueue(queue).catch(() => {});
       await store.insert(queue, [{ payload }]);
-      let connects = 0;
-      pool.on("connect", () => void connects++);
+      let closed = 0;
+      pool.on("remove", () => void closed++);
       await database.query("ALTER TABLE pullqueue.waiters RENAME TO elsewhere");
       for (let n = 0; n < 5; n++) await store.insert(queue, [{ payload }]);
       await database.query(
@@ -183,7 +183,7 @@ describe.skipIf(isMissing("postgres-programs"))("openPostgresStore() in trouble"
       for (let n = 0; n < 5; n++) {
         await expect(store.insert(queue, [{ payload }])).rejects.toMatchObject({ code: "internal" });
       }
-      expect(connects).toBe(0);
+      expect(closed).toBe(0);
     } finally {
       await database.query("ALTER TABLE pullqueue.counters DROP CONSTRAINT IF EXISTS few");
       await database.query("ALTER TABLE IF EXISTS pullqueue.elsewhere RENAME TO waiters");
