@@ -15,7 +15,7 @@ export const question: Question = {
   quickValues: [1, 100],
   metrics: [{ key: "publish_per_s", title: "published messages a second" }],
   contenders: [oursOverHttp(method), rabbitmq(method), jetstream(method), roundTrip(method)],
-  messages: (value) => ({ 1: 10_000, 10: 20_000 })[value] ?? 40_000,
+  messages: (value) => ({ 1: 10_000, 10: 20_000 })[value] ?? 80_000,
   goals: [
     { what: "publish, 100 in flight, against RabbitMQ", value: 100, to: "RabbitMQ", least: 3 },
     { what: "publish, 100 in flight, against JetStream", value: 100, to: "JetStream", least: 2 },

@@ -18,7 +18,7 @@ export const question: Question = {
   quickValues: [100, 1000],
   metrics: [{ key: "receive_per_s", title: "messages received and acknowledged a second" }],
   contenders: [oursOverHttp(method), rabbitmq(method), jetstream(method)],
-  messages: (value) => ({ 1: 2_000, 10: 8_000 })[value] ?? 40_000,
+  messages: (value) => ({ 1: 2_000, 10: 8_000 })[value] ?? 80_000,
   goals: [1000, 100].flatMap((value) => [
     {
       what: `receive and acknowledge, prefetch ${value}, against RabbitMQ`,

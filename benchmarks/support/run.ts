@@ -34,6 +34,29 @@ if (unknown !== undefined) {
   throw new Error(`there is no question ${unknown}: ${QUESTIONS.map(({ name }) => name).join(", ")}`);
 }
 
+const named = values.only?.split(",") ?? [];
+const nobody = named.find(
+  (name) => !questions.some(({ contenders }) => contenders.some((one) => one.name === name)),
+);
+if (nobody !== undefined) {
+  const all = new Set(questions.flatMap(({ contenders }) => contenders.map(({ name }) => name)));
+  throw new Error(`--only: there is no contender ${nobody}: ${[...all].join(", ")}`);
+}
+
+/** Cores that other programs may use before figures are in doubt. */
+const OTHERS_CORES_MAX = 0.5;
+
+/** Why the figures may not be worth much, if so. */
+function warningOf(all: readonly Answer[]): string | undefined {
+  const busy = Math.max(0, ...all.map(({ coresOfOthers }) => coresOfOthers));
+  if (busy > OTHERS_CORES_MAX) {
+    return `Other programs used ${busy.toFixed(2)} cores meanwhile: measure again on a quiet machine before you believe a ratio.`;
+  }
+  if (values.quick)
+    return "A quick run is a first answer: too short for programs to be warm, and of one round.";
+  return undefined;
+}
+
 /** What the command line says of one question; its own command is the shortest that repeats it. */
 function optionsFor(name: string): RunOptions {
   return {
@@ -84,6 +107,8 @@ try {
   await places[Symbol.asyncDispose]();
 }
 process.stdout.write(`${goalTable(questions, answers)}\n\nAs JSON: ${values.results}\n`);
+const warning = warningOf([...answers.values()]);
+if (warning !== undefined) process.stderr.write(`${warning}\n`);
 if (values.write) writePage(values.docs, QUESTIONS, answers);
 // An open handle of a client must not keep the terminal.
 process.exit([...answers.values()].some(({ measured }) => measured.length === 0) ? 1 : 0);

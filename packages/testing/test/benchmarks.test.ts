@@ -52,6 +52,28 @@ describe("benchmarks", () => {
     },
   );
 
+  test("npm run bench explains itself, and refuses what it cannot do before it installs or starts anything", async () => {
+    const bench = (...words: readonly string[]) =>
+      runProgram(process.execPath, [`${FOLDER}../scripts/bench.mjs`, ...words], { timeoutMs: PROGRAM_MS });
+    const help = await bench("--help");
+    expect([help.code, help.stdout]).toEqual([0, expect.stringMatching(/^Usage: npm run bench/)]);
+    for (const [words, complaint] of [
+      [["memory", "--rounds", "0"], '--rounds must be a whole number from 1, got "0"'],
+      [["memory", "--messages", "x"], '--messages must be a whole number from 1, got "x"'],
+      [["--list"], "Unknown option '--list'"],
+      [["speed"], "there is no benchmark speed"],
+    ] as const) {
+      const { code, stderr } = await bench(...words);
+      expect([code, stderr]).toEqual([2, expect.stringContaining(complaint)]);
+    }
+    using folder = temporaryFolder();
+    const { code, stderr } = await ask(folder, "memory", "--only", "nosuch");
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringContaining("there is no contender nosuch: pullqueue, Python"),
+    ]);
+  });
+
   test("a question measures contenders in turn, names who is missing, and writes tables and a picture", {
     timeout: PROGRAM_MS,
   }, async () => {
