@@ -8,6 +8,6 @@ await using connection = new Connection({
 const queue = connection.simpleQueue("pull-queue");
 
 for (const message of ["hello", "how are you", "goodbye"]) {
-  await queue.put({ message }); // resolves when the server has it on its disk
+  await queue.put({ message }); // resolves when the server has it on its disk (but for --store memory:)
   console.log("put", message);
 }

@@ -88,7 +88,9 @@ describe("examples", () => {
       await using redis = await startRedisInstance();
       const environment = { BROKER_URL: redis.url };
       const python = runProgram("/usr/bin/python3", [`${EXAMPLES}08-beside-python.py`], { environment });
-      expect(await run("08-beside-python.ts", environment)).toBe("asked\nanswer from Python { sum: 6 }\n");
+      expect(await run("08-beside-python.ts", environment)).toBe(
+        "asked; waiting 30 seconds for 08-beside-python.py\nanswer from Python { sum: 6 }\n",
+      );
       const { code, stdout } = await python;
       expect({ code, stdout }).toEqual({ code: 0, stdout: "asked by Node {'numbers': [1, 2, 3]}\n" });
     },
