@@ -123,7 +123,9 @@ async function getTasks(queue: string, options: GetOptions, work: Work): Promise
     isWhole = (await printAndDelete(tasks, options, work)) && isWhole;
     printed += tasks.length;
   }
-  if (printed === 0) output.note("there is no task to get");
+  if (printed === 0) {
+    output.note(`there is no task to get in the queue ${queue} of the project ${client.project}`);
+  }
   if (keep && printed === KEPT_TASKS_MAX) output.note(`${printed} tasks are as many as --keep can hold`);
   if (!isWhole) return EXIT.failed;
   return printed === 0 ? EXIT.nothing : EXIT.done;

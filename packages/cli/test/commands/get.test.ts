@@ -34,10 +34,10 @@ describe("get", () => {
     expect(await counts()).toEqual([0, 0]);
   });
 
-  test("get of an empty queue prints nothing and ends with 3", async () => {
+  test("get of an empty queue prints nothing, says where it looked, and ends with 3", async () => {
     const { code, stdout, stderr } = await server.pullqueue(["get", "jobs"]);
     expect({ code, stdout }).toEqual({ code: 3, stdout: "" });
-    expect(stderr).toBe("there is no task to get\n");
+    expect(stderr).toBe("there is no task to get in the queue jobs of the project default\n");
   });
 
   test("get --count takes up to so many, and no more", async () => {
