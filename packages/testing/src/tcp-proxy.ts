@@ -29,13 +29,16 @@ export interface TcpProxyOptions {
   readonly onClientData?: (data: Buffer) => void;
 }
 
+/** A client's connection, and the one to the server behind it. */
+type Pair = readonly [Socket, Socket];
+
 /** Stands in front of a server on this machine. */
 export async function startTcpProxy(
   targetPort: number,
   { onClientData = () => {} }: TcpProxyOptions = {},
 ): Promise<TcpProxy> {
-  const pairs = new Set<readonly [Socket, Socket]>();
-  const stranded = new Set<readonly [Socket, Socket]>();
+  const pairs = new Set<Pair>();
+  const stranded = new Set<Pair>();
   let [isShut, isFrozen, isWithholding, attempts] = [false, false, false, 0];
   const server = createServer((client) => {
     attempts += 1;
@@ -77,15 +80,7 @@ export async function startTcpProxy(
     open: () => {
       isShut = false;
     },
-    strand: () => {
-      const ours = [...pairs];
-      for (const pair of ours) stranded.add(pair);
-      for (const [client] of ours) client.destroy();
-      return () => {
-        for (const pair of ours) stranded.delete(pair);
-        for (const [, target] of ours) target.destroy();
-      };
-    },
+    strand: () => strandAll([...pairs], stranded),
     freeze: () => {
       isFrozen = true;
     },
@@ -103,6 +98,16 @@ export async function startTcpProxy(
       cut();
       await new Promise((resolve) => server.close(resolve));
     },
+  };
+}
+
+/** Breaks the clients' side of pairs, and the servers' when the returned function is called. */
+function strandAll(ours: readonly Pair[], stranded: Set<Pair>): () => void {
+  for (const pair of ours) stranded.add(pair);
+  for (const [client] of ours) client.destroy();
+  return () => {
+    for (const pair of ours) stranded.delete(pair);
+    for (const [, target] of ours) target.destroy();
   };
 }
 
