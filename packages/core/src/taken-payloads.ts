@@ -12,6 +12,8 @@ const ITEMS = '"items":[';
 const QUOTE = 0x22;
 /** What stands before a member's name, where nothing is indented: `{` or `,`. */
 const BEFORE_MEMBER: readonly (number | undefined)[] = [0x7b, 0x2c];
+/** And behind its value: `,` or `}`. Anything else might go on with the number that stands for it. */
+const BEHIND_MEMBER: readonly (number | undefined)[] = [0x2c, 0x7d];
 
 /** Payloads are numbered from here, in this process, so that whoever sends a number for a payload does not hit one that was taken out. */
 const FIRST_NUMBER = 100_000_000 + Math.floor(randomFraction() * 800_000_000);
@@ -35,7 +37,8 @@ export function parseTakingPayloads(bytes: Buffer, parse: (text: string) => unkn
     const start = field + FIELD.byteLength;
     const end = bytes.indexOf(QUOTE, start);
     const payload = end === -1 ? undefined : decoded(bytes.toString("latin1", start, end));
-    if (payload === undefined || !BEFORE_MEMBER.includes(bytes[field - 1])) return undefined;
+    const isMember = BEFORE_MEMBER.includes(bytes[field - 1]) && BEHIND_MEMBER.includes(bytes[end + 1]);
+    if (payload === undefined || !isMember) return undefined;
     // Its number stands for it.
     rest += bytes.toString("latin1", at, start - 1) + (FIRST_NUMBER + payloads.length);
     payloads.push(payload);

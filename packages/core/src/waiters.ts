@@ -288,10 +288,10 @@ export class Waiter {
       await this.#settled(waitMs, signal);
     }
     this.#owner.forget(this, this.#queues);
+    // Whoever gave up is told so, also when the store was closed in the same turn.
+    if (this.#wake === undefined) signal?.throwIfAborted();
     if (this.#error !== undefined) throw this.#error;
-    if (this.#wake !== undefined) return true;
-    signal?.throwIfAborted();
-    return false;
+    return this.#wake !== undefined;
   }
 
   /** Ends the waiting without sleeping. A wake that came meanwhile goes to the next. */

@@ -106,6 +106,16 @@ describe("Waiters", () => {
     expect(watching()).toBe(0);
   });
 
+  test("sleep() rejects with the signal's reason also when the store is closed in the same turn", async () => {
+    const { waiters } = setUp();
+    const controller = new AbortController();
+    const reason = new Error("gone");
+    const states = outcomes([waiters.register([queue], 1).sleep(1000, controller.signal)]);
+    controller.abort(reason);
+    waiters.close(new QueueError("closed", "closed"));
+    expect(await states()).toEqual([reason]);
+  });
+
   test("a timer wakes one when the next task is due, and goes on to the one after it", async () => {
     const { waiters, clock, etasUs } = setUp([3_000_000, 5_000_000]);
     const states = outcomes(sleepers(waiters, 2).map(({ sleep }) => sleep));

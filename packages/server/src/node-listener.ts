@@ -64,6 +64,8 @@ export function createHttpServer(
     keepAliveTimeout: limits.keepAliveMs,
     connectionsCheckingInterval: TIMEOUT_CHECK_MS,
     maxHeaderSize: HEADER_BYTES_MAX,
+    // Ours to refuse: Node would, without a word.
+    requireHostHeader: false,
   };
   const { call } = doors;
   const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse) => {
@@ -82,6 +84,8 @@ export function createHttpServer(
       : createTlsServer({ ...options, ...limits.tls, handshakeTimeout: limits.headersTimeoutMs }, onRequest);
   server.timeout = limits.silenceMs ?? SILENCE_MS;
   server.maxConnections = limits.connectionsMax;
+  // An expectation that nobody knows may be passed over (RFC 9110, 10.1.1); Node would refuse it without a word.
+  server.on("checkExpectation", onRequest);
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
     answerClientError(error, socket, onRefused);
   });

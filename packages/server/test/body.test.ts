@@ -83,6 +83,11 @@ test.each([
   ["breaks off", `{"items":[${ITEM}`, /Expected ',' or ']' after array element in JSON at position 40/],
   ["is nested too deep", `{"items":[${ITEM},${"[".repeat(40)}]}`, /deeper than 32 levels/],
   ["has too many values", `{"items":[${ITEM}${",0".repeat(100_001)}]}`, /more than 100000 values/],
+  [
+    "goes on behind a payload",
+    `{"items":[${ITEM},{"payloadBase64":"eA=="e0}]}`,
+    /is not JSON|in JSON at position/,
+  ],
   ["is not UTF-8", Buffer.concat([Buffer.from(`{"items":[${ITEM}]}`), Buffer.from([0xff])]), /not UTF-8/],
 ])("parseBody() refuses a large batch that %s as any other body", (_, body, message) => {
   expect(() => parseBody(Buffer.from(body as string))).toThrow(message);
