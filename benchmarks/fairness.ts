@@ -6,15 +6,18 @@ import { jetstream, type Method, oursOverHttp, rabbitmq } from "./support/usual.
 const QUIET_RATE = 50;
 const QUIET_PREFETCH = 10;
 
+/** Messages ahead of the measured ones: few, because beside the noise many would leave a row behind. */
+const AHEAD = 200;
+
 const method: Method = async (program, { value, messages, payloadBytes }) => {
   const noise = Number(value);
   const payload = { payload: payloadBytes };
   const quiet = { ...payload, messages, rate: QUIET_RATE, prefetch: QUIET_PREFETCH, queue: "quiet" };
-  if (noise === 0) return { ...(await latency(program, quiet)), noise_per_s: 0 };
+  if (noise === 0) return { ...(await latency(program, quiet, AHEAD)), noise_per_s: 0 };
   const flags = { ...payload, role: "flood", queue: "noisy", inflight: noise, prefetch: noise };
   await using neighbour = start(program, flags);
   await neighbour.ready();
-  const figures = await latency(program, quiet);
+  const figures = await latency(program, quiet, AHEAD);
   neighbour.signal("SIGTERM");
   const { flood_per_s = 0 } = await neighbour.figures();
   return { ...figures, noise_per_s: flood_per_s };

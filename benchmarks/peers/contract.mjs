@@ -109,6 +109,9 @@ async function publishAll(contender, { batch, inflight, payload }, count) {
 /** Messages a second that go ahead of the measured ones, so that these meet programs that have been at work for a while. */
 const AHEAD_RATE = 1000;
 
+/** And how long is waited behind them, so that the measured ones do not stand in their row. */
+const AHEAD_REST_MS = 1000;
+
 /** At an even pace, whatever becomes of earlier ones. The queue is the receiver's to prepare, who is there first. */
 async function publishAtRate(contender, { latency, warmup, rate, payload }) {
   const sent = [];
@@ -120,6 +123,8 @@ async function publishAtRate(contender, { latency, warmup, rate, payload }) {
     }
   };
   await send(warmup, Math.max(rate, AHEAD_RATE));
+  await Promise.all(sent);
+  await sleepUntil(performance.now() + AHEAD_REST_MS);
   await send(latency - warmup, rate);
   await Promise.all(sent);
   return { published: latency };

@@ -1,4 +1,5 @@
 // pg-boss on PostgreSQL: jobs are inserted, fetched and completed in batches (--batch, --prefetch), --inflight and --concurrency of them at a time.
+import pg from "pg";
 import PgBoss from "pg-boss";
 import { runContender } from "./contract.mjs";
 
@@ -12,6 +13,11 @@ await runContender(async ({ url, queue, prefetch, concurrency }) => {
     publish: (message) => boss.send(queue, message),
     publishMany: (messages) => boss.insert(messages.map((data) => ({ name: queue, data }))),
     async receive(onMessage, onSettled, count) {
+      // As the database does by itself within a minute; without it, fetching from a table that has just been filled reads all of it.
+      const client = new pg.Client({ connectionString: url });
+      await client.connect();
+      await client.query("ANALYZE");
+      await client.end();
       let left = count;
       const loop = async () => {
         while (left > 0) {

@@ -110,9 +110,10 @@ export async function publishAndReceive(
 export async function latency(
   program: Program,
   flags: Flags & { readonly messages: number },
+  ahead = LATENCY_AHEAD,
 ): Promise<Figures> {
   const { messages, ...rest } = flags;
-  const all = { ...rest, latency: LATENCY_AHEAD + messages, warmup: LATENCY_AHEAD };
+  const all = { ...rest, latency: ahead + messages, warmup: ahead };
   await using receiver = start(program, { role: "receive", ...all });
   await receiver.ready();
   await run(program, { role: "publish", ...all });
