@@ -2,15 +2,9 @@ import { randomBytes, randomFillSync, randomInt, randomUUID } from "node:crypto"
 
 /** The only module that makes random values. */
 
-/** What three hex digits hold: so many numbers below the microseconds in a generated id tell apart ids of one microsecond. */
-const SEQUENCES = 0x1000;
-
-/** All that three hex digits can be: to write a large number in hex costs more than to look its digits up. */
-const THREE_DIGITS = Array.from({ length: SEQUENCES }, (_, value) => value.toString(16).padStart(3, "0"));
-
-/** The first seven of thirteen digits of microseconds are the same for seconds. */
-const SLOW_DIGITS = 7;
-const FAST_RANGE = SEQUENCES * SEQUENCES;
+/** Bits below the microseconds in a generated id: they tell apart ids of one microsecond. */
+const SEQUENCE_BITS = 12n;
+const SEQUENCE_MASK = (1n << SEQUENCE_BITS) - 1n;
 
 /** Makes task ids: 16 lower-case hex digits that grow with time, so that an index only ever appends. */
 export interface IdSource {
@@ -23,33 +17,13 @@ export interface IdSource {
  * that two processes that write into one file rarely meet; a store retries with the next id when they do.
  */
 export function idSource(random: () => number = randomSequence): IdSource {
-  // In two parts, because a number does not hold all of them, and a BigInt costs more than all else.
-  let lastUs = -1;
-  let sequence = 0;
-  let slow = -1;
-  let slowDigits = "";
+  let last = 0n;
   return {
     next(nowUs) {
+      const base = BigInt(nowUs) << SEQUENCE_BITS;
       // Chance once a microsecond; ids of one microsecond count up.
-      if (nowUs > lastUs) {
-        lastUs = nowUs;
-        sequence = random() % SEQUENCES;
-      } else if (++sequence === SEQUENCES) {
-        lastUs += 1;
-        sequence = 0;
-      }
-      const nowSlow = Math.floor(lastUs / FAST_RANGE);
-      if (nowSlow !== slow) {
-        slow = nowSlow;
-        slowDigits = slow.toString(16).padStart(SLOW_DIGITS, "0");
-      }
-      const fast = lastUs % FAST_RANGE;
-      return (
-        slowDigits +
-        THREE_DIGITS[Math.floor(fast / SEQUENCES)]! +
-        THREE_DIGITS[fast % SEQUENCES]! +
-        THREE_DIGITS[sequence]!
-      );
+      last = base > last ? base | (BigInt(random()) & SEQUENCE_MASK) : last + 1n;
+      return last.toString(16).padStart(16, "0");
     },
   };
 }
