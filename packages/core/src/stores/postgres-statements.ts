@@ -44,6 +44,18 @@ const HOLDS_LEASE = `t.retry_count > 0 AND NOT t.given_back AND t.eta_us > $1
   AND t.retry_count = coalesce(v.retry_count, t.retry_count) AND t.eta_us = coalesce(v.lease_end_us, t.eta_us)`;
 
 /**
+ * The row of an item (its queue, and an id or a key in it), by the index of both and in no other way. While a table is
+ * analysed as empty, all ways through an index cost the planner the same, and it prefers one that needs nothing of the item
+ * and reads all rows for each. There is none where a comparison is no plain equality. Reads have it from a subquery with a
+ * limit instead, which is planned by itself.
+ */
+const byKey = (row: string, item: string, name = "id") =>
+  `${row}.queue_id = ANY (ARRAY[${item}.queue_id]) AND ${row}.${name} = ${item}.${name}`;
+
+/** The condition of the index tasks_by_eta: only a statement that repeats it can use it, so that no other does. */
+const ORDERED = "t.payload_bytes >= 0";
+
+/**
  * The oldest available tasks of queues ($1, with their retry limits $2) at $3, at most $4, locked, what others have
  * locked left out. Each queue gives its oldest $4, of which the oldest are taken.
  */
@@ -53,7 +65,7 @@ function dueText(filter: string): string {
     FROM unnest($1::bigint[], $2::integer[]) AS q (queue_id, max_leases)
     CROSS JOIN LATERAL (
       SELECT t.ctid AS place_of_row, ${TASK_COLUMNS} FROM tasks t
-      WHERE t.queue_id = q.queue_id AND t.eta_us <= $3 ${filter}
+      WHERE t.queue_id = q.queue_id AND t.eta_us <= $3 AND ${filter}
       ORDER BY t.eta_us, t.id LIMIT $4 FOR UPDATE SKIP LOCKED) t
     ORDER BY t.eta_us, t.id LIMIT $4`;
 }
@@ -78,15 +90,16 @@ function leaseText(filter: string): string {
       encode(t.payload, 'base64') AS payload, EXISTS (
         SELECT FROM unnest($1::bigint[]) AS q (queue_id) CROSS JOIN LATERAL (
           SELECT FROM tasks t WHERE t.queue_id = q.queue_id AND t.eta_us <= $3
-            AND (t.eta_us, t.id) > ((SELECT eta_us FROM last), (SELECT id FROM last)) ${filter} LIMIT 1) t) AS more
+            AND (t.eta_us, t.id) > ((SELECT eta_us FROM last), (SELECT id FROM last)) AND ${filter}
+          ORDER BY t.eta_us, t.id LIMIT 1) t) AS more
     FROM (SELECT * FROM leased
       UNION ALL SELECT *, false, NULL FROM placed WHERE place NOT IN (SELECT place FROM leased)) t`;
 }
 
 /** Tasks without a tag are looked for among the oldest $7 alone, because no index knows them. */
-const UNTAGGED = `AND t.tag IS NULL AND t.eta_us <= coalesce((
-  SELECT o.eta_us FROM tasks o WHERE o.queue_id = t.queue_id AND o.eta_us <= $3
-  ORDER BY o.eta_us, o.id OFFSET $7 LIMIT 1), $3)`;
+const UNTAGGED = `${ORDERED} AND t.tag IS NULL AND t.eta_us <= coalesce((
+  SELECT t.eta_us FROM tasks t WHERE ${ORDERED} AND t.queue_id = q.queue_id AND t.eta_us <= $3
+  ORDER BY t.eta_us, t.id OFFSET $7 LIMIT 1), $3)`;
 
 /**
  * Every statement on a task's way, by name, with the index it uses. A test compares the comments with PostgreSQL's plans.
@@ -95,7 +108,7 @@ const UNTAGGED = `AND t.tag IS NULL AND t.eta_us <= coalesce((
 export const STATEMENT_TEXTS = {
   // queues' unique index (project, name)
   findQueues: `SELECT ${QUEUE_COLUMNS} FROM unnest($1::text[], $2::text[]) AS k (project, name)
-    JOIN queues q ON q.project = k.project AND q.name = k.name`,
+    CROSS JOIN LATERAL (SELECT * FROM queues q WHERE q.project = k.project AND q.name = k.name LIMIT 1) q`,
 
   // insert_keys' primary key, then tasks_by_id. Takes the keys of items (one whose time is over anew), inserts those that have none or
   // got theirs, and answers with the others alone: `repeated` are those whose key is taken. Payloads come as one block of
@@ -125,50 +138,52 @@ export const STATEMENT_TEXTS = {
   // insert_keys' primary key. $1: the minute it is.
   findKeys: `SELECT k.queue_id, k.key, k.id, k.tag, k.enqueued_at_us, k.eta_us, k.traceparent, k.tracestate
     FROM unnest($2::bigint[], $3::text[]) AS v (queue_id, key)
-    JOIN insert_keys k ON k.queue_id = v.queue_id AND k.key = v.key WHERE k.until_minute >= $1`,
+    CROSS JOIN LATERAL (SELECT * FROM insert_keys k WHERE k.queue_id = v.queue_id AND k.key = v.key LIMIT 1) k
+    WHERE k.until_minute >= $1`,
   // insert_keys' primary key
   releaseKeys: `DELETE FROM insert_keys k USING unnest($1::bigint[], $2::text[]) AS v (queue_id, key)
-    WHERE k.queue_id = v.queue_id AND k.key = v.key`,
+    WHERE ${byKey("k", "v", "key")}`,
   // tombstones' primary key, then tasks_by_id. What was just inserted in spite of a tombstone goes again.
   removeBuried: `DELETE FROM tasks t USING unnest($2::bigint[], $3::text[]) AS v (queue_id, id)
-    WHERE t.queue_id = v.queue_id AND t.id = v.id AND EXISTS (
-      SELECT FROM tombstones b WHERE b.queue_id = v.queue_id AND b.id = v.id AND b.until_us > $1)
+    WHERE ${byKey("t", "v")}
+      AND (SELECT b.until_us FROM tombstones b WHERE b.queue_id = v.queue_id AND b.id = v.id) > $1
     RETURNING t.queue_id, t.id`,
   // counters' primary key
   storedBytes: `SELECT queue_id, sum(payload_bytes)::bigint AS payload_bytes FROM counters
     WHERE queue_id = ANY($1::bigint[]) GROUP BY queue_id`,
   lockQueue: "SELECT pg_advisory_xact_lock(hashtextextended(current_schema(), $1::bigint))",
 
-  leaseAny: leaseText(""), // tasks_by_eta
-  leaseTagged: leaseText("AND t.tag = $7"), // tasks_by_tag
+  leaseAny: leaseText(ORDERED), // tasks_by_eta
+  leaseTagged: leaseText("t.tag = $7"), // tasks_by_tag
   leaseUntagged: leaseText(UNTAGGED), // tasks_by_eta
-  lookAtDue: dueText(""), // tasks_by_eta
+  lookAtDue: dueText(ORDERED), // tasks_by_eta
 
   // tasks_by_id
   extendLeases: `UPDATE tasks t SET eta_us = v.eta_us, uncounted = t.uncounted + v.uncounted, given_back = v.given_back
     FROM unnest($2::integer[], $3::bigint[], $4::text[], $5::integer[], $6::bigint[], $7::bigint[], $8::integer[],
       $9::boolean[]) AS v (place, queue_id, id, retry_count, lease_end_us, eta_us, uncounted, given_back)
-    WHERE t.queue_id = v.queue_id AND t.id = v.id AND ${HOLDS_LEASE}
+    WHERE ${byKey("t", "v")} AND ${HOLDS_LEASE}
     RETURNING v.place, ${TASK_COLUMNS}`,
   // tasks_by_id. One row with the places of those that are gone, of those among them that had a chosen id, and their sizes: rows of
   // their own would cost the server more than all else.
   deleteTasks: `WITH gone AS (DELETE FROM tasks t
       USING unnest($2::integer[], $3::bigint[], $4::text[], $5::integer[], $6::bigint[])
         AS v (place, queue_id, id, retry_count, lease_end_us)
-      WHERE t.queue_id = v.queue_id AND t.id = v.id
+      WHERE ${byKey("t", "v")}
         AND ((v.retry_count IS NULL AND v.lease_end_us IS NULL) OR (${HOLDS_LEASE}))
       RETURNING v.place, t.named, t.payload_bytes)
     SELECT array_agg(place) AS places, array_agg(payload_bytes) AS sizes, array_agg(place) FILTER (WHERE named) AS named
     FROM gone`,
   // tasks_by_id
   knownTasks: `SELECT v.place FROM unnest($1::integer[], $2::bigint[], $3::text[]) AS v (place, queue_id, id)
-    JOIN tasks t ON t.queue_id = v.queue_id AND t.id = v.id`,
+    CROSS JOIN LATERAL (SELECT FROM tasks t WHERE t.queue_id = v.queue_id AND t.id = v.id LIMIT 1) t`,
   // tasks_by_id, twice. Those that are there, and those that are dead letters of their queue now.
   lateTasks: `SELECT v.place FROM unnest($1::integer[], $2::bigint[], $3::text[]) AS v (place, queue_id, id)
-    WHERE EXISTS (SELECT FROM tasks t WHERE t.queue_id = v.queue_id AND t.id = v.id)
+    WHERE EXISTS (SELECT FROM tasks t WHERE ${byKey("t", "v")})
       OR EXISTS (SELECT FROM queues o
-        JOIN queues d ON d.project = o.project AND d.name = o.dead_letter_queue
-        JOIN tasks t ON t.queue_id = d.id AND t.id = v.id
+        CROSS JOIN LATERAL (
+          SELECT d.id FROM queues d WHERE d.project = o.project AND d.name = o.dead_letter_queue LIMIT 1) d
+        CROSS JOIN LATERAL (SELECT t.dead_letter FROM tasks t WHERE t.queue_id = d.id AND t.id = v.id LIMIT 1) t
         WHERE o.id = v.queue_id AND t.dead_letter::json ->> 'queue' = o.name)`,
   // tasks' rows by their places
   dropTasks: "DELETE FROM tasks WHERE ctid = ANY($1::tid[])",
@@ -199,7 +214,7 @@ export const STATEMENT_TEXTS = {
   findTask: `SELECT ${TASK_COLUMNS}, t.payload FROM tasks t WHERE t.queue_id = $1 AND t.id = $2`,
   // tasks_by_eta
   listTasks: `SELECT ${TASK_COLUMNS} FROM tasks t
-    WHERE t.queue_id = $1 AND (t.eta_us, t.id) > ($2, $3) ORDER BY t.eta_us, t.id LIMIT $4`,
+    WHERE ${ORDERED} AND t.queue_id = $1 AND (t.eta_us, t.id) > ($2, $3) ORDER BY t.eta_us, t.id LIMIT $4`,
 } as const;
 
 /** Statements of administrators; `stats` counts the delayed and leased tasks of queues, all others are short too. */
@@ -226,14 +241,15 @@ const ADMIN_STATEMENT_TEXTS = {
       (SELECT coalesce(sum(c.total_tasks), 0) FROM counters c WHERE c.queue_id = q.queue_id)::bigint AS total_tasks,
       (SELECT coalesce(sum(c.payload_bytes), 0) FROM counters c WHERE c.queue_id = q.queue_id)::bigint AS payload_bytes,
       later.tasks AS later_tasks, later.leased AS leased_tasks,
-      (SELECT t.eta_us FROM tasks t WHERE t.queue_id = q.queue_id ORDER BY t.eta_us, t.id LIMIT 1) AS oldest_eta_us,
+      (SELECT t.eta_us FROM tasks t WHERE ${ORDERED} AND t.queue_id = q.queue_id
+        ORDER BY t.eta_us, t.id LIMIT 1) AS oldest_eta_us,
       (SELECT coalesce(sum(c.count), 0) FROM lease_counts c
         WHERE c.queue_id = q.queue_id AND c.step > $2)::bigint AS leased_minute,
       (SELECT coalesce(sum(c.count), 0) FROM lease_counts c
         WHERE c.queue_id = q.queue_id AND c.step > $3)::bigint AS leased_hour
     FROM unnest($4::bigint[]) AS q (queue_id)
     CROSS JOIN LATERAL (SELECT count(*) AS tasks, count(*) FILTER (WHERE t.retry_count > 0) AS leased
-      FROM tasks t WHERE t.queue_id = q.queue_id AND t.eta_us > $1) AS later`,
+      FROM tasks t WHERE ${ORDERED} AND t.queue_id = q.queue_id AND t.eta_us > $1) AS later`,
   // tasks_by_id. As many as go together in $4 bytes of payload, one at least.
   exportTasks: `SELECT s.*, now_us() AS now_us FROM (
       SELECT ${TASK_COLUMNS}, t.payload, sum(t.payload_bytes) OVER (ORDER BY t.id) - t.payload_bytes AS bytes_before
@@ -256,15 +272,18 @@ const ADMIN_STATEMENT_TEXTS = {
       SELECT FROM tombstones b WHERE b.queue_id = $1 AND b.id = v.id AND b.until_us > now_us())
     ON CONFLICT (queue_id, id) DO NOTHING RETURNING id, payload_bytes`,
   // tasks_by_id
-  presentTasks: `SELECT t.id, t.enqueued_at_us, t.payload FROM tasks t
-    WHERE t.queue_id = $1 AND t.id = ANY($2::text[])`,
+  presentTasks: `SELECT t.id, t.enqueued_at_us, t.payload FROM unnest($2::text[]) AS v (id)
+    CROSS JOIN LATERAL (SELECT * FROM tasks t WHERE t.queue_id = $1 AND t.id = v.id LIMIT 1) t`,
   // tasks_by_id
   removeUnchanged: `DELETE FROM tasks t
-    USING unnest($2::text[], $3::integer[], $4::bigint[]) AS v (id, retry_count, eta_us)
-    WHERE t.queue_id = $1 AND t.id = v.id AND t.retry_count = v.retry_count AND t.eta_us = v.eta_us
+    USING (SELECT $1::bigint AS queue_id, u.* FROM unnest($2::text[], $3::integer[], $4::bigint[])
+      AS u (id, retry_count, eta_us) OFFSET 0) AS v
+    WHERE ${byKey("t", "v")} AND t.retry_count = v.retry_count AND t.eta_us = v.eta_us
     RETURNING t.id, t.named, t.payload_bytes`,
   // tasks_by_id
-  withdrawTasks: "DELETE FROM tasks WHERE queue_id = $1 AND id = ANY($2::text[]) RETURNING payload_bytes",
+  withdrawTasks: `DELETE FROM tasks t
+    USING (SELECT $1::bigint AS queue_id, u.id FROM unnest($2::text[]) AS u (id) OFFSET 0) AS v
+    WHERE ${byKey("t", "v")} RETURNING t.payload_bytes`,
   // tombstones' primary key
   importTombstones: `INSERT INTO tombstones AS b (queue_id, id, until_us)
     SELECT $1, v.id, v.until_us FROM unnest($2::text[], $3::bigint[]) AS v (id, until_us)
@@ -277,11 +296,12 @@ const ADMIN_STATEMENT_TEXTS = {
   lastSerial: "SELECT last_value AS serial FROM tasks_serial_seq",
   // tasks_by_id. All tasks, or ($5) those of the tag $6, or those without one.
   purgeTasks: `WITH chunk AS MATERIALIZED (
-      SELECT t.id, t.serial FROM tasks t WHERE t.queue_id = $1 AND t.id > $2 ORDER BY t.id LIMIT $3 FOR UPDATE),
+      SELECT t.queue_id, t.id, t.serial FROM tasks t WHERE t.queue_id = $1 AND t.id > $2 ORDER BY t.id LIMIT $3 FOR UPDATE),
     gone AS (DELETE FROM tasks t USING chunk s
-      WHERE t.queue_id = $1 AND t.id = s.id AND s.serial <= $4 AND (NOT $5 OR t.tag IS NOT DISTINCT FROM $6)
+      WHERE ${byKey("t", "s")} AND s.serial <= $4 AND (NOT $5 OR t.tag IS NOT DISTINCT FROM $6)
       RETURNING t.id, t.named, t.payload_bytes)
-    SELECT s.id, g.named, g.payload_bytes FROM chunk s LEFT JOIN gone g USING (id) ORDER BY s.id`,
+    SELECT id, named, payload_bytes FROM gone
+    UNION ALL SELECT id, NULL, NULL FROM chunk WHERE id NOT IN (SELECT id FROM gone) ORDER BY id`,
   // tasks_by_id
   tasksAfterId: `SELECT t.ctid AS place_of_row, t.serial, ${TASK_COLUMNS} FROM tasks t
     WHERE t.queue_id = $1 AND t.id > $2 ORDER BY t.id LIMIT $3 FOR UPDATE`,
@@ -291,7 +311,7 @@ const ADMIN_STATEMENT_TEXTS = {
       min(t.eta_us) FILTER (WHERE t.tag IS NULL) AS oldest_eta_us, max(t.eta_us) AS last_eta_us,
       (array_agg(t.id ORDER BY t.eta_us DESC, t.id DESC))[1] AS last_id
     FROM (SELECT t.tag, t.eta_us, t.id FROM tasks t
-      WHERE t.queue_id = $2 AND (t.eta_us, t.id) > ($3, $4) ORDER BY t.eta_us, t.id LIMIT $5) t`,
+      WHERE ${ORDERED} AND t.queue_id = $2 AND (t.eta_us, t.id) > ($3, $4) ORDER BY t.eta_us, t.id LIMIT $5) t`,
   // tasks_by_tag: counts some tagged tasks after a place, by tag
   countTagged: `SELECT t.tag, count(*) AS total, count(*) FILTER (WHERE t.eta_us <= $1) AS available,
       min(t.eta_us) AS oldest_eta_us, max(t.eta_us) AS last_eta_us,
@@ -335,13 +355,14 @@ const ADMIN_STATEMENT_TEXTS = {
   stopAwaiting: "DELETE FROM waiters WHERE process = $1",
   // queues' unique index (project, name), then tasks_by_eta
   nextEtas: `SELECT k.project, k.name, k.after_us, (SELECT t.eta_us FROM tasks t
-        WHERE t.queue_id = q.id AND t.eta_us > k.after_us ORDER BY t.eta_us LIMIT 1) AS eta_us, now_us() AS now_us
+        WHERE ${ORDERED} AND t.queue_id = q.id AND t.eta_us > k.after_us ORDER BY t.eta_us LIMIT 1) AS eta_us, now_us() AS now_us
     FROM unnest($1::text[], $2::text[], $3::bigint[]) AS k (project, name, after_us)
-    JOIN queues q ON q.project = k.project AND q.name = k.name WHERE NOT q.paused`,
+    CROSS JOIN LATERAL (SELECT * FROM queues q WHERE q.project = k.project AND q.name = k.name LIMIT 1) q
+    WHERE NOT q.paused`,
   // waiters' primary key
   tellWaiting: `SELECT pg_notify($1, w.project || '/' || w.queue) FROM (
       SELECT DISTINCT w.project, w.queue FROM unnest($3::text[], $4::text[]) AS v (project, queue)
-      JOIN waiters w ON w.project = v.project AND w.queue = v.queue
+      CROSS JOIN LATERAL (SELECT * FROM waiters w WHERE w.project = v.project AND w.queue = v.queue OFFSET 0) w
       WHERE w.process <> $2 AND w.until_us > now_us()) AS w`,
 } as const;
 
