@@ -46,8 +46,9 @@ const HOLDS_LEASE = `t.retry_count > 0 AND NOT t.given_back AND t.eta_us > $1
 /**
  * The row of an item (its queue, and an id or a key in it), by the index of both and in no other way. While a table is
  * analysed as empty, all ways through an index cost the planner the same, and it prefers one that needs nothing of the item
- * and reads all rows for each. There is none where a comparison is no plain equality. Reads have it from a subquery with a
- * limit instead, which is planned by itself.
+ * and reads all rows for each. It plans none where the index's first column is not compared by a plain equality. A subquery
+ * with LIMIT or OFFSET does the same for reads, because it is planned by itself; OFFSET 0 also keeps a parameter from becoming
+ * a plain equality.
  */
 const byKey = (row: string, item: string, name = "id") =>
   `${row}.queue_id = ANY (ARRAY[${item}.queue_id]) AND ${row}.${name} = ${item}.${name}`;
