@@ -1,8 +1,7 @@
-import { writeFileSync } from "node:fs";
+import { renameSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Connection, type ConnectionOptions, isLeaseLost, type Message } from "@pullqueue/kombu";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startChild } from "../src/child.js";
 import { runProgram } from "../src/run-program.js";
 import { READY_MS, type ServerProcess, startServerProcess } from "../src/server-process.js";
 import { temporaryFolder } from "../src/temp.js";
@@ -113,10 +112,9 @@ describe("while the event loop is blocked", { timeout: 60_000 }, () => {
     writeFileSync(path, JSON.stringify({ access_token: short }), { mode: 0o600 });
     await using connection = connect({ credentialsFile: path });
     const message = await putAndTake(connection, "filed");
-    const replacing = startChild("/bin/sh", ["-c", `sleep 2; mv '${next}' '${path}'`]);
+    renameSync(next, path); // In the same turn, so that the event loop has no time to read it.
     block();
     await message.ack();
     expect(message.signal.aborted).toBe(false);
-    expect(await replacing.exited(READY_MS)).toEqual({ code: 0, signal: null });
   });
 });

@@ -82,8 +82,8 @@ export function bytesOf(text: string, encoding: "base64" | "hex"): Uint8Array {
 /**
  * What every connection is told first. A commit is on disk before it is answered, whatever the database's default. A
  * process that stands still does not keep others waiting. Plans use indexes although the tables may have been empty when
- * they were made: a queue grows faster than PostgreSQL looks at it. What is asked for in order comes from an index in that
- * order, for the same reason.
+ * they were made: a queue grows faster than PostgreSQL looks at it. Rows that are wanted in
+ * order come from an index in that order, for the same reason; what a statement has taken is sorted all the same.
  */
 function setUpText(schema: string): string {
   return `SET search_path = "${schema}";

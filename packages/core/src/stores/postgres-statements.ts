@@ -323,7 +323,8 @@ const ADMIN_STATEMENT_TEXTS = {
     GROUP BY t.tag ORDER BY t.tag`,
 
   // tasks_by_expiry; who holds a task keeps it
-  expiredTasks: `SELECT t.ctid AS place_of_row, ${TASK_COLUMNS} FROM tasks t JOIN queues q ON q.id = t.queue_id
+  expiredTasks: `SELECT t.ctid AS place_of_row, ${TASK_COLUMNS} FROM tasks t
+    CROSS JOIN LATERAL (SELECT FROM queues q WHERE q.id = t.queue_id LIMIT 1) q
     WHERE t.expires_at_us <= $1 AND NOT (t.retry_count > 0 AND NOT t.given_back AND t.eta_us > $1)
     ORDER BY t.expires_at_us LIMIT $2 FOR UPDATE OF t SKIP LOCKED`,
   // tombstones_by_end. The time is asked for once (a subselect), because an index is no help with what may change by the row.

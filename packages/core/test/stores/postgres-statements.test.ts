@@ -102,8 +102,8 @@ describe.skipIf(isMissing("postgres")).each([0, 1, 3])(
     const fill = () =>
       schema.sql(`
       INSERT INTO queues (project, name, mode, disabled) SELECT 'p', n::text, 'pull', false ${rows};
-      INSERT INTO tasks (queue_id, id, named, tag, enqueued_at_us, eta_us, payload_bytes, payload)
-        SELECT 1, n::text, false, CASE WHEN n % 3 = 0 THEN (n % 7)::text END, n, n, 1, 'x' ${rows};
+      INSERT INTO tasks (queue_id, id, named, tag, enqueued_at_us, eta_us, expires_at_us, payload_bytes, payload)
+        SELECT 1, n::text, false, CASE WHEN n % 3 = 0 THEN (n % 7)::text END, n, n, n, 1, 'x' ${rows};
       INSERT INTO insert_keys (queue_id, key, until_minute, id, enqueued_at_us, eta_us)
         SELECT 1, n::text, n, n::text, n, n ${rows};
       INSERT INTO tombstones SELECT 1, n::text, n ${rows};
@@ -153,6 +153,12 @@ describe.skipIf(isMissing("postgres")).each([0, 1, 3])(
       expect(plan).not.toMatch(/Join Filter: .*(?:id|key|name|queue) = /);
       const cond = String.raw`Index Cond: \(\((?:queue_id|project) = .*(?:id|key|name|queue) = `;
       expect(plan).toMatch(new RegExp(String.raw`using ${index} on .*\n\s*${cond}`));
+    });
+
+    test("expiredTasks looks for the queue of each task by its number", async () => {
+      const plan = await planIn(schema, "expiredTasks", STATEMENTS.expiredTasks);
+      expect(plan).toMatch(/using tasks_by_expiry on /);
+      expect(plan).toMatch(/using queues_pkey on .*\n\s*Index Cond: \(id = t.queue_id\)/);
     });
 
     test.each([
