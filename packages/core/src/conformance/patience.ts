@@ -3,7 +3,7 @@ import { systemClock } from "../clock.js";
 import type { StoreUnderTest } from "./store-under-test.js";
 
 /** How long a call may take to come to an end, in milliseconds of real time, before its case fails. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 40_000;
 
 /** One turn of waiting for something that gives no signal, in milliseconds of real time: a few hops over a socket. */
 const MOMENT_MS = 5;
