@@ -12,8 +12,8 @@ interface Broker {
   dispose(): PromiseLike<void>;
 }
 
-/** RabbitMQ starts in about six seconds on an idle machine. */
-const START_MS = 240_000;
+/** RabbitMQ starts in about six seconds on an idle machine, and each word to it in one or two. */
+const RABBITMQ_MS = 240_000;
 
 const PATIENCE_MS = 20_000;
 
@@ -53,8 +53,8 @@ describe.each([
 
   beforeAll(async () => {
     if (!isMissing(service)) broker = await start("first");
-  }, START_MS);
-  afterAll(() => broker?.dispose(), START_MS);
+  }, RABBITMQ_MS);
+  afterAll(() => broker?.dispose(), RABBITMQ_MS);
 
   const connect = (password: PasswordFunction, more: object = {}) => {
     const transportOptions = { host: "127.0.0.1", port: broker!.port, password, ...more };
@@ -86,7 +86,7 @@ describe.each([
       }
       await broker!.change("first");
     },
-    60_000,
+    RABBITMQ_MS,
   );
 
   it.skipIf(isMissing(service))("that fails or gives no text is told, and what it gave is not", async () => {
