@@ -1,7 +1,13 @@
 import type { Clock } from "../clock.js";
 import { isQueueError, type QueueError } from "../errors.js";
 import { SQLITE_BUSY_DEADLINE_MS, SQLITE_BUSY_PAUSE_MS_MAX, TRANSACTION_MS_MAX } from "../limits.js";
-import { isBusy, isDiskError, type SqliteDatabase, translateSqliteError } from "./sqlite-database.js";
+import {
+  isBusy,
+  isDiskError,
+  type SqliteDatabase,
+  translateCommitError,
+  translateSqliteError,
+} from "./sqlite-database.js";
 
 /** How many calls shared a transaction, and how long it took from its begin to its end, in milliseconds. */
 export interface CommitMeasures {
@@ -92,7 +98,8 @@ export class GroupCommit<T extends TransactionWork> {
     } catch (error) {
       this.#rollBack();
       this.#drop(calls.length);
-      if (committing || calls.length === 1 || isDiskError(error)) failAll(calls, error);
+      if (committing) failAll(calls, translateCommitError(error));
+      else if (calls.length === 1 || isDiskError(error)) failAll(calls, error);
       else for (const call of calls) this.#alone(call);
       return;
     }
@@ -131,14 +138,16 @@ export class GroupCommit<T extends TransactionWork> {
     const startedMs = performance.now();
     const transaction = this.#newTransaction();
     let after: () => void;
+    let committing = false;
     try {
       this.#database.exec("BEGIN IMMEDIATE");
       after = call.attempt(transaction);
       transaction.finish();
+      committing = true;
       this.#database.exec("COMMIT");
     } catch (error) {
       this.#rollBack();
-      failAll([call], error);
+      failAll([call], committing ? translateCommitError(error) : error);
       return;
     }
     transaction.committed({ calls: 1, durationMs: performance.now() - startedMs });

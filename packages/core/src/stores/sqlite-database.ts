@@ -84,6 +84,16 @@ export function translateSqliteError(error: unknown): QueueError {
   });
 }
 
+/** The same of a commit: what the disk could not confirm may be there all the same, and be found by whoever opens the file next. */
+export function translateCommitError(error: unknown): QueueError {
+  if (sqliteErrorName(error) !== "SQLITE_IOERR") return translateSqliteError(error);
+  return new QueueError(
+    "timeout",
+    "the disk of the SQLite file failed while a transaction was committed, so that it is unclear whether it was done; check the disk, then look, or ask for the same again with an id or a key that keeps it from being done twice",
+    { cause: error },
+  );
+}
+
 /** Whether another connection is in the way, so that trying again helps. */
 export function isBusy(error: unknown): boolean {
   const name = sqliteErrorName(error);

@@ -17,7 +17,7 @@ afterEach(() => void database.close());
 /** An error as SQLite reports it. */
 const diskError = (code: string) => Object.assign(new Error("disk"), { code });
 
-test("insert() whose commit failed is not tried again, because it may be on disk", async () => {
+test("insert() whose commit failed is not tried again, and said to be unclear, because it may be on disk", async () => {
   await using store = await openSqliteStore({ database });
   await store.putQueue(queue, DEFAULT_QUEUE_SETTINGS);
   const exec = database.exec.bind(database);
@@ -28,7 +28,7 @@ test("insert() whose commit failed is not tried again, because it may be on disk
     return result;
   });
   const outcomes = await Promise.allSettled([1, 2, 3].map(() => store.insert(queue, [{ payload }])));
-  expect(outcomes).toMatchObject(Array(3).fill({ status: "rejected", reason: { code: "unavailable" } }));
+  expect(outcomes).toMatchObject(Array(3).fill({ status: "rejected", reason: { code: "timeout" } }));
   spy.mockRestore();
   expect((await store.getQueue(queue, { stats: true })).stats?.totalTasks).toBe(3);
 });
