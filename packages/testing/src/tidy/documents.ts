@@ -1,5 +1,6 @@
 import { posix } from "node:path";
 import ts from "typescript";
+import { headings, proseLines } from "./headings.js";
 import { packageSource, packagesOf } from "./imports.js";
 import { filesOf, REPOSITORY_ROOT, type Violation, type Workspace } from "./workspace.js";
 
@@ -43,21 +44,38 @@ export function documentPrograms(workspace: Workspace): Violation[] {
   return programs.length === 0 ? [] : compile(workspace, programs);
 }
 
-/** Links of documents to files of the repository lead somewhere. */
+/** Links of documents to files of the repository, and to headings in them, lead somewhere. */
 export function documentLinks(workspace: Workspace): Violation[] {
+  const documents = filesOf(workspace, (path) => path.endsWith(".md"));
+  const anchors = new Map(documents.map(([path, text]) => [path, anchorsOf(text)]));
   const isThere = (path: string) =>
     [...workspace.keys()].some((file) => file === path || file.startsWith(`${path}/`));
-  return filesOf(workspace, (path) => path.endsWith(".md")).flatMap(([path, text]) =>
-    text.split("\n").flatMap((line, index) =>
-      [...line.matchAll(/\]\((?![a-z]+:|#)([^)#\s]+)(?:#[^)]*)?\)/g)]
-        .filter(([, target]) => !isThere(posix.join(posix.dirname(path), target!).replace(/\/$/, "")))
-        .map(([, target]) => ({
-          path,
-          line: index + 1,
-          message: `links to ${target}, which is not there`,
-        })),
+  return documents.flatMap(([path, text]) =>
+    linksOf(text).flatMap(({ line, target, anchor }) => {
+      const file = target === "" ? path : posix.join(posix.dirname(path), target).replace(/\/$/, "");
+      if (!isThere(file)) return [{ path, line, message: `links to ${target}, which is not there` }];
+      // What is no document of ours, such as a source, has other anchors than headings.
+      if (anchor === "" || (anchors.get(file)?.has(anchor) ?? true)) return [];
+      return [{ path, line, message: `links to #${anchor}, which ${file} has no heading for` }];
+    }),
+  );
+}
+
+/** The links of a document that stay in the repository; an empty target is the document itself. */
+function linksOf(
+  text: string,
+): { readonly line: number; readonly target: string; readonly anchor: string }[] {
+  return proseLines(text).flatMap(({ line, text: content }) =>
+    [...content.matchAll(/\]\((?![a-z]+:|\))([^)#\s]*)(?:#([^)\s]*))?\)/g)].map(
+      ([, target, anchor = ""]) => ({ line, target: target!, anchor }),
     ),
   );
+}
+
+/** Where links into a document may lead: its headings, as GitHub calls them, and what has an id. */
+function anchorsOf(text: string): Set<string> {
+  const ids = [...text.matchAll(/<a id="([^"]+)">/g)].map(([, id]) => id!);
+  return new Set([...headings(text).map(({ slug }) => slug), ...ids]);
 }
 
 function programsOf(path: string, text: string): DocumentProgram[] {

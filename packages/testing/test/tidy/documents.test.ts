@@ -12,13 +12,33 @@ describe("documents", () => {
 
   test("documentLinks() follows links relative to the document", () => {
     const files = {
-      "docs/a.md": "[x](b.md) [y](../src/) [z](https://example.org) [w](#part)",
+      "docs/a.md": "[x](b.md) [y](../src/) [z](https://example.org#part) [w](../src/c.ts#L1)",
       "docs/b.md": "",
       "src/c.ts": "",
     };
     expect(documentLinks(new Map(Object.entries(files)))).toEqual([]);
     const broken = new Map([["docs/a.md", "\n[x](../README.md#start)"]]);
     expect(report(documentLinks(broken))).toBe("docs/a.md:2 links to ../README.md, which is not there");
+  });
+
+  test("documentLinks() looks for the headings behind anchors", () => {
+    const files = {
+      "docs/a.md": "# Part\n[x](#part) [y](b.md#part-1) [z](b.md#row) [w](b.md#)",
+      "docs/b.md": '# Part\n## Part\n<a id="row"></a>',
+    };
+    expect(documentLinks(new Map(Object.entries(files)))).toEqual([]);
+    const broken = new Map(
+      Object.entries({ ...files, "docs/a.md": "# Part\n[x](b.md#part-2)\n[y](#part-1)" }),
+    );
+    expect(report(documentLinks(broken)).split("\n")).toEqual([
+      "docs/a.md:2 links to #part-2, which docs/b.md has no heading for",
+      "docs/a.md:3 links to #part-1, which docs/a.md has no heading for",
+    ]);
+  });
+
+  test("documentLinks() takes no code for links", () => {
+    const broken = new Map([["a.md", `${block("calls[0](a);")}\n[x](c.md)`]]);
+    expect(report(documentLinks(broken))).toBe("a.md:5 links to c.md, which is not there");
   });
 });
 
