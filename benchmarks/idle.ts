@@ -57,6 +57,7 @@ export const question: Question = {
       metric: "both",
       value: 1000,
       most: 5,
+      needsWholeRun: true,
       unit: "% of a core",
     },
   ],

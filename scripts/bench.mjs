@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { binary, npm, prepare, ROOT, run, say } from "./prepare.mjs";
+import { npm, prepare, ROOT, run, say } from "./prepare.mjs";
 
 const FOLDER = join(ROOT, "benchmarks");
 const PEERS = join(FOLDER, "peers");
@@ -35,13 +35,15 @@ if (complaint !== undefined) {
   process.exit(2);
 }
 await prepare();
-const tsx = binary("tsx");
-if (isScaling) {
-  const file = join(FOLDER, `${names[0]}.ts`);
-  process.exit(await run(process.execPath, [tsx, file, ...parameters.slice(1)]));
-}
+if (isScaling) process.exit(await measure(`${names[0]}.ts`, parameters.slice(1)));
 await installPeers();
-process.exit(await run(process.execPath, [tsx, join(FOLDER, "support/run.ts"), ...parameters]));
+process.exit(await measure("support/run.ts", parameters));
+
+/** Runs a program of the benchmarks, which ends by itself what it has started. tsx is in it: its command would signal twice. */
+function measure(file, words) {
+  const program = ["--import", "tsx", join(FOLDER, file), ...words];
+  return run(process.execPath, program, { apart: true });
+}
 
 /** What is wrong with a command line, before anything is installed, built or started for it. */
 function complaintOf(words) {
@@ -68,7 +70,7 @@ Questions: ${questions.join(", ")}
   --rounds N         rounds of each contender at each value (default 5)
   --values A,B       of what varies, instead of the question's own
   --only A,B         contenders by name: pullqueue,RabbitMQ
-  --messages N       of each run
+  --messages N       of each run; idle: seconds of watching, stored: calls of each kind
   --payload BYTES    of each message (default 1024)
   --write            puts the answers into docs/performance.md and its pictures
   --docs FOLDER      where that is (default docs)
@@ -89,8 +91,11 @@ async function installPeers() {
   });
   if (isInstalled) return;
   say("installing the peers' packages in benchmarks/peers");
-  const [command, words] = npm("ci", "--prefix", PEERS, "--no-fund", "--no-audit");
-  if ((await run(command, words)) !== 0) say("that failed: peers that need them will be missing");
+  // Of warnings there is one: a peer would like a newer Node, and does without.
+  const [command, words] = npm("ci", "--prefix", PEERS, "--no-fund", "--no-audit", "--loglevel=error");
+  const code = await run(command, words);
+  if (code === 130 || code === 143) process.exit(code); // It was interrupted.
+  if (code !== 0) say("that failed: peers that need them will be missing");
 }
 
 function readJson(path) {

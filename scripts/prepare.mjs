@@ -19,7 +19,9 @@ export async function prepare() {
       "installing dependencies; a minute or two, because SQLite is compiled where no built one can be fetched",
     );
     // JOBS: the compiler uses all cores.
-    await step("npm ci", ...npm("ci", "--no-fund", "--no-audit"), { JOBS: "max" });
+    await step("npm ci", ...npm("ci", "--no-fund", "--no-audit"), {
+      environment: { JOBS: "max" },
+    });
   }
   const isFirst = !existsSync(join(ROOT, "packages/cli/dist"));
   if (isFirst) say("building");
@@ -27,24 +29,38 @@ export async function prepare() {
   await step("the build", process.execPath, [binary("typescript", "tsc"), "-b"]);
 }
 
-/** Runs a command with our streams and resolves with its exit code (128 + n after a signal). */
-export function run(command, parameters, environment = {}) {
+/**
+ * Runs a command with our streams and resolves with its exit code (128 + n after a signal). One that is `apart` is in no terminal's group:
+ * Ctrl-C reaches it through us, and nothing that it has started, so that it can end those in its own way.
+ */
+export function run(command, parameters, { environment = {}, apart = false } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, parameters, {
       cwd: ROOT,
       stdio: "inherit",
       env: { ...process.env, ...environment },
+      detached: apart,
     });
-    // Ctrl-C reaches the child by itself; we stay until it has ended, and end as it did.
-    const ignore = () => {};
-    process.on("SIGINT", ignore);
-    const forward = () => child.kill("SIGTERM");
-    process.on("SIGTERM", forward);
+    // Ctrl-C reaches the child by itself, unless it is apart; we stay until it has ended, and end as it did.
+    let asked;
+    const interrupt = () => {
+      asked = 130;
+      if (apart) child.kill("SIGINT");
+    };
+    process.on("SIGINT", interrupt);
+    const end = () => {
+      asked = 143;
+      child.kill("SIGTERM");
+    };
+    process.on("SIGTERM", end);
+    process.on("SIGHUP", end); // The terminal has gone.
     child.once("error", reject);
     child.once("close", (code, signal) => {
-      process.off("SIGINT", ignore);
-      process.off("SIGTERM", forward);
-      resolve(code ?? (signal === "SIGINT" ? 130 : 143));
+      process.off("SIGINT", interrupt);
+      process.off("SIGTERM", end);
+      process.off("SIGHUP", end);
+      // npm calls it an error of its own when it was interrupted.
+      resolve((code !== 0 && asked) || (code ?? (signal === "SIGINT" ? 130 : 143)));
     });
   });
 }
@@ -92,9 +108,9 @@ export function npm(...parameters) {
   return path?.endsWith(".js") ? [process.execPath, [path, ...parameters]] : ["npm", parameters];
 }
 
-async function step(name, command, parameters, environment) {
+async function step(name, command, parameters, options) {
   const startedMs = performance.now();
-  const code = await run(command, parameters, environment);
+  const code = await run(command, parameters, options);
   if (code !== 0) {
     say(`${name} failed; its messages are above`);
     process.exit(code);

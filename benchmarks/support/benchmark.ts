@@ -31,8 +31,10 @@ export interface BenchmarkOptions {
 /** How long each measurement takes unless told otherwise, in seconds: a checkpoint of the database may fall into it or not. */
 const SECONDS_DEFAULT = 8;
 
-/** Reads the command line. */
+/** Reads the command line. From now on Ctrl-C ends the process, and with it what was started, and its folders. */
 export function benchmarkOptions(): BenchmarkOptions {
+  process.once("SIGINT", () => process.exit(130));
+  process.once("SIGTERM", () => process.exit(143));
   const { values } = parseArgs({
     options: {
       store: { type: "string", default: "postgres" },

@@ -9,15 +9,20 @@ export interface CpuMeter {
   busyCores(): number;
 }
 
-/** Ticks used so far, by whom. */
-type Ticks = ReadonlyMap<number, number>;
-
-/** Measures these processes alone. Linux only, as all of these. */
-export function processMeter(pids: readonly number[]): CpuMeter {
-  return meter(() => new Map([...readProcesses()].flatMap(([pid, { ticks }]) => only(pids, pid, ticks))));
+/** A process as the kernel counts it, in ticks. */
+interface Process {
+  readonly parent: number;
+  readonly ticks: number;
+  /** Of its children that have ended, and of theirs: theirs by then alone. */
+  readonly endedTicks: number;
 }
 
-/** Measures a process and all that it started; those that have ended meanwhile count no more. */
+/** Measures these processes alone, while they run. Linux only, as all of these. */
+export function processMeter(pids: readonly number[]): CpuMeter {
+  return meter(() => sum([...readProcesses()].map(([pid, { ticks }]) => (pids.includes(pid) ? ticks : 0))));
+}
+
+/** Measures a process and all that it started, those that have ended too: a contender's program is gone when a figure is asked for. */
 export function treeMeter(root: number): CpuMeter {
   return meter(() => ticksOfTree(root));
 }
@@ -25,20 +30,18 @@ export function treeMeter(root: number): CpuMeter {
 /** Measures what everybody but this program and all that it started did. */
 export function othersMeter(): CpuMeter {
   const ours = treeMeter(process.pid);
-  const all = meter(() => new Map([[0, busyTicks()]]));
+  const all = meter(busyTicks);
   return { busyCores: () => Math.max(0, all.busyCores() - ours.busyCores()) };
 }
 
-function meter(read: () => Ticks): CpuMeter {
-  let before = read();
+function meter(readTicks: () => number): CpuMeter {
+  let before = readTicks();
   let beforeMs = performance.now();
   return {
     busyCores() {
-      const now = read();
+      const now = readTicks();
       const nowMs = performance.now();
-      let ticks = 0;
-      for (const [pid, used] of now) ticks += used - (before.get(pid) ?? 0);
-      const cores = ticks / TICKS_PER_SECOND / ((nowMs - beforeMs) / 1000);
+      const cores = (now - before) / TICKS_PER_SECOND / ((nowMs - beforeMs) / 1000);
       before = now;
       beforeMs = nowMs;
       return cores;
@@ -46,27 +49,33 @@ function meter(read: () => Ticks): CpuMeter {
   };
 }
 
-function only(pids: readonly number[], pid: number, ticks: number): [number, number][] {
-  return pids.includes(pid) ? [[pid, ticks]] : [];
+function sum(figures: readonly number[]): number {
+  return figures.reduce((total, figure) => total + figure, 0);
 }
 
-function ticksOfTree(root: number): Ticks {
+function ticksOfTree(root: number): number {
   const processes = readProcesses();
   const isOurs = (pid: number): boolean => {
     const parent = processes.get(pid)?.parent;
     return pid === root || (parent !== undefined && isOurs(parent));
   };
-  return new Map([...processes].filter(([pid]) => isOurs(pid)).map(([pid, { ticks }]) => [pid, ticks]));
+  const ours = [...processes].filter(([pid]) => isOurs(pid));
+  return sum(ours.map(([, { ticks, endedTicks }]) => ticks + endedTicks));
 }
 
-function readProcesses(): ReadonlyMap<number, { readonly parent: number; readonly ticks: number }> {
-  const found = new Map<number, { parent: number; ticks: number }>();
+function readProcesses(): ReadonlyMap<number, Process> {
+  const found = new Map<number, Process>();
   for (const name of readdirSync("/proc")) {
     const stat = /^\d+$/.test(name) ? readIfThere(`/proc/${name}/stat`) : undefined;
     if (stat === undefined) continue;
     // The second field is a name in parentheses, which may hold anything.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    found.set(Number(name), { parent: Number(fields[1]), ticks: Number(fields[11]) + Number(fields[12]) });
+    const [user = 0, system = 0, endedUser = 0, endedSystem = 0] = fields.slice(11, 15).map(Number);
+    found.set(Number(name), {
+      parent: Number(fields[1]),
+      ticks: user + system,
+      endedTicks: endedUser + endedSystem,
+    });
   }
   return found;
 }

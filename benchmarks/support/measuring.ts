@@ -21,6 +21,8 @@ export interface RunOptions {
   readonly command: string;
   /** Told what goes on. */
   readonly say: (line: string) => void;
+  /** Ends it between two measurements, with the signal's reason. */
+  readonly signal: AbortSignal;
 }
 
 /** A quick run takes one message of so many, but not fewer than this. */
@@ -32,7 +34,7 @@ const QUICK_MIN = 200;
  * behind the same; those of one round and value are neighbours in time, and may be divided by each other.
  */
 export async function answer(question: Question, places: Places, options: RunOptions): Promise<Answer> {
-  const { rounds, payloadBytes, say } = options;
+  const { rounds, payloadBytes, say, signal } = options;
   const values = valuesOf(question, options);
   const missing: Record<string, string> = {};
   const contenders = await present(question, places, options, missing);
@@ -46,12 +48,14 @@ export async function answer(question: Question, places: Places, options: RunOpt
       for (const contender of rotated(contenders, round)) {
         const { name } = contender;
         if (name in missing) continue;
+        signal.throwIfAborted();
         say(`${question.name}: ${question.parameter} ${value}, round ${round + 1} of ${rounds}, ${name}`);
         try {
           const messages = messagesOf(question, value, options);
           const figures = await contender.measure({ value, messages, payloadBytes, places });
           measured.find((one) => one.value === value && one.contender === name)!.rounds.push(figures);
         } catch (error) {
+          signal.throwIfAborted(); // What it needs has been stopped.
           missing[name] = `it failed at ${value}: ${inShort(error)}`;
           say(`${question.name}: ${name} failed: ${String(error)}`);
         }
@@ -62,6 +66,7 @@ export async function answer(question: Question, places: Places, options: RunOpt
     name: question.name,
     question: question.question,
     command: options.command,
+    isQuick: options.quick,
     date: new Date().toISOString().slice(0, 10),
     machine: describeMachine(),
     versions: [...new Set([ourVersion(), ...contenders.flatMap(versionsOf)])],
@@ -97,7 +102,7 @@ function rotated<T>(all: readonly T[], by: number): readonly T[] {
 async function present(
   { name, contenders }: Question,
   places: Places,
-  { only, say }: RunOptions,
+  { only, say, signal }: RunOptions,
   missing: Record<string, string>,
 ): Promise<readonly Contender[]> {
   const found: Contender[] = [];
@@ -109,6 +114,7 @@ async function present(
       for (const place of contender.places) await places.named(place);
       found.push(contender);
     } catch (error) {
+      signal.throwIfAborted();
       missing[contender.name] = inShort(error);
       say(
         `${name}: ${contender.name} is missing: ${error instanceof MissingError ? error.message : String(error)}`,

@@ -19,7 +19,13 @@ export class MissingError extends Error {}
 export class Places implements AsyncDisposable {
   readonly #started = new Map<string, Promise<Place>>();
   readonly #ofQuestions = new Set<string>();
+  readonly #say: (line: string) => void;
   #isOver = false;
+
+  /** `say` is told what is started, because that may take a while. */
+  constructor(say: (line: string) => void) {
+    this.#say = say;
+  }
 
   /** Rejects with a `MissingError` where this machine has no such program. */
   named(name: PlaceName): Promise<Place> {
@@ -38,7 +44,10 @@ export class Places implements AsyncDisposable {
     this.#ofQuestions.clear();
   }
 
-  /** Ends all, those first that were started last: a server goes before its database. Nothing can be started any more. */
+  /**
+   * Ends all, those first that were started last: a server goes before its database. One that will not end does not keep the others.
+   * Nothing can be started any more.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isOver = true;
     await this.#end([...this.#started.keys()].reverse());
@@ -48,6 +57,7 @@ export class Places implements AsyncDisposable {
     if (this.#isOver) throw new Error("the benchmarks are being stopped");
     const known = this.#started.get(name);
     if (known !== undefined) return known;
+    this.#say(`starting ${name}`);
     const starting = start();
     this.#started.set(name, starting);
     return starting;
@@ -57,7 +67,9 @@ export class Places implements AsyncDisposable {
     for (const name of names) {
       const place = await this.#started.get(name)?.catch(() => undefined); // It was missing, and whoever asked was told.
       this.#started.delete(name);
-      await place?.[Symbol.asyncDispose]();
+      await Promise.resolve(place?.[Symbol.asyncDispose]()).catch((error: unknown) => {
+        this.#say(`${name} did not end as it should: ${String(error).split("\n")[0]}`);
+      });
     }
   }
 }

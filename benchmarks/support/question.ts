@@ -56,6 +56,8 @@ export interface Goal {
   /** The bound, and on which side of it is good. */
   readonly least?: number;
   readonly most?: number;
+  /** Whether a quick run is too short to tell. Default: no. */
+  readonly needsWholeRun?: boolean;
   /** Behind the figure: `×`, `MiB`. */
   readonly unit: string;
 }

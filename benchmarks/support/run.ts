@@ -31,7 +31,7 @@ const { values, positionals } = parseArgs({
 const questions = QUESTIONS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
 const unknown = positionals.find((name) => !QUESTIONS.some((question) => question.name === name));
 if (unknown !== undefined) {
-  throw new Error(`there is no question ${unknown}: ${QUESTIONS.map(({ name }) => name).join(", ")}`);
+  refuse(`there is no question ${unknown}: ${QUESTIONS.map(({ name }) => name).join(", ")}`);
 }
 
 const named = values.only?.split(",") ?? [];
@@ -40,8 +40,15 @@ const nobody = named.find(
 );
 if (nobody !== undefined) {
   const all = new Set(questions.flatMap(({ contenders }) => contenders.map(({ name }) => name)));
-  throw new Error(`--only: there is no contender ${nobody}: ${[...all].join(", ")}`);
+  refuse(`--only: there is no contender ${nobody}: ${[...all].join(", ")}`);
 }
+
+function refuse(complaint: string): never {
+  say(complaint);
+  process.exit(2);
+}
+
+const QUICK_WARNING = "A quick run is a first answer: too short for programs to be warm, and of one round.";
 
 /** Cores that other programs may use before figures are in doubt. */
 const OTHERS_CORES_MAX = 0.5;
@@ -52,8 +59,6 @@ function warningOf(all: readonly Answer[]): string | undefined {
   if (busy > OTHERS_CORES_MAX) {
     return `Other programs used ${busy.toFixed(2)} cores meanwhile: measure again on a quiet machine before you believe a ratio.`;
   }
-  if (values.quick)
-    return "A quick run is a first answer: too short for programs to be warm, and of one round.";
   return undefined;
 }
 
@@ -71,38 +76,42 @@ function optionsFor(name: string): RunOptions {
       name,
       ...process.argv.slice(2).filter((word) => !positionals.includes(word)),
     ].join(" "),
-    say: (line) => void process.stderr.write(`${line}\n`),
+    say,
+    signal: interruption.signal,
   };
 }
 
-const places = new Places();
-/** Ctrl-C reaches all that was started, SIGTERM does not; both wait until it has ended, and its folders are removed. */
-let stopping: Promise<void> | undefined;
-const interrupted = async (signal: NodeJS.Signals) => {
-  process.stderr.write(`${signal}: stopping what was started\n`);
-  try {
-    await Promise.all([stopContenders(), places[Symbol.asyncDispose]()]);
-  } finally {
-    process.exit(signal === "SIGINT" ? 130 : 143);
-  }
-};
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.once(signal, () => {
-    stopping ??= interrupted(signal);
-  });
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
 }
+
+const places = new Places(say);
+const interruption = new AbortController();
+/** The first signal has everything end in its own way; a second one has it killed, and what is left of it removed, by the end of this process. */
+function interrupted(signal: "SIGINT" | "SIGTERM"): void {
+  const code = signal === "SIGINT" ? 130 : 143;
+  if (interruption.signal.aborted) process.exit(code);
+  say(`${signal}: stopping what was started; once more to kill it`);
+  interruption.abort(new Error("the benchmarks are being stopped"));
+  Promise.all([stopContenders(), places[Symbol.asyncDispose]()]).finally(() => process.exit(code));
+}
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, interrupted);
 
 const answers = new Map<string, Answer>();
 mkdirSync(values.results, { recursive: true });
+if (values.quick) say(QUICK_WARNING);
 try {
-  for (const question of questions) {
+  for (const [index, question] of questions.entries()) {
+    say(`${index + 1} of ${questions.length}: ${question.question}`);
     const found = await answer(question, places, optionsFor(question.name));
-    await stopping; // The process ends with it; what was measured of this question is half of it.
     await places.endOwn();
     answers.set(question.name, found);
     writeFileSync(join(values.results, `${question.name}.json`), `${JSON.stringify(found, undefined, 2)}\n`);
     process.stdout.write(`${section(question, found, false)}\n\n`);
   }
+} catch (error) {
+  if (!interruption.signal.aborted) throw error;
+  await new Promise(() => {}); // What was measured of this question is half of it; the process ends when everything else has.
 } finally {
   await places[Symbol.asyncDispose]();
 }

@@ -13,6 +13,8 @@ export interface Answer {
   readonly name: string;
   readonly question: string;
   readonly command: string;
+  /** Whether it was taken in less time, on fewer messages than figures are worth. */
+  readonly isQuick: boolean;
   readonly date: string;
   readonly machine: string;
   readonly versions: readonly string[];
@@ -64,11 +66,11 @@ export function ratioOf(
   return ratios.every(Number.isFinite) ? spreadOf(ratios) : undefined;
 }
 
-/** A goal's figure, where it was taken, and whether it is met. */
+/** A goal's figure, where it was taken, and whether it is met; undefined where that figure cannot tell. */
 export interface Judgement {
   readonly value: Value;
   readonly figure: Spread;
-  readonly met: boolean;
+  readonly met: boolean | undefined;
 }
 
 /** Holds an answer against a goal; undefined where its figures were not measured. */
@@ -81,7 +83,8 @@ export function judge(answer: Answer, goal: Goal): Judgement | undefined {
   const figure = isRatio ? ratioOf(ours, other) : ours && spreadOf(ours);
   if (figure === undefined) return undefined;
   const { least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINITY } = goal;
-  return { value, figure, met: figure.median >= least && figure.median <= most };
+  const tells = value === wanted && !(answer.isQuick && goal.needsWholeRun === true);
+  return { value, figure, met: tells ? figure.median >= least && figure.median <= most : undefined };
 }
 
 /** All contenders of a question that were measured, in its order. */

@@ -43,11 +43,12 @@ export function goalRow(goal: Goal, answer: Answer | undefined): readonly string
   if (judgement === undefined) return [goal.what, wanted(goal), "–", "–"];
   const { value, figure, met } = judgement;
   const where = value === goal.value ? "" : `, at ${value} alone`;
+  const verdict = met === undefined ? "–" : met ? "yes" : "no";
   return [
     goal.what,
     wanted(goal),
     `${withSpread(figure, figure.median < 100 ? 2 : 0)} ${goal.unit}${where}`,
-    met ? "yes" : "no",
+    verdict,
   ];
 }
 

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import { undoAtExit } from "./until-exit.js";
 
 /** How a process ended. */
 export interface ChildExit {
@@ -63,6 +64,7 @@ export function startChild(
     stdio: ["pipe", "pipe", "pipe"],
   });
   const output = readOutput(child, onLine);
+  const forget = undoAtExit(() => child.kill("SIGKILL"));
   const ended = new Promise<ChildExit>((resolve) => {
     child.once("error", (error) => {
       output.appendStderr(`${error.message}\n`);
@@ -72,7 +74,7 @@ export function startChild(
   });
   // A process that ends while it is written to: its exit says more than the broken pipe.
   child.stdin?.on("error", () => {});
-  void ended.then(output.end);
+  void ended.then(output.end).then(forget);
 
   const exited = async (timeoutMs: number) => {
     const exit = await within(ended, timeoutMs);

@@ -71,8 +71,11 @@ export async function startPostgresInstance({
   const data = folder.file("data");
   let running: Child | undefined;
   const dispose = async () => {
-    await end(running, "fast");
-    folder[Symbol.dispose]();
+    try {
+      await end(running, "fast");
+    } finally {
+      folder[Symbol.dispose]();
+    }
   };
   try {
     if (account !== undefined) chownSync(folder.path, account.uid, account.gid);

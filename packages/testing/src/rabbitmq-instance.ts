@@ -73,9 +73,12 @@ export async function startRabbitmqInstance({
     resume: () => running?.signal("SIGCONT"),
     control: (...parameters) => control(parameters, environment),
     [Symbol.asyncDispose]: async () => {
-      await end("SIGTERM");
-      await mapper.stop();
-      folder[Symbol.dispose]();
+      try {
+        await end("SIGTERM");
+      } finally {
+        await mapper.stop();
+        folder[Symbol.dispose]();
+      }
     },
   };
   try {

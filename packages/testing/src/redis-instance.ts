@@ -59,8 +59,11 @@ export async function startRedisInstance(options: RedisInstanceOptions = {}): Pr
     resume: () => running?.signal("SIGCONT"),
     cli: (...words) => runCli(port, words),
     [Symbol.asyncDispose]: async () => {
-      await end("SIGTERM");
-      folder[Symbol.dispose]();
+      try {
+        await end("SIGTERM");
+      } finally {
+        folder[Symbol.dispose]();
+      }
     },
   };
   try {

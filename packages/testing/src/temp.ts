@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { undoAtExit } from "./until-exit.js";
 
 /** A folder of its own for a test, gone at the end of the scope: `using folder = temporaryFolder()`. */
 export interface TemporaryFolder extends Disposable {
@@ -12,9 +13,14 @@ export interface TemporaryFolder extends Disposable {
 /** Makes an empty folder below the system's folder for temporary files. */
 export function temporaryFolder(): TemporaryFolder {
   const path = mkdtempSync(join(tmpdir(), "pullqueue-test-"));
+  const remove = () => rmSync(path, { recursive: true, force: true, maxRetries: 3 });
+  const forget = undoAtExit(remove);
   return {
     path,
     file: (name) => join(path, name),
-    [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true, maxRetries: 3 }),
+    [Symbol.dispose]: () => {
+      remove();
+      forget();
+    },
   };
 }

@@ -1,8 +1,11 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { runProgram } from "../src/run-program.js";
+import { isMissing } from "../src/services.js";
 import { type TemporaryFolder, temporaryFolder } from "../src/temp.js";
 
 /** The programs in benchmarks/, with so little to do that their figures mean nothing. Needs the build. */
@@ -68,10 +71,7 @@ describe("benchmarks", () => {
     }
     using folder = temporaryFolder();
     const { code, stderr } = await ask(folder, "memory", "--only", "nosuch");
-    expect([code, stderr]).toEqual([
-      1,
-      expect.stringContaining("there is no contender nosuch: pullqueue, Python"),
-    ]);
+    expect([code, stderr]).toEqual([2, "--only: there is no contender nosuch: pullqueue, Python kombu\n"]);
   });
 
   test("a question measures contenders in turn, names who is missing, and writes tables and a picture", {
@@ -107,6 +107,46 @@ describe("benchmarks", () => {
     expectWellFormed(readFileSync(folder.file("docs/performance/publish.svg"), "utf8"));
   });
 
+  // Of the longest to start, and of what is measured when everything has.
+  const moments = isMissing("rabbitmq-programs") ? [/round 1/] : [/starting rabbitmq/, /round 1/];
+  test.each(moments)(
+    "Ctrl-C at %s ends everything that was started, and leaves no folder",
+    {
+      timeout: PROGRAM_MS,
+    },
+    async (moment) => {
+      using folder = temporaryFolder();
+      const words = [
+        "publish",
+        "--values",
+        "1",
+        "--only",
+        "pullqueue,RabbitMQ",
+        "--results",
+        folder.file("results"),
+      ];
+      const environment = { ...process.env, TMPDIR: folder.path };
+      const bench = spawn(process.execPath, [`${FOLDER}../scripts/bench.mjs`, ...words], {
+        // A group of its own, as in a terminal.
+        ...{ env: environment, detached: true, stdio: ["ignore", "ignore", "pipe"] },
+      });
+      let stderr = "";
+      let isInterrupted = false;
+      bench.stderr!.setEncoding("utf8").on("data", (text) => {
+        stderr += text;
+        if (isInterrupted || !moment.test(stderr)) return;
+        isInterrupted = true;
+        process.kill(-bench.pid!, "SIGINT");
+      });
+      const [code] = await once(bench, "close");
+      expect([code, stderr]).toEqual([130, expect.stringContaining("SIGINT: stopping what was started")]);
+      expect(stderr).not.toMatch(/missing|failed|did not end/);
+      // tsx keeps what it has compiled.
+      expect(readdirSync(folder.path).filter((name) => !name.startsWith("tsx-"))).toEqual(["results"]);
+      expect(processesWith(folder.path)).toEqual([]);
+    },
+  );
+
   test("each benchmark is in the README", () => {
     const listed = [...readFileSync(`${FOLDER}README.md`, "utf8").matchAll(/^\| `([\w-]+)` /gm)].map(
       ([, name]) => name,
@@ -114,6 +154,38 @@ describe("benchmarks", () => {
     expect(listed.sort()).toEqual([...names].sort());
   });
 });
+
+test("processor time of a contender counts when its program has ended", async () => {
+  const program = `
+    import { execFileSync } from "node:child_process";
+    import { treeMeter } from "${FOLDER}support/cpu-time.ts";
+    const meter = treeMeter(process.pid);
+    const startedMs = performance.now();
+    execFileSync(process.execPath, ["-e", "while (process.cpuUsage().user < 500_000);"]);
+    const cores = meter.busyCores();
+    console.log((cores * (performance.now() - startedMs)) / 1000);
+  `;
+  const { stdout, stderr } = await runProgram(
+    process.execPath,
+    ["--import", "tsx", "--input-type=module", "-e", program],
+    { timeoutMs: PROGRAM_MS },
+  );
+  expect(Number(stdout), stderr).toBeGreaterThan(0.45);
+});
+
+/** Those that were told this in their environment or on their command line. */
+function processesWith(text: string): readonly string[] {
+  return readdirSync("/proc").filter((pid) => {
+    if (!/^\d+$/.test(pid)) return false;
+    try {
+      return ["environ", "cmdline"].some((file) =>
+        readFileSync(`/proc/${pid}/${file}`, "utf8").includes(text),
+      );
+    } catch {
+      return false; // It has ended meanwhile.
+    }
+  });
+}
 
 /** Elements are closed in the order in which they were opened, and no figure went wrong. */
 function expectWellFormed(svg: string): void {
