@@ -12,6 +12,7 @@ import {
   LEASE_PAYLOAD_BYTES_MAX,
   LEASE_QUEUES_MAX,
   LEASE_TASKS_MAX,
+  LEASES_IMPORTED_MAX,
   LEASES_PER_SECOND_MAX,
   LEASES_PER_SECOND_MIN,
   MAX_LEASES_MAX,
@@ -196,9 +197,9 @@ export function checkAtLeast(name: string, value: number | undefined, min: numbe
   if (value !== undefined) checkInteger(name, value, min, Number.MAX_SAFE_INTEGER);
 }
 
-/** How often a task was leased, or how many of its leases do not count. */
+/** How often a task that is brought was leased, or how many of its leases do not count. */
 export function checkLeaseCount(name: string, value: number): void {
-  checkInteger(name, value, 0, MAX_LEASES_MAX);
+  checkInteger(name, value, 0, LEASES_IMPORTED_MAX);
 }
 
 /** The settings of a queue. */

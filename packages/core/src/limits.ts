@@ -222,6 +222,9 @@ export const SQLITE_CACHE_KIB = 64 * 1024;
 /** Most tasks in one step of an export or an import. */
 export const TRANSFER_TASKS_MAX = 1000;
 
+/** Largest counts of leases that an imported task can bring: half of what PostgreSQL counts to, so that no lease of it goes past that. */
+export const LEASES_IMPORTED_MAX = 2 ** 30;
+
 /** Payload bytes after which a step of an export ends; one task is always in it. */
 export const TRANSFER_PAYLOAD_BYTES = 8 * MIB;
 
@@ -313,6 +316,7 @@ assertOrder(
   LEASE_PAYLOAD_BYTES_MAX,
 );
 assertOrder("one step of an export must fit into one batch", TRANSFER_TASKS_MAX, BATCH_ITEMS_MAX);
+assertOrder("an imported task can still be leased", LEASES_IMPORTED_MAX, MAX_LEASES_MAX - 1);
 assertOrder("one lease must fit into one batch", LEASE_TASKS_MAX, BATCH_ITEMS_MAX);
 assertOrder(
   "a lease answer in base64 must fit into what the client reads",

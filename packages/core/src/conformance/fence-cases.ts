@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { LeaseFence, TaskWithPayload } from "../task.js";
 import { outcomes, soleValue } from "./expect.js";
 import {
+  insertAll,
   insertOne,
   LONG_MS,
   lease,
@@ -168,6 +169,22 @@ export const fenceCases: Cases = {
     }
     assert.equal(await deleteOutcome(sut, { id, retryCount }), "ok");
   }),
+
+  "extend() and delete() refuse a count above all that a store can hold, without failing their neighbours":
+    fenced(async ({ store }) => {
+      await insertAll(store, [{ id: "a" }, { id: "b" }, { id: "c" }]);
+      await lease(store);
+      const fences = [
+        { id: "a", retryCount: 2 ** 31 },
+        { id: "b", retryCount: 1 },
+        { id: "c", retryCount: Number.MAX_SAFE_INTEGER },
+      ];
+      const renewals = fences.map((fence) => ({ ...fence, leaseMs: LONG_MS }));
+      const expected = ["lease_lost", "ok", "lease_lost"];
+      assert.deepEqual(outcomes(await store.extend(QUEUE, renewals)), expected);
+      assert.deepEqual(outcomes(await store.delete(QUEUE, fences)), expected);
+      assert.equal((await store.peek(QUEUE, { limit: 100 })).tasks.length, 2);
+    }),
 
   "delete() with a fence refuses a task that was never leased": fenced(async (sut) => {
     const available = await insertOne(sut.store);

@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
+import { LEASES_IMPORTED_MAX } from "../limits.js";
 import type { QueueKey } from "../task.js";
 import type { ExportedTask, QueueTransfer, TransferStore } from "../transfer.js";
-import { ids, only, outcomes, rejectsWith, sameBytes } from "./expect.js";
+import { ids, only, outcomes, rejectsWith, sameBytes, soleValue } from "./expect.js";
 import {
   insertAll,
   insertOne,
   LONG_MS,
   lease,
   leaseOne,
+  leaseRequest,
   OTHER_QUEUE,
   QUEUE,
   queueSettings,
@@ -131,6 +133,23 @@ export const transferCases: Cases = {
       assert.equal((await transfer.exportTasks(OTHER_QUEUE)).length, 3);
     }),
 
+  "importTasks() takes the largest counts, whose task can be leased and given back, and refuses larger ones":
+    moving(async ({ store }) => {
+      await insertOne(store, { id: "a" });
+      const { transfer } = store as TransferStore;
+      const task = only(await transfer.exportTasks(QUEUE));
+      await store.putQueue(OTHER_QUEUE, queueSettings());
+      const most = LEASES_IMPORTED_MAX;
+      for (const wrong of [{ retryCount: most + 1 }, { uncounted: most + 1 }]) {
+        await rejectsWith(transfer.importTasks(OTHER_QUEUE, [{ ...task, ...wrong }]), "invalid_argument");
+      }
+      await transfer.importTasks(OTHER_QUEUE, [{ ...task, retryCount: most, uncounted: most }]);
+      const { id, retryCount } = only(await store.lease([OTHER_QUEUE], leaseRequest()));
+      assert.equal(retryCount, most + 1);
+      const givenBack = await store.extend(OTHER_QUEUE, [{ id, retryCount, leaseMs: 0, uncounted: true }]);
+      assert.equal(soleValue(givenBack).uncounted, most + 1);
+    }),
+
   "removeTasks() removes what is as it was exported, and gives the ids of the others": moving(async (sut) => {
     const { store } = sut;
     const [leased, deleted, kept] = await insertAll(store, [{}, {}, { id: "zz" }]);
@@ -144,6 +163,14 @@ export const transferCases: Cases = {
     assert.deepEqual(outcomes(await store.insert(QUEUE, [{ id: kept!.id, payload: textBytes("x") }])), [
       "already_exists",
     ]);
+  }),
+
+  "removeTasks() leaves a task whose count is above all that a store can hold": moving(async (sut) => {
+    await insertAll(sut.store, [{ id: "a" }, { id: "b" }]);
+    const transfer = transferOf(sut);
+    const [a, b] = await transfer.exportTasks(QUEUE);
+    assert.deepEqual(await transfer.removeTasks(QUEUE, [{ ...a!, retryCount: 2 ** 31 }, b!]), ["a"]);
+    assert.deepEqual(ids(await transfer.exportTasks(QUEUE)), ["a"]);
   }),
 
   "withdrawTasks() takes tasks back whatever became of them, and their names can be imported again": moving(

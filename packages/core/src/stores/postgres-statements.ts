@@ -39,7 +39,10 @@ const QUEUE_COLUMNS = `q.id, q.project, q.name, q.mode, q.max_leases, q.acl, q.d
 const TASK_COLUMNS = `t.queue_id, t.id, t.named, t.given_back, t.tag, t.enqueued_at_us, t.eta_us, t.expires_at_us,
   t.retry_count, t.uncounted, t.payload_bytes, t.traceparent, t.tracestate, t.dead_letter`;
 
-/** The fence in the statement: the retry count and the end of the lease, either may be null. $1 is now. */
+/**
+ * The fence in the statement: the retry count and the end of the lease, either may be null. $1 is now. A caller's count is a
+ * bigint, because one that no column can hold means no lease, and must not fail its neighbours.
+ */
 const HOLDS_LEASE = `t.retry_count > 0 AND NOT t.given_back AND t.eta_us > $1
   AND t.retry_count = coalesce(v.retry_count, t.retry_count) AND t.eta_us = coalesce(v.lease_end_us, t.eta_us)`;
 
@@ -161,14 +164,14 @@ export const STATEMENT_TEXTS = {
 
   // tasks_by_id
   extendLeases: `UPDATE tasks t SET eta_us = v.eta_us, uncounted = t.uncounted + v.uncounted, given_back = v.given_back
-    FROM unnest($2::integer[], $3::bigint[], $4::text[], $5::integer[], $6::bigint[], $7::bigint[], $8::integer[],
+    FROM unnest($2::integer[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::integer[],
       $9::boolean[]) AS v (place, queue_id, id, retry_count, lease_end_us, eta_us, uncounted, given_back)
     WHERE ${byKey("t", "v")} AND ${HOLDS_LEASE}
     RETURNING v.place, ${TASK_COLUMNS}`,
   // tasks_by_id. One row with the places of those that are gone, of those among them that had a chosen id, and their sizes: rows of
   // their own would cost the server more than all else.
   deleteTasks: `WITH gone AS (DELETE FROM tasks t
-      USING unnest($2::integer[], $3::bigint[], $4::text[], $5::integer[], $6::bigint[])
+      USING unnest($2::integer[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[])
         AS v (place, queue_id, id, retry_count, lease_end_us)
       WHERE ${byKey("t", "v")}
         AND ((v.retry_count IS NULL AND v.lease_end_us IS NULL) OR (${HOLDS_LEASE}))
@@ -277,7 +280,7 @@ const ADMIN_STATEMENT_TEXTS = {
     CROSS JOIN LATERAL (SELECT * FROM tasks t WHERE t.queue_id = $1 AND t.id = v.id LIMIT 1) t`,
   // tasks_by_id
   removeUnchanged: `DELETE FROM tasks t
-    USING (SELECT $1::bigint AS queue_id, u.* FROM unnest($2::text[], $3::integer[], $4::bigint[])
+    USING (SELECT $1::bigint AS queue_id, u.* FROM unnest($2::text[], $3::bigint[], $4::bigint[])
       AS u (id, retry_count, eta_us) OFFSET 0) AS v
     WHERE ${byKey("t", "v")} AND t.retry_count = v.retry_count AND t.eta_us = v.eta_us
     RETURNING t.id, t.named, t.payload_bytes`,
