@@ -299,7 +299,7 @@ function checkNewId(id: string): void {
 }
 
 function checkTag(tag: string): void {
-  if (typeof tag !== "string" || !tag.isWellFormed()) throw invalid("tag", "a tag is a string of UTF-8", tag);
+  if (!isText(tag)) throw invalid("tag", "a tag is a string of UTF-8 without U+0000", tag);
   const bytes = Buffer.byteLength(tag);
   if (bytes <= TAG_BYTES_MAX) return;
   throw new QueueError("invalid_argument", `Tag must be <= ${TAG_BYTES_MAX} bytes, got ${bytes}`, {
@@ -323,14 +323,14 @@ function checkEta(etaUs: number, delayMs: number | undefined, nowUs: number | un
 }
 
 function checkIdempotencyKey(key: string): void {
-  const valid =
-    typeof key === "string" &&
-    key.length >= 1 &&
-    key.length <= IDEMPOTENCY_KEY_LENGTH_MAX &&
-    key.isWellFormed();
-  if (valid) return;
-  const rule = `an idempotency key is a string of 1 to ${IDEMPOTENCY_KEY_LENGTH_MAX} characters`;
+  if (isText(key) && key.length >= 1 && key.length <= IDEMPOTENCY_KEY_LENGTH_MAX) return;
+  const rule = `an idempotency key is a string of 1 to ${IDEMPOTENCY_KEY_LENGTH_MAX} characters without U+0000`;
   throw invalid("idempotencyKey", rule, key);
+}
+
+/** Whether every store can hold a text: PostgreSQL takes no U+0000, and a task has to be able to move there. */
+export function isText(value: unknown): value is string {
+  return typeof value === "string" && value.isWellFormed() && !value.includes("\0");
 }
 
 function checkInteger(location: string, value: number, min: number, max: number): void {

@@ -7,10 +7,13 @@ import {
   checkQueueKey,
   checkTaskId,
 } from "./argument-rules.js";
+import { complaintOf } from "./each-valid.js";
+import { QueueError } from "./errors.js";
 import type { Lifecycle } from "./lifecycle.js";
+import { REFUSED_TASKS_NAMED } from "./limits.js";
 import type { NaiveTransfer } from "./naive-store.js";
 import type { QueueKey } from "./task.js";
-import type { QueueTransfer, TaskRecord, TombstoneRecord } from "./transfer.js";
+import type { ExportedTask, QueueTransfer, TaskRecord, TombstoneRecord } from "./transfer.js";
 
 /** Makes a whole `QueueTransfer` of a naive one, as `checkedStore` does of a store; both share one life. */
 export function checkedTransfer(naive: NaiveTransfer, lifecycle: Lifecycle): QueueTransfer {
@@ -30,13 +33,14 @@ export function checkedTransfer(naive: NaiveTransfer, lifecycle: Lifecycle): Que
         checkQueueKey(queue);
         checkBatch("tasks", tasks);
         checkBatchPayload(tasks);
-        for (const task of tasks) checkTaskRecord(task);
+        checkTaskRecords(queue, tasks);
         return importAll(naive, queue, tasks);
       }),
     removeTasks: (queue, tasks, options) =>
       lifecycle.run(options, async () => {
         checkQueueKey(queue);
         checkBatch("tasks", tasks);
+        for (const task of tasks) checkUnchanged(task);
         return naive.removeTasks(queue, tasks);
       }),
     withdrawTasks: (queue, ids, options) =>
@@ -86,6 +90,28 @@ function checkedAfter(afterId: string | undefined): string {
   return afterId;
 }
 
+/**
+ * Refuses all tasks where some break a rule, which can be older than they are. It names them, and not only their mistake:
+ * whoever moves a queue has to find them in it.
+ */
+function checkTaskRecords(queue: QueueKey, tasks: readonly TaskRecord[]): void {
+  const refused = tasks.flatMap((task) => {
+    const error = complaintOf(task, checkTaskRecord);
+    return error === undefined ? [] : [{ name: JSON.stringify(task.id), error }];
+  });
+  const [first, ...others] = refused;
+  if (first === undefined) return;
+  const names = others.slice(0, REFUSED_TASKS_NAMED).map(({ name }) => name);
+  const left = others.length - names.length;
+  const more = left > 0 ? `, and ${left} more` : "";
+  const also = names.length === 0 ? "" : `; refused are also ${names.join(", ")}${more}`;
+  throw new QueueError(
+    "invalid_argument",
+    `the task ${first.name} of the queue ${JSON.stringify(queue.queue)} in the project ${JSON.stringify(queue.project)} cannot be imported: ${first.error.message}${also}`,
+    { location: first.error.location ?? "task" },
+  );
+}
+
 function checkTaskRecord(task: TaskRecord): void {
   const { payload, tag, traceparent, tracestate } = task;
   checkNewTask({ payload, tag, traceparent, tracestate }, undefined);
@@ -101,6 +127,13 @@ function checkTaskRecord(task: TaskRecord): void {
   checkTaskId(deadLetter.id);
   checkLeaseCount("deadLetter.retryCount", deadLetter.retryCount);
   checkAtLeast("deadLetter.at", deadLetter.atUs, 0);
+}
+
+/** By what a task is known to be as it was; any count and time will do, because a wrong one only means that it is not. */
+function checkUnchanged({ id, retryCount, etaUs }: ExportedTask): void {
+  checkTaskId(id);
+  checkAtLeast("retryCount", retryCount, 0);
+  checkAtLeast("eta", etaUs, 0);
 }
 
 function checkTombstone({ id, untilUs }: TombstoneRecord): void {

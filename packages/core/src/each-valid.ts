@@ -45,7 +45,8 @@ function areValid<I>(items: readonly I[], check: (item: I) => void): boolean {
   return true;
 }
 
-function complaintOf<I>(item: I, check: (item: I) => void): QueueError | undefined {
+/** What a rule has against an item. */
+export function complaintOf<I>(item: I, check: (item: I) => void): QueueError | undefined {
   try {
     check(item);
     return undefined;

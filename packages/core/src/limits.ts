@@ -225,6 +225,9 @@ export const TRANSFER_TASKS_MAX = 1000;
 /** Largest counts of leases that an imported task can bring: half of what PostgreSQL counts to, so that no lease of it goes past that. */
 export const LEASES_IMPORTED_MAX = 2 ** 30;
 
+/** Tasks that a refused import names besides the first: enough to find them, few enough to be read. */
+export const REFUSED_TASKS_NAMED = 10;
+
 /** Payload bytes after which a step of an export ends; one task is always in it. */
 export const TRANSFER_PAYLOAD_BYTES = 8 * MIB;
 

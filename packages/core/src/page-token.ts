@@ -1,3 +1,4 @@
+import { isText } from "./argument-rules.js";
 import { QueueError } from "./errors.js";
 import { PAGE_TOKEN_LENGTH_MAX } from "./limits.js";
 import type { TaskPosition } from "./naive-store.js";
@@ -14,8 +15,7 @@ export function taskPageToken(position: TaskPosition): string {
 export function taskPositionOf(token: string): TaskPosition {
   const parts = decode(token);
   const [etaUs, id] = Array.isArray(parts) ? parts : [];
-  if (typeof etaUs === "number" && Number.isSafeInteger(etaUs) && typeof id === "string")
-    return { etaUs, id };
+  if (typeof etaUs === "number" && Number.isSafeInteger(etaUs) && isText(id)) return { etaUs, id };
   throw invalidToken();
 }
 
@@ -28,7 +28,7 @@ export function queuePageToken(name: string): string {
 export function queueNameOf(token: string): string {
   const parts = decode(token);
   const [name] = Array.isArray(parts) ? parts : [];
-  if (typeof name === "string") return name;
+  if (isText(name)) return name;
   throw invalidToken();
 }
 
@@ -41,7 +41,7 @@ export function tagPageToken({ tag }: TagFilter): string {
 export function tagOf(token: string): TagFilter {
   const parts = decode(token);
   const [kind, tag] = Array.isArray(parts) ? parts : [];
-  if (kind === "tag" && (tag === null || typeof tag === "string")) return { tag: tag ?? undefined };
+  if (kind === "tag" && (tag === null || isText(tag))) return { tag: tag ?? undefined };
   throw invalidToken();
 }
 

@@ -12,13 +12,16 @@ export interface NewTask {
   readonly payload: Uint8Array;
   /** An id of the caller's choice (`TASK_ID_PATTERN`, not of the generated form); it stays taken for a while after the task is gone. */
   readonly id?: string | undefined;
-  /** Groups tasks for leasing; at most `TAG_BYTES_MAX` bytes. Absent and empty are different. */
+  /** Groups tasks for leasing; at most `TAG_BYTES_MAX` bytes, without U+0000. Absent and empty are different. */
   readonly tag?: string | undefined;
   /** First time the task may be leased, in microseconds since the epoch by the store's clock; a past time means now. Not with `delayMs`. */
   readonly etaUs?: number | undefined;
   /** The same, counted from the store's now, in milliseconds. */
   readonly delayMs?: number | undefined;
-  /** Repeating an insert with the same key within `IDEMPOTENCY_MS` adds nothing and gives the first task again. */
+  /**
+   * Repeating an insert with the same key within `IDEMPOTENCY_MS` adds nothing and gives the first task again. At most
+   * `IDEMPOTENCY_KEY_LENGTH_MAX` characters, without U+0000.
+   */
   readonly idempotencyKey?: string | undefined;
   /** The producer's span, as the header of the same name (https://www.w3.org/TR/trace-context/); kept and handed back. */
   readonly traceparent?: string | undefined;

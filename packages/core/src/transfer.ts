@@ -23,7 +23,8 @@ export interface QueueTransfer {
 
   /**
    * Takes tasks as they were exported, at most `TRANSFER_TASKS_MAX`. Importing one again adds nothing: a task whose id is
-   * there, or has a tombstone, stays as it is. Resolved means on disk. Fails with `not_found`.
+   * there, or has a tombstone, stays as it is. Resolved means on disk. Fails with `not_found`, and with `invalid_argument`
+   * that names the tasks that break a rule, as those of an older version can; then none is imported.
    */
   importTasks(
     queue: QueueKey,

@@ -27,8 +27,8 @@ export type ImportProgress = (counts: ImportCounts) => void;
 
 /**
  * Takes the lines of an export into a store. Queues stay paused until all is in, so that an import that ended half way
- * can be run again without a task being done twice. Throws `invalid_argument` that names the line, also for a file
- * without its end; what was read until then is in.
+ * can be run again without a task being done twice. Throws `invalid_argument` that names the line, or those of tasks among
+ * which the store refuses some, also for a file without its end; what was read until then is in.
  */
 export async function importFrom(
   lines: AsyncIterable<string>,
@@ -47,7 +47,8 @@ export async function importFrom(
     try {
       await reader.take(readRecord(line), number);
     } catch (error) {
-      throw isQueueError(error, "invalid_argument") ? atLine(number, error) : error;
+      if (error === reader.refusal || !isQueueError(error, "invalid_argument")) throw error;
+      throw atLine(number, error);
     }
   }
   await reader.finish();
@@ -56,6 +57,8 @@ export async function importFrom(
 
 class Importer {
   readonly counts: ImportCounts = { queues: 0, added: 0, present: 0, tombstones: 0 };
+  /** What the store had against tasks of earlier lines than the last one; it names theirs. */
+  refusal: QueueError | undefined;
   readonly #store: TransferStore;
   readonly #settings: "replace" | "keep";
   readonly #signal: AbortSignal;
@@ -66,6 +69,8 @@ class Importer {
   #tasks: TaskRecord[] = [];
   #tombstones: TombstoneRecord[] = [];
   #bytes = 0;
+  /** Where the tasks are that wait for others to be imported with. */
+  #taskLines = { first: 0, last: 0 };
 
   constructor(
     store: TransferStore,
@@ -93,6 +98,10 @@ class Importer {
         return this.#begin(record.info);
       case "task":
         await this.#turnTo(record.task.queue);
+        this.#taskLines = {
+          first: this.#tasks.length === 0 ? lineNumber : this.#taskLines.first,
+          last: lineNumber,
+        };
         this.#tasks.push(record.task);
         this.#bytes += record.task.payload.byteLength;
         return this.#flushIfFull();
@@ -155,16 +164,31 @@ class Importer {
     this.#tasks = [];
     this.#tombstones = [];
     this.#bytes = 0;
-    if (tasks.length > 0) {
-      const { added, present } = await this.#store.transfer.importTasks(queue, tasks, options);
-      this.counts.added += added;
-      this.counts.present += present;
-    }
+    if (tasks.length > 0) await this.#import(queue, tasks);
     if (tombstones.length > 0) {
       await this.#store.transfer.importTombstones(queue, tombstones, options);
       this.counts.tombstones += tombstones.length;
     }
     if (tasks.length + tombstones.length > 0) this.#onProgress(this.counts);
+  }
+
+  async #import(queue: QueueKey, tasks: readonly TaskRecord[]): Promise<void> {
+    try {
+      const { added, present } = await this.#store.transfer.importTasks(queue, tasks, {
+        signal: this.#signal,
+      });
+      this.counts.added += added;
+      this.counts.present += present;
+    } catch (error) {
+      if (!isQueueError(error, "invalid_argument")) throw error;
+      const { first, last } = this.#taskLines;
+      this.refusal = new QueueError(
+        "invalid_argument",
+        `lines ${first} to ${last}: ${error.message}. Of these lines none is in; mend what is refused, or take its line out, and run this import again. The queues of the file stay paused until then`,
+        { cause: error },
+      );
+      throw this.refusal;
+    }
   }
 }
 

@@ -52,7 +52,8 @@ export async function checkDifferent(
 /**
  * Moves a queue from one store to another. Both are paused meanwhile: producers go on, consumers of the old one finish
  * what they hold, and nobody gets a task twice. A task leaves the old store only when it is on disk in the new one; what
- * an interrupted run had copied already, the next one finds there and removes here. Ends when the old queue is empty.
+ * an interrupted run had copied already, the next one finds there and removes here. Ends when the old queue is empty, or
+ * with `invalid_argument` at tasks that the new store refuses: when they are gone, the next run goes on.
  */
 export async function migrateQueue(
   from: TransferStore,
@@ -73,7 +74,9 @@ export async function migrateQueue(
       counts.leased += held.length;
       // An interrupted run may have left copies of them: whoever finishes them here could not finish those.
       if (held.length > 0) await to.transfer.withdrawTasks(queue, held, { signal });
-      counts.moved += await moveTasks(from, to, queue, free, signal);
+      counts.moved += await moveTasks(from, to, queue, free, signal).catch((error: unknown) => {
+        throw isQueueError(error, "invalid_argument") ? halfMoved(error, counts.moved) : error;
+      });
       onProgress(counts);
     }
     const { stats } = await from.getQueue(queue, { stats: true, signal });
@@ -106,6 +109,15 @@ async function moveTasks(
   // Their names stay free in the new store, where a later turn brings those that were given back.
   if (changed.length > 0) await to.transfer.withdrawTasks(queue, changed);
   return tasks.length - changed.length;
+}
+
+/** The new store takes no such tasks, as those of older versions can be: whoever runs the migration decides about them. */
+function halfMoved(refusal: QueueError, moved: number): QueueError {
+  return new QueueError(
+    "invalid_argument",
+    `${refusal.message}. ${moved} tasks of this queue have been moved, and the others are in the old store as they were; the queues of both stores stay paused, so that nothing is lost or done twice. Look at what is refused and delete it in the old store (tasks.get and tasks.delete of its server), then run this command again to go on`,
+    { cause: refusal },
+  );
 }
 
 /** Sleeps, or throws the signal's reason as soon as it fires. */

@@ -26,6 +26,7 @@ import type { Case, Cases, Need, StoreFactory, StoreUnderTest } from "./store-un
 import { sweepCases } from "./sweep-cases.js";
 import { tagCases } from "./tag-cases.js";
 import { tagStatsCases } from "./tag-stats-cases.js";
+import { textCases } from "./text-cases.js";
 import { traceCases } from "./trace-cases.js";
 import { transferCases } from "./transfer-cases.js";
 import { waitCases } from "./wait-cases.js";
@@ -74,6 +75,7 @@ const CONTENTS: Readonly<Record<string, Cases>> = {
   "the rate of leases": leaseRateCases,
   "what a queue may hold": storageLimitCases,
   "trace context": traceCases,
+  "texts with U+0000": textCases,
   "moving queues between stores": transferCases,
   "wrong arguments": refusalCases,
   lifecycle: lifecycleCases,
