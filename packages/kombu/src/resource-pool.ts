@@ -170,8 +170,9 @@ export class ResourcePool<T> implements AsyncDisposable {
     if (this.#taken > bound && !force) throw this.#tooMany(limit);
     this.#limit = bound;
     if (reset) this.#generation += 1;
-    const closings: Promise<void>[] = [];
-    while (this.#idle.length > 0 && (reset || this.#isOver)) closings.push(this.#drop(this.#idle.shift()!));
+    // Counted beforehand: what is being closed is part of the size until it is closed.
+    const surplus = reset ? this.#idle.length : Math.max(0, this.size - bound);
+    const closings = this.#idle.splice(0, surplus).map((resource) => this.#drop(resource));
     this.#grant();
     await Promise.all(closings);
   }

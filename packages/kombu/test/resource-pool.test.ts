@@ -302,6 +302,17 @@ describe("ResourcePool.resize()", () => {
     expect(counts()).toEqual({ size: 1, inUse: 0, waiting: 0 });
   });
 
+  test("resize() down closes no more of what is idle than it must, however long closing takes", async () => {
+    const closing = deferred<void>();
+    const { pool, counts } = poolOf({ limit: 3 }, { close: () => closing.promise });
+    const [one, two] = [await pool.acquire(), await pool.acquire(), await pool.acquire()];
+    await Promise.all([one.release(), two.release()]);
+    const resized = pool.resize(2);
+    closing.resolve();
+    await resized;
+    expect(counts()).toEqual({ size: 2, inUse: 1, waiting: 0 });
+  });
+
   test("resize() with reset closes all: what is idle now, what is in use when it comes back", async () => {
     const { pool, closed } = poolOf({ limit: 2 });
     const [held, idle] = [await pool.acquire(), await pool.acquire()];
