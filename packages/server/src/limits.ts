@@ -176,6 +176,12 @@ export const CONNECTIONS_MAX = 10_000;
 /** How long a closing server lets running requests finish, in milliseconds. Service managers kill after 10 s. */
 export const CLOSE_GRACE_MS = 5_000;
 
+/**
+ * How long a connection with something unreadable on it still gets the answers to the requests before that, in milliseconds:
+ * a commit on a slow disk, and too short for anybody to gather such connections.
+ */
+export const BROKEN_GRACE_MS = 1_000;
+
 /** How long `/readyz` waits for the store, in milliseconds: below the usual second of a probe, rounded up for a busy disk. */
 export const READY_TIMEOUT_MS = 2_000;
 

@@ -8,7 +8,8 @@ import {
 import { createServer as createTlsServer } from "node:https";
 import type { Duplex } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
-import { errorToWire, newRequestId, QueueError } from "@pullqueue/core";
+import { type Clock, errorToWire, newRequestId, QueueError, systemClock } from "@pullqueue/core";
+import { endBroken, rememberQueued } from "./broken-connection.js";
 import type { Doors } from "./handler.js";
 import { HEADER_BYTES_MAX, SILENCE_MS, TIMEOUT_CHECK_MS } from "./limits.js";
 import { rememberIncoming } from "./node-body.js";
@@ -32,7 +33,7 @@ export interface SocketLimits {
 }
 
 /** What was refused before it was a request: the handler never saw it. */
-export interface RefusedInput {
+interface RefusedInput {
   /** As in the answer's `x-request-id`. */
   readonly id: string;
   readonly status: number;
@@ -40,24 +41,21 @@ export interface RefusedInput {
   readonly message: string;
 }
 
-/** A server that is not listening yet. Calls of the API go by their own door where they can. When `closing` aborts, each answer closes its connection. */
-export function createHttpServer(
-  doors: Doors,
-  limits: SocketLimits,
-  closing: AbortSignal,
-  onRefused: (refused: RefusedInput) => void = () => {},
-): Server {
-  const listener = getRequestListener(
-    (request, env) => {
-      const { incoming, outgoing } = env as { incoming: IncomingMessage; outgoing: ServerResponse };
-      rememberIncoming(request, incoming);
-      return doors.handle(request).finally(() => {
-        if (closing.aborted) outgoing.shouldKeepAlive = false;
-      });
-    },
-    { errorHandler: () => refuseTarget(onRefused) },
-  );
-  const options = {
+/** What a listener is told, and tells. */
+export interface ListenerOptions {
+  /** When it aborts, each answer closes its connection. Default: never. */
+  readonly closing?: AbortSignal;
+  /** Default: nobody is told. */
+  readonly onRefused?: (refused: RefusedInput) => void;
+  /** Default: the system's. */
+  readonly clock?: Clock;
+}
+
+/** A server that is not listening yet. Calls of the API go by their own door where they can. */
+export function createHttpServer(doors: Doors, limits: SocketLimits, options: ListenerOptions = {}): Server {
+  const { closing, onRefused = () => {}, clock = systemClock() } = options;
+  const onRequest = requestListener(doors, closing, onRefused);
+  const settings = {
     // Node refuses a limit for headers above that of the whole request.
     headersTimeout: Math.min(limits.headersTimeoutMs, limits.requestTimeoutMs),
     requestTimeout: limits.requestTimeoutMs,
@@ -67,29 +65,49 @@ export function createHttpServer(
     // Ours to refuse: Node would, without a word.
     requireHostHeader: false,
   };
-  const { call } = doors;
-  const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse) => {
-    const request = call === undefined ? undefined : nodeRequest(incoming, outgoing);
-    if (call === undefined || request === undefined) return void listener(incoming, outgoing);
-    const write = (answer: Answer) => {
-      if (closing.aborted) outgoing.shouldKeepAlive = false;
-      writeAnswer(answer, outgoing);
-    };
-    // A door never rejects; were it to, its caller would not wait for ever.
-    call(request).then(write, () => outgoing.destroy());
-  };
   const server: Server =
     limits.tls === undefined
-      ? createServer(options, onRequest)
-      : createTlsServer({ ...options, ...limits.tls, handshakeTimeout: limits.headersTimeoutMs }, onRequest);
+      ? createServer(settings, onRequest)
+      : createTlsServer({ ...settings, ...limits.tls, handshakeTimeout: limits.headersTimeoutMs }, onRequest);
   server.timeout = limits.silenceMs ?? SILENCE_MS;
   server.maxConnections = limits.connectionsMax;
   // An expectation that nobody knows may be passed over (RFC 9110, 10.1.1); Node would refuse it without a word.
   server.on("checkExpectation", onRequest);
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
-    answerClientError(error, socket, onRefused);
+    if (error.code === "ECONNRESET") socket.destroy();
+    else endBroken(socket, clock, () => refuseInput(socket, unreadable(error), onRefused));
   });
   return server;
+}
+
+/** Takes what Node has read as a request. */
+function requestListener(
+  { handle, call }: Doors,
+  closing: AbortSignal | undefined,
+  onRefused: (refused: RefusedInput) => void,
+): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
+  const listener = getRequestListener(
+    (request, env) => {
+      const { incoming, outgoing } = env as { incoming: IncomingMessage; outgoing: ServerResponse };
+      rememberIncoming(request, incoming);
+      return handle(request).finally(() => {
+        if (closing?.aborted === true) outgoing.shouldKeepAlive = false;
+      });
+    },
+    { errorHandler: () => responseOf(refuseTarget(BAD_TARGET, onRefused)) },
+  );
+  return (incoming, outgoing) => {
+    if (outgoing.socket === null) rememberQueued(incoming.socket, outgoing);
+    const write = (answer: Answer) => {
+      if (closing?.aborted === true) outgoing.shouldKeepAlive = false;
+      writeAnswer(answer, outgoing);
+    };
+    const request = call === undefined ? undefined : nodeRequest(incoming, outgoing);
+    if (call !== undefined && request !== undefined) {
+      // A door never rejects; were it to, its caller would not wait for ever.
+      call(request).then(write, () => outgoing.destroy());
+    } else void listener(incoming, outgoing);
+  };
 }
 
 /** Writes head and body at once. A client that has gone is written to in vain. */
@@ -117,13 +135,21 @@ function bytesOf({ body, isAscii }: Answer): number {
   return typeof body === "string" && isAscii === true ? body.length : Buffer.byteLength(body);
 }
 
+const BAD_TARGET = "the request's path and Host header must form a valid URL";
+
 /** A request line or Host header that names no URL. */
-function refuseTarget(onRefused: (refused: RefusedInput) => void): Response {
-  const message = "the request's path and Host header must form a valid URL";
+function refuseTarget(message: string, onRefused: (refused: RefusedInput) => void): Answer {
   const id = newRequestId();
   onRefused({ id, status: 400, message });
-  const headers = { [REQUEST_ID_HEADER]: id };
-  return responseOf(errorAnswer(new QueueError("invalid_argument", message), { headers }));
+  return errorAnswer(new QueueError("invalid_argument", message), { headers: { [REQUEST_ID_HEADER]: id } });
+}
+
+/** An answer to what is no request. */
+interface Refused {
+  readonly status: number;
+  readonly reason: string;
+  readonly error: QueueError;
+  readonly headers?: string;
 }
 
 const CLIENT_ERRORS: Readonly<Record<string, readonly [status: number, reason: string, message: string]>> = {
@@ -135,34 +161,29 @@ const CLIENT_ERRORS: Readonly<Record<string, readonly [status: number, reason: s
   ERR_HTTP_REQUEST_TIMEOUT: [408, "requestTimeout", "the request did not arrive in time"],
 };
 
-/** What Node could not read as a request: an answer if the socket still takes one, and the end of the connection. */
-function answerClientError(
-  error: NodeJS.ErrnoException,
-  socket: Duplex,
-  onRefused: (refused: RefusedInput) => void,
-): void {
-  if (error.code === "ECONNRESET" || !socket.writable || answerHasBegun(socket)) {
-    socket.destroy();
-    return;
-  }
-  const [status, reason, message] = CLIENT_ERRORS[error.code ?? ""] ?? [
+/** What Node could not read as a request. */
+function unreadable({ code = "" }: NodeJS.ErrnoException): Refused {
+  const [status, reason, message] = CLIENT_ERRORS[code] ?? [
     400,
     "badRequest",
     "this is not an HTTP/1.1 request",
   ];
-  const wire = errorToWire(new QueueError("invalid_argument", message), { httpStatus: status, reason });
-  const body = JSON.stringify({ error: wire });
+  return { status, reason, error: new QueueError("invalid_argument", message) };
+}
+
+/** An answer past Node's own, and the end of the connection. */
+function refuseInput(
+  socket: Duplex,
+  { status, reason, error, headers = "" }: Refused,
+  onRefused: (refused: RefusedInput) => void,
+): void {
+  const body = JSON.stringify({ error: errorToWire(error, { httpStatus: status, reason }) });
   const id = newRequestId();
-  onRefused({ id, status, message });
+  onRefused({ id, status, message: error.message });
   socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json; charset=UTF-8\r\n` +
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${headers}Content-Type: application/json; charset=UTF-8\r\n` +
       `X-Request-Id: ${id}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
     // Half-open garbage would keep the descriptor: the answer is out, so the socket goes.
     () => socket.destroy(),
   );
-}
-
-/** Node keeps the answer in progress on its sockets; bytes written into one would corrupt it. */
-function answerHasBegun(socket: Duplex): boolean {
-  return "_httpMessage" in socket && (socket._httpMessage as ServerResponse | null)?.headersSent === true;
 }

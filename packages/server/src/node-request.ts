@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { BASE_PATH } from "@pullqueue/core";
 import type { ApiRequest } from "./api-request.js";
+import { rememberWaiting } from "./broken-connection.js";
 import { UNCOUNTED_BODY_BYTES_MAX } from "./limits.js";
 
 /**
@@ -73,6 +74,10 @@ class NodeRequest implements ApiRequest {
 
   hasGone(): boolean {
     return this.#outgoing.destroyed;
+  }
+
+  willWait(): void {
+    rememberWaiting(this.#incoming.socket, this.#outgoing);
   }
 
   get body(): AsyncIterable<Uint8Array> {

@@ -92,10 +92,18 @@ export async function startServer(config: ServerConfig, options: StartOptions = 
       log,
       clock,
     });
-    const server = createHttpServer(doors, { ...config, tls: security.tls }, closing.signal, (refused) => {
-      metrics.requests.refused(refused.status);
-      log.info({ request: refused.id, status: refused.status, reason: refused.message }, "not a request");
-    });
+    const server = createHttpServer(
+      doors,
+      { ...config, tls: security.tls },
+      {
+        closing: closing.signal,
+        clock,
+        onRefused: ({ id, status, message }) => {
+          metrics.requests.refused(status);
+          log.info({ request: id, status, reason: message }, "not a request");
+        },
+      },
+    );
     metrics.watchConnections(promisify(server.getConnections.bind(server)));
     await listen(server, config);
     const sweeper = new Sweeper({ store, clock, intervalMs: config.sweepIntervalMs, log });

@@ -20,7 +20,7 @@ async function echo(): Promise<number> {
       return new Response(isQueueError(error) ? error.code : "defect", { status: 400 });
     }
   };
-  const server = createHttpServer({ handle: handler }, LIMITS, new AbortController().signal);
+  const server = createHttpServer({ handle: handler }, LIMITS);
   onTestFinished(() => {
     server.closeAllConnections();
     server.close();

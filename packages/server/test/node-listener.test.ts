@@ -12,11 +12,7 @@ const LARGE = "x".repeat(32 * 1024 * 1024);
 /** A server that gives everybody the same large answer, and its first connection. */
 async function listen(silenceMs: number) {
   const handler = async () => new Response(LARGE);
-  const server = createHttpServer(
-    { handle: handler },
-    { ...LIMITS, silenceMs },
-    new AbortController().signal,
-  );
+  const server = createHttpServer({ handle: handler }, { ...LIMITS, silenceMs });
   onTestFinished(() => {
     server.closeAllConnections();
     server.close();

@@ -21,7 +21,7 @@ async function listen(store: QueueStore & QueueAdmin = openMemoryStore()) {
       return doors.call!(request);
     },
   };
-  const server = createHttpServer(counting, LIMITS, new AbortController().signal);
+  const server = createHttpServer(counting, LIMITS);
   onTestFinished(() => {
     server.closeAllConnections();
     server.close();

@@ -43,6 +43,11 @@ export class RawSocket {
     this.#socket.destroy();
   }
 
+  /** Closes with a reset (RST), as a crash does. */
+  reset(): void {
+    this.#socket.resetAndDestroy();
+  }
+
   /** Resolves with what has come so far, as soon as it matches. */
   async receives(pattern: RegExp): Promise<string> {
     while (!pattern.test(this.#received)) {

@@ -1,4 +1,5 @@
 import { limits, QueueError, type QueueKey, releasesByQueue, type TaskWithPayload } from "@pullqueue/core";
+import type { ApiRequest } from "../api-request.js";
 import { type Call, defineMethod, type Service } from "../method.js";
 import type { IntegerParameter, ParameterTable, StringParameter } from "../parameters.js";
 import { TasksAnswer } from "../task-answers.js";
@@ -104,7 +105,7 @@ export const waitForTasks = defineMethod({
   async run({ service, queue, parameters, request }) {
     const queues = namedQueues(queue, parameters.taskqueue);
     const found = new AbortController();
-    const waiting = unlessEnded(service, request.signal, found.signal, false, (signal) =>
+    const waiting = unlessEnded(service, request, found.signal, false, (signal) =>
       service.store.wait(queues, parameters.waitMs ?? 0, { signal }),
     );
     // The client looked before this request arrived; what came in between is seen by looking again.
@@ -161,7 +162,7 @@ async function lease(call: Call<typeof LEASE_PARAMETERS>, queues: readonly Queue
     );
   const waitMs = parameters.waitMs ?? 0;
   const leaseWaiting = (cancelled?: AbortSignal) =>
-    unlessEnded<readonly TaskWithPayload[]>(service, request.signal, cancelled, [], (signal) =>
+    unlessEnded<readonly TaskWithPayload[]>(service, request, cancelled, [], (signal) =>
       leaseTasks(waitMs, signal),
     );
   let tasks: readonly TaskWithPayload[];
@@ -178,14 +179,15 @@ async function lease(call: Call<typeof LEASE_PARAMETERS>, queues: readonly Queue
  */
 async function unlessEnded<T>(
   { closing }: Service,
-  caller: AbortSignal,
+  request: ApiRequest,
   ended: AbortSignal | undefined,
   nothing: T,
   wait: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
+  request.willWait?.();
   // One controller for each wait: AbortSignal.any would tie every request to the server's long-lived signal.
   const either = new AbortController();
-  const signals = [caller, closing, ...(ended === undefined ? [] : [ended])];
+  const signals = [request.signal, closing, ...(ended === undefined ? [] : [ended])];
   const abort = () => either.abort(signals.find((signal) => signal.aborted)?.reason);
   for (const signal of signals) signal.addEventListener("abort", abort, { once: true });
   if (signals.some((signal) => signal.aborted)) abort();
