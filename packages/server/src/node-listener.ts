@@ -77,6 +77,10 @@ export function createHttpServer(doors: Doors, limits: SocketLimits, options: Li
     if (error.code === "ECONNRESET") socket.destroy();
     else endBroken(socket, clock, () => refuseInput(socket, unreadable(error), onRefused));
   });
+  server.on("connect", (_incoming: IncomingMessage, socket: Duplex) => {
+    releaseTunnel(socket);
+    endBroken(socket, clock, () => refuseInput(socket, TUNNEL, onRefused));
+  });
   return server;
 }
 
@@ -108,6 +112,14 @@ function requestListener(
       call(request).then(write, () => outgoing.destroy());
     } else void listener(incoming, outgoing);
   };
+}
+
+/** What Node leaves to whoever opens a tunnel: its own listeners are off the socket. */
+function releaseTunnel(socket: Duplex): void {
+  socket.on("error", () => socket.destroy());
+  socket.on("end", () => socket.end());
+  // Unread bytes would hide the client's end.
+  socket.resume();
 }
 
 /** Writes head and body at once. A client that has gone is written to in vain. */
@@ -151,6 +163,16 @@ interface Refused {
   readonly error: QueueError;
   readonly headers?: string;
 }
+
+const TUNNEL: Refused = {
+  status: 405,
+  reason: "httpMethodNotAllowed",
+  error: new QueueError(
+    "not_supported",
+    "this server opens no tunnels, got CONNECT; send requests to it directly, not through it as a proxy",
+  ),
+  headers: "Allow: GET, HEAD, POST, PUT, PATCH, DELETE\r\n",
+};
 
 const CLIENT_ERRORS: Readonly<Record<string, readonly [status: number, reason: string, message: string]>> = {
   HPE_HEADER_OVERFLOW: [

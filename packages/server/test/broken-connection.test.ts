@@ -118,6 +118,7 @@ describe("unreadable bytes behind whole requests", () => {
       [200],
       1,
     ],
+    ["CONNECT behind an insert", `${INSERT}CONNECT x:80 HTTP/1.1\r\nHost: x:80\r\n\r\n`, [200, 405], 1],
   ])("%s: what was done is answered so, and the connection closed", async (_, bytes, expected, tasks) => {
     const { port, store } = await start();
     const socket = await RawSocket.open(port);
@@ -213,6 +214,9 @@ describe("a client that goes away from pipelined requests", () => {
     ["resets", INSERT, "hello\r\n\r\n"],
     ["half-closes", INSERT, "hello\r\n\r\n"],
     ["resets", INSERT_BY_FETCH, "hello\r\n\r\n"],
+    ["half-closes", "", "CONNECT x:80 HTTP/1.1\r\n\r\n"],
+    ["resets", INSERT, "CONNECT x:80 HTTP/1.1\r\n\r\n and more"],
+    ["half-closes", INSERT, "CONNECT x:80 HTTP/1.1\r\n\r\n and more"],
   ])("one that %s behind garbage leaves no socket and no error", async (how, insert, garbage) => {
     const { store, begun, goOn } = holdingInserts();
     const { port, close } = await start({ store });
@@ -241,5 +245,19 @@ describe("a client that goes away from pipelined requests", () => {
     await closed;
     goOn();
     expect(await socket.closed).toBe("");
+  });
+});
+
+describe("CONNECT", () => {
+  test("CONNECT is answered with 405 in words, logged under the answer's id, and the connection closed", async () => {
+    const { port, lines } = await start();
+    const socket = await RawSocket.open(port);
+    socket.send("CONNECT x:80 HTTP/1.1\r\nHost: x:80\r\n\r\n and what would go through the tunnel");
+    const answer = await socket.closed;
+    expect(answer).toMatch(
+      /^HTTP\/1\.1 405 Method Not Allowed\r\n.*Allow: GET, .*Connection: close\r\n.*"httpMethodNotAllowed".*CONNECT/s,
+    );
+    const [, id] = /X-Request-Id: (\S+)/.exec(answer) ?? [];
+    expect(lines).toEqual([expect.objectContaining({ request: id, status: 405, msg: "not a request" })]);
   });
 });
