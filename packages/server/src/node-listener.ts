@@ -110,8 +110,18 @@ function requestListener(
     if (call !== undefined && request !== undefined) {
       // A door never rejects; were it to, its caller would not wait for ever.
       call(request).then(write, () => outgoing.destroy());
-    } else void listener(incoming, outgoing);
+      return;
+    }
+    // What goes by the short way has no header twice.
+    const hosts = countHosts(incoming.rawHeaders);
+    if (hosts > 1) write(refuseTarget(`a request has exactly one Host header, got ${hosts}`, onRefused));
+    else void listener(incoming, outgoing);
   };
+}
+
+/** How often a request names its host. Node shows the first and drops the rest; somebody on the way may have gone by another. */
+function countHosts(rawHeaders: readonly string[]): number {
+  return rawHeaders.filter((name, index) => index % 2 === 0 && /^host$/i.test(name)).length;
 }
 
 /** What Node leaves to whoever opens a tunnel: its own listeners are off the socket. */
@@ -149,7 +159,7 @@ function bytesOf({ body, isAscii }: Answer): number {
 
 const BAD_TARGET = "the request's path and Host header must form a valid URL";
 
-/** A request line or Host header that names no URL. */
+/** A request line or Host header that names no URL, or more than one. */
 function refuseTarget(message: string, onRefused: (refused: RefusedInput) => void): Answer {
   const id = newRequestId();
   onRefused({ id, status: 400, message });

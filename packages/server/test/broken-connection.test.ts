@@ -261,3 +261,23 @@ describe("CONNECT", () => {
     expect(lines).toEqual([expect.objectContaining({ request: id, status: 405, msg: "not a request" })]);
   });
 });
+
+describe("more than one Host", () => {
+  const twoHosts = (first: string, second: string, target = `GET ${TASKS}`) =>
+    `${target} HTTP/1.1\r\nHost: ${first}\r\nhOST: ${second}\r\nConnection: close\r\n\r\n`;
+
+  test.each([
+    ["the second is another", twoHosts("127.0.0.1", "evil.example")],
+    ["the first is another", twoHosts("evil.example", "127.0.0.1")],
+    ["both are the same", twoHosts("127.0.0.1", "127.0.0.1")],
+    ["of a page", twoHosts("127.0.0.1", "evil.example", "GET /healthz")],
+  ])("a request with two is 400 in words and logged, %s", async (_, bytes) => {
+    const { port, lines } = await start();
+    const socket = await RawSocket.open(port);
+    socket.send(bytes);
+    const answer = await socket.closed;
+    expect(answer).toMatch(/^HTTP\/1\.1 400 .*x-request-id: .*exactly one Host.*got 2/s);
+    const [, id] = /x-request-id: (\S+)/.exec(answer) ?? [];
+    expect(lines).toEqual([expect.objectContaining({ request: id, status: 400, msg: "not a request" })]);
+  });
+});
