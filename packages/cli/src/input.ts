@@ -1,5 +1,4 @@
-import { constants, createReadStream, ReadStream } from "node:fs";
-import { access } from "node:fs/promises";
+import { createReadStream, ReadStream } from "node:fs";
 import { addAbortSignal, type Readable } from "node:stream";
 import { limits, QueueError } from "@pullqueue/core";
 
@@ -17,15 +16,6 @@ const CARRIAGE_RETURN = 0x0d;
 /** Opens a file for reading. What is wrong with it is said when it is read. */
 export function openFile(path: string): Readable {
   return createReadStream(path);
-}
-
-/** Says what is wrong with a file before anything is done for it: `invalid_argument` when it cannot be read. */
-export async function checkReadable(path: string): Promise<void> {
-  try {
-    await access(path, constants.R_OK);
-  } catch (error) {
-    throw unreadable(`the file ${path}`, error);
-  }
 }
 
 /** All bytes of a stream. Throws `too_large` as soon as they are more than a payload may have. */

@@ -3,9 +3,9 @@ import { openTransferStore } from "@pullqueue/core";
 import type { Command } from "commander";
 import { type AddCommand, examples, type Invocation } from "../command.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
-import { checkReadable, openFile, readLines } from "../input.js";
+import { openFile, readLines } from "../input.js";
 import { EXPORT_LINE_BYTES_MAX } from "../limits.js";
-import { importFrom } from "../transfer/import.js";
+import { importFrom, readHeader } from "../transfer/import.js";
 import { storeOption } from "../transfer/store-options.js";
 
 interface ImportOptions {
@@ -41,12 +41,13 @@ ${examples(
 
 async function importQueues(file: string, options: ImportOptions, invocation: Invocation): Promise<ExitCode> {
   const { output, signal, stdin } = invocation;
-  // Before the store, which comes into being by being opened.
-  if (file !== "-") await checkReadable(file);
-  await using store = await openTransferStore(options.store);
   const progress = output.progress();
+  const lines = linesOf(file === "-" ? stdin : openFile(file), signal);
   try {
-    const counts = await importFrom(linesOf(file === "-" ? stdin : openFile(file), signal), store, {
+    // Before the store, which comes into being by being opened.
+    await readHeader(lines);
+    await using store = await openTransferStore(options.store);
+    const counts = await importFrom(lines, store, {
       settings: options.keepSettings === true ? "keep" : "replace",
       signal,
       onProgress: ({ added, present }) => progress.update(`${added + present} tasks read`),
@@ -61,6 +62,7 @@ async function importQueues(file: string, options: ImportOptions, invocation: In
     }
   } finally {
     progress.done();
+    await lines.return(undefined);
   }
   return EXIT.done;
 }

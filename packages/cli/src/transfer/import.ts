@@ -26,9 +26,23 @@ export interface ImportCounts {
 export type ImportProgress = (counts: ImportCounts) => void;
 
 /**
- * Takes the lines of an export into a store. Queues stay paused until all is in, so that an import that ended half way
- * can be run again without a task being done twice. Throws `invalid_argument` that names the line, or those of tasks among
- * which the store refuses some, also for a file without its end; what was read until then is in.
+ * Takes the first line of an export. Whoever opens the store only then leaves none behind for a file that is no export. Throws
+ * `invalid_argument`.
+ */
+export async function readHeader(lines: AsyncGenerator<string>): Promise<void> {
+  const first = await lines.next();
+  if (first.done === true) throw endsEarly();
+  try {
+    if (readRecord(first.value).kind !== "header") throw misplacedHeader();
+  } catch (error) {
+    throw atLine(1, error);
+  }
+}
+
+/**
+ * Takes the lines behind the header into a store. Queues stay paused until all is in, so that an import that ended half way
+ * can be run again without a task being done twice. Throws `invalid_argument` or `too_large` with the line that is wrong, and
+ * `invalid_argument` for a file without its end; what was before that is in.
  */
 export async function importFrom(
   lines: AsyncIterable<string>,
@@ -40,25 +54,28 @@ export async function importFrom(
   },
 ): Promise<ImportCounts> {
   const reader = new Importer(store, options);
-  let number = 0;
+  const blame = (error: unknown) => {
+    throw atLine(reader.lineNumber, error);
+  };
   for await (const line of lines) {
-    number += 1;
     options.signal.throwIfAborted();
-    try {
-      await reader.take(readRecord(line), number);
-    } catch (error) {
-      if (error === reader.refusal || !isQueueError(error, "invalid_argument")) throw error;
-      throw atLine(number, error);
-    }
+    await reader.take(line).catch(blame);
   }
+  await reader.flush().catch(blame);
   await reader.finish();
   return reader.counts;
 }
 
+/** Something that a line says, and which line. */
+interface FromLine<T> {
+  readonly record: T;
+  readonly lineNumber: number;
+}
+
 class Importer {
+  /** The line that an error is about: the last one, or one of those gathered before it. */
+  lineNumber = 1;
   readonly counts: ImportCounts = { queues: 0, added: 0, present: 0, tombstones: 0 };
-  /** What the store had against tasks of earlier lines than the last one; it names theirs. */
-  refusal: QueueError | undefined;
   readonly #store: TransferStore;
   readonly #settings: "replace" | "keep";
   readonly #signal: AbortSignal;
@@ -66,11 +83,9 @@ class Importer {
   readonly #queues = new Map<string, QueueInfo>();
   #isWhole = false;
   #queue: QueueKey | undefined;
-  #tasks: TaskRecord[] = [];
-  #tombstones: TombstoneRecord[] = [];
+  #tasks: FromLine<TaskRecord>[] = [];
+  #tombstones: FromLine<TombstoneRecord>[] = [];
   #bytes = 0;
-  /** Where the tasks are that wait for others to be imported with. */
-  #taskLines = { first: 0, last: 0 };
 
   constructor(
     store: TransferStore,
@@ -82,48 +97,45 @@ class Importer {
     this.#onProgress = options.onProgress;
   }
 
-  async take(record: ExportRecord, lineNumber: number): Promise<void> {
-    if ((record.kind === "header") !== (lineNumber === 1)) {
-      throw new QueueError(
-        "invalid_argument",
-        "the first line must be an export's header, and no other line",
-      );
-    }
-    if (this.#isWhole) throw new QueueError("invalid_argument", "there is something after the end line");
+  async take(line: string): Promise<void> {
+    this.lineNumber += 1;
+    const { lineNumber } = this;
+    const record = await this.#read(line);
     switch (record.kind) {
-      case "header":
-        return;
       case "queue":
-        await this.#flush();
+        await this.flush();
         return this.#begin(record.info);
       case "task":
         await this.#turnTo(record.task.queue);
-        this.#taskLines = {
-          first: this.#tasks.length === 0 ? lineNumber : this.#taskLines.first,
-          last: lineNumber,
-        };
-        this.#tasks.push(record.task);
+        this.#tasks.push({ record: record.task, lineNumber });
         this.#bytes += record.task.payload.byteLength;
         return this.#flushIfFull();
       case "tombstone":
         await this.#turnTo(record.queue);
-        this.#tombstones.push(record.tombstone);
+        this.#tombstones.push({ record: record.tombstone, lineNumber });
         return this.#flushIfFull();
       case "end":
-        await this.#flush();
+        await this.flush();
         this.#isWhole = true;
+    }
+  }
+
+  /** What a line says. Before it is found to be wrong, those before it are written, or found to be so themselves. */
+  async #read(line: string): Promise<Exclude<ExportRecord, { kind: "header" }>> {
+    try {
+      const record = readRecord(line);
+      if (record.kind === "header") throw misplacedHeader();
+      if (this.#isWhole) throw new QueueError("invalid_argument", "there is something after the end line");
+      return record;
+    } catch (error) {
+      await this.flush();
+      throw error;
     }
   }
 
   /** Lets the queues go, as the file has them. */
   async finish(): Promise<void> {
-    await this.#flush();
-    if (!this.#isWhole) {
-      throw new QueueError(
-        "invalid_argument",
-        "the file ends before its end line: complete it with export --resume, then run this import again; its queues stay paused until then",
-      );
-    }
+    if (!this.#isWhole) throw endsEarly();
     for (const { key, paused } of this.#queues.values()) {
       if (!paused) await this.#store.resumeQueue(key, { signal: this.#signal });
     }
@@ -143,7 +155,7 @@ class Importer {
 
   async #turnTo(queue: QueueKey): Promise<void> {
     if (this.#queue !== undefined && queueId(this.#queue) === queueId(queue)) return;
-    await this.#flush();
+    await this.flush();
     if (!this.#queues.has(queueId(queue))) {
       throw new QueueError("invalid_argument", "the line is of a queue that no line before it describes");
     }
@@ -152,10 +164,11 @@ class Importer {
 
   async #flushIfFull(): Promise<void> {
     const records = this.#tasks.length + this.#tombstones.length;
-    if (records >= limits.TRANSFER_TASKS_MAX || this.#bytes >= IMPORT_BATCH_BYTES) await this.#flush();
+    if (records >= limits.TRANSFER_TASKS_MAX || this.#bytes >= IMPORT_BATCH_BYTES) await this.flush();
   }
 
-  async #flush(): Promise<void> {
+  /** Writes what was gathered. */
+  async flush(): Promise<void> {
     const queue = this.#queue;
     if (queue === undefined) return;
     const options = { signal: this.#signal };
@@ -164,31 +177,52 @@ class Importer {
     this.#tasks = [];
     this.#tombstones = [];
     this.#bytes = 0;
-    if (tasks.length > 0) await this.#import(queue, tasks);
-    if (tombstones.length > 0) {
-      await this.#store.transfer.importTombstones(queue, tombstones, options);
-      this.counts.tombstones += tombstones.length;
-    }
+    await this.#write(tasks, async (records) => {
+      const { added, present } = await this.#store.transfer.importTasks(queue, records, options);
+      this.counts.added += added;
+      this.counts.present += present;
+    });
+    await this.#write(tombstones, async (records) => {
+      await this.#store.transfer.importTombstones(queue, records, options);
+      this.counts.tombstones += records.length;
+    });
     if (tasks.length + tombstones.length > 0) this.#onProgress(this.counts);
   }
 
-  async #import(queue: QueueKey, tasks: readonly TaskRecord[]): Promise<void> {
-    try {
-      const { added, present } = await this.#store.transfer.importTasks(queue, tasks, {
-        signal: this.#signal,
-      });
-      this.counts.added += added;
-      this.counts.present += present;
-    } catch (error) {
-      if (!isQueueError(error, "invalid_argument")) throw error;
-      const { first, last } = this.#taskLines;
-      this.refusal = new QueueError(
-        "invalid_argument",
-        `lines ${first} to ${last}: ${error.message}. Of these lines none is in; mend what is refused, or take its line out, and run this import again. The queues of the file stay paused until then`,
-        { cause: error },
-      );
-      throw this.refusal;
-    }
+  async #write<T>(batch: readonly FromLine<T>[], write: Write<T>): Promise<void> {
+    const wrong = await writeUntilWrong(batch, write);
+    if (wrong === undefined) return;
+    const { lineNumber, error } = wrong;
+    this.lineNumber = lineNumber;
+    throw new QueueError(
+      error.code,
+      `${error.message}. What is before this line is in; mend what is refused, or take its line out, and run this import again. The queues of the file stay paused until then`,
+      { cause: error },
+    );
+  }
+}
+
+type Write<T> = (records: readonly T[]) => Promise<void>;
+
+/** A store refuses a batch as a whole and does not say which line is wrong: halves find it, and what is before it is written. */
+async function writeUntilWrong<T>(
+  batch: readonly FromLine<T>[],
+  write: Write<T>,
+): Promise<{ readonly lineNumber: number; readonly error: QueueError } | undefined> {
+  const [first] = batch;
+  if (first === undefined) return undefined;
+  try {
+    await write(batch.map(({ record }) => record));
+    return undefined;
+  } catch (error) {
+    if (!isWrong(error)) throw error;
+    if (batch.length === 1) return { lineNumber: first.lineNumber, error };
+    const half = Math.ceil(batch.length / 2);
+    const wrong =
+      (await writeUntilWrong(batch.slice(0, half), write)) ??
+      (await writeUntilWrong(batch.slice(half), write));
+    // The complaint about the batch names whatever else is wrong in it.
+    return wrong && { lineNumber: wrong.lineNumber, error };
   }
 }
 
@@ -197,6 +231,23 @@ function absentIfNotFound(error: unknown): undefined {
   throw error;
 }
 
-function atLine(number: number, error: QueueError): QueueError {
-  return new QueueError("invalid_argument", `line ${number}: ${error.message}`, { cause: error });
+/** Whether the file is to blame. */
+function isWrong(error: unknown): error is QueueError {
+  return isQueueError(error, "invalid_argument") || isQueueError(error, "too_large");
+}
+
+function atLine(lineNumber: number, error: unknown): unknown {
+  if (!isWrong(error)) return error;
+  return new QueueError(error.code, `line ${lineNumber}: ${error.message}`, { cause: error });
+}
+
+function misplacedHeader(): QueueError {
+  return new QueueError("invalid_argument", "the first line must be an export's header, and no other line");
+}
+
+function endsEarly(): QueueError {
+  return new QueueError(
+    "invalid_argument",
+    "the file ends before its end line: complete it with export --resume, then run this import again; its queues stay paused until then",
+  );
 }

@@ -153,6 +153,34 @@ describe("export and import", () => {
     expect(await refused(header, queue, '{"kind":"what"}')).toContain("line 3: kind must be queue, task");
   });
 
+  test("import names the line that is wrong in the middle of its batch, and keeps what was before it", async () => {
+    const line = (kind: string, id: string, more: string) =>
+      `{"kind":"${kind}","project":"p","queue":"jobs","id":"${id}",${more}}`;
+    const task = (id: string, payload = "eA==") =>
+      line("task", id, `"enqueuedAt":"1","eta":"1","payload":"${payload}"`);
+    const tombstone = (id: string) => line("tombstone", id, '"until":"1"');
+    const head = ['{"kind":"pullqueue#export","version":1}', '{"kind":"queue","project":"p","queue":"jobs"}'];
+    const refused = async (...lines: string[]) =>
+      (await pullqueue(["import", "-", "--store", target], { input: [...head, ...lines].join("\n") })).stderr;
+    const end = '{"kind":"end","queues":"1","tasks":"0","tombstones":"0"}';
+    const large = Buffer.alloc(1024 * 1024 + 1).toString("base64");
+    expect(await refused(task("bad id"), task("b"), task("c"), end)).toMatch(/line 3: .*a task id is/);
+    expect(await refused(task("a"), task("b"), task("bad id"), task("d"))).toMatch(/line 5: .*a task id is/);
+    expect(await refused(tombstone("a"), tombstone("bad id"), tombstone("c"))).toMatch(
+      /line 4: a task id is/,
+    );
+    expect(await refused(task("a"), task("e", large), task("c"), end)).toMatch(
+      /line 4: .*a payload must have/,
+    );
+    expect(await refused(task("f"), "{")).toMatch(/line 4: the line is no JSON/);
+    expect(await refused(task("bad id"), task("b"), "{")).toMatch(/line 3: .*a task id is/);
+    const other = '{"kind":"queue","project":"p","queue":"other"}';
+    expect(await refused(task("bad id"), other, end)).toMatch(/line 3: .*a task id is/);
+    await using store = await openStore(target);
+    const { tasks } = await store.peek(jobs, { limit: 10 });
+    expect(tasks.map(({ id }) => id)).toEqual(["a", "b", "f"]);
+  });
+
   test("export refuses a path where no store is, and makes none there", async () => {
     const typo = folder.file("typo.db");
     const outcome = await pullqueue(["export", "--store", `sqlite:${typo}`]);
@@ -172,10 +200,23 @@ describe("export and import", () => {
     expect(outcome.stderr).toMatch(/line \d+: .*export --resume/);
   });
 
-  test("import makes no store when its file cannot be read", async () => {
-    const outcome = await pullqueue(["import", folder.file("none.jsonl"), "--store", target]);
+  test.each([
+    ["is not there", "none.jsonl", undefined, /none\.jsonl cannot be read \(ENOENT\)/],
+    ["is a folder", ".", undefined, /cannot be read \(EISDIR\)/],
+    ["is something else", "notes.txt", "mine\n", /line 1: the line is no JSON/],
+    [
+      "is of another version",
+      "new.jsonl",
+      '{"kind":"pullqueue#export","version":9}\n',
+      /line 1: .*version 9/,
+    ],
+    ["is empty", "empty.jsonl", "", /ends before its end line/],
+  ])("import makes no store when its file %s", async (_, name, text, message) => {
+    const file = folder.file(name);
+    if (text !== undefined) writeFileSync(file, text);
+    const outcome = await pullqueue(["import", file, "--store", target]);
     expect(outcome.code).toBe(2);
-    expect(outcome.stderr).toMatch(/cannot be read/);
+    expect(outcome.stderr).toMatch(message);
     expect(existsSync(folder.file("target.db"))).toBe(false);
   });
 
