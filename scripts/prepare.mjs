@@ -53,12 +53,15 @@ export function run(command, parameters, { environment = {}, apart = false } = {
       child.kill("SIGTERM");
     };
     process.on("SIGTERM", end);
-    process.on("SIGHUP", end); // The terminal has gone.
+    // The terminal has gone, or ends all that it knows of.
+    process.on("SIGHUP", end);
+    if (apart) process.on("SIGQUIT", end);
     child.once("error", reject);
     child.once("close", (code, signal) => {
       process.off("SIGINT", interrupt);
       process.off("SIGTERM", end);
       process.off("SIGHUP", end);
+      process.off("SIGQUIT", end);
       // npm calls it an error of its own when it was interrupted.
       resolve((code !== 0 && asked) || (code ?? (signal === "SIGINT" ? 130 : 143)));
     });

@@ -197,6 +197,19 @@ export function checkAtLeast(name: string, value: number | undefined, min: numbe
   if (value !== undefined) checkInteger(name, value, min, Number.MAX_SAFE_INTEGER);
 }
 
+/** Whether every store can hold a text: PostgreSQL takes no U+0000, and a task has to be able to move there. */
+export function isText(value: unknown): value is string {
+  return typeof value === "string" && value.isWellFormed() && !value.includes("\0");
+}
+
+/** A value in a message, never long. */
+export function show(value: unknown): string {
+  if (typeof value === "string")
+    return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value);
+  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
+  return String(value);
+}
+
 /** How often a task that is brought was leased, or how many of its leases do not count. */
 export function checkLeaseCount(name: string, value: number): void {
   checkInteger(name, value, 0, LEASES_IMPORTED_MAX);
@@ -328,11 +341,6 @@ function checkIdempotencyKey(key: string): void {
   throw invalid("idempotencyKey", rule, key);
 }
 
-/** Whether every store can hold a text: PostgreSQL takes no U+0000, and a task has to be able to move there. */
-export function isText(value: unknown): value is string {
-  return typeof value === "string" && value.isWellFormed() && !value.includes("\0");
-}
-
 function checkInteger(location: string, value: number, min: number, max: number): void {
   if (Number.isSafeInteger(value) && value >= min && value <= max) return;
   throw invalid(location, `${location} must be a whole number from ${min} to ${max}`, value);
@@ -362,12 +370,4 @@ function checkArray(location: string, name: string, value: readonly unknown[]): 
 /** An argument that breaks a rule, with what came instead. */
 export function invalid(location: string, rule: string, got: unknown): QueueError {
   return new QueueError("invalid_argument", `${rule}; got ${show(got)}`, { location });
-}
-
-/** A value in a message, never long. */
-function show(value: unknown): string {
-  if (typeof value === "string")
-    return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value);
-  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
-  return String(value);
 }

@@ -6,6 +6,7 @@ import {
   checkNewTask,
   checkQueueKey,
   checkTaskId,
+  show,
 } from "./argument-rules.js";
 import { complaintOf } from "./each-valid.js";
 import { QueueError } from "./errors.js";
@@ -97,7 +98,7 @@ function checkedAfter(afterId: string | undefined): string {
 function checkTaskRecords(queue: QueueKey, tasks: readonly TaskRecord[]): void {
   const refused = tasks.flatMap((task) => {
     const error = complaintOf(task, checkTaskRecord);
-    return error === undefined ? [] : [{ name: JSON.stringify(task.id), error }];
+    return error === undefined ? [] : [{ name: show(task.id), error }];
   });
   const [first, ...others] = refused;
   if (first === undefined) return;
@@ -107,7 +108,7 @@ function checkTaskRecords(queue: QueueKey, tasks: readonly TaskRecord[]): void {
   const also = names.length === 0 ? "" : `; refused are also ${names.join(", ")}${more}`;
   throw new QueueError(
     "invalid_argument",
-    `the task ${first.name} of the queue ${JSON.stringify(queue.queue)} in the project ${JSON.stringify(queue.project)} cannot be imported: ${first.error.message}${also}`,
+    `the task ${first.name} of the queue ${show(queue.queue)} in the project ${show(queue.project)} cannot be imported: ${first.error.message}${also}`,
     { location: first.error.location ?? "task" },
   );
 }

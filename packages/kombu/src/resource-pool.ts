@@ -80,6 +80,8 @@ export class ResourcePool<T> implements AsyncDisposable {
   #limit: number;
   /** Resources that are not idle: being made, held, being closed. */
   #taken = 0;
+  /** Of these, those being closed: they leave room for others when they are, but are no reason to close more. */
+  #going = 0;
   /** What was made before the last reset is not kept. */
   #generation = 0;
   #closing: Promise<void> | undefined;
@@ -170,8 +172,7 @@ export class ResourcePool<T> implements AsyncDisposable {
     if (this.#taken > bound && !force) throw this.#tooMany(limit);
     this.#limit = bound;
     if (reset) this.#generation += 1;
-    // Counted beforehand: what is being closed is part of the size until it is closed.
-    const surplus = reset ? this.#idle.length : Math.max(0, this.size - bound);
+    const surplus = reset ? this.#idle.length : Math.max(0, this.size - this.#going - bound);
     const closings = this.#idle.splice(0, surplus).map((resource) => this.#drop(resource));
     this.#grant();
     await Promise.all(closings);
@@ -219,7 +220,7 @@ export class ResourcePool<T> implements AsyncDisposable {
   }
 
   get #isOver(): boolean {
-    return this.size > this.#limit;
+    return this.size - this.#going > this.#limit;
   }
 
   #take(): Slot<T> | undefined {
@@ -290,7 +291,7 @@ export class ResourcePool<T> implements AsyncDisposable {
       !broken && isUsable && Number.isFinite(this.#limit) && !this.#isOver && !this.#stop.signal.aborted;
     try {
       if (isKept) this.#idle.push(resource);
-      else await this.#kind.close(resource);
+      else await this.#end(resource);
     } catch (error) {
       if (!broken) throw error; // Closing what is broken may fail.
     } finally {
@@ -302,9 +303,18 @@ export class ResourcePool<T> implements AsyncDisposable {
   async #drop(resource: T): Promise<void> {
     this.#taken += 1;
     try {
-      await this.#kind.close(resource);
+      await this.#end(resource);
     } finally {
       this.#free();
+    }
+  }
+
+  async #end(resource: T): Promise<void> {
+    this.#going += 1;
+    try {
+      await this.#kind.close(resource);
+    } finally {
+      this.#going -= 1;
     }
   }
 

@@ -1,37 +1,10 @@
 import { getEventListeners } from "node:events";
-import { manualClock } from "@pullqueue/core";
-import { isClosed, KombuError, type PoolOptions, type ResourceKind, ResourcePool } from "@pullqueue/kombu";
+import { isClosed, KombuError } from "@pullqueue/kombu";
 import { describe, expect, test, vi } from "vitest";
+import { deferred, poolOf } from "./number-pool.js";
 import { settled } from "./support.js";
 
-/** A pool of numbers, in the order in which they were made, and which of them were closed. */
-function poolOf(options: PoolOptions, kind: Partial<ResourceKind<number>> = {}) {
-  const clock = manualClock();
-  const closed: number[] = [];
-  let made = 0;
-  const pool = new ResourcePool<number>(
-    {
-      ...{ name: "number", clock, create: () => made++ },
-      close: async (resource) => void closed.push(resource),
-      ...kind,
-    },
-    options,
-  );
-  const counts = () => ({ size: pool.size, inUse: pool.inUse, waiting: pool.waiting });
-  return { pool, clock, closed, counts };
-}
-
 const exhausted = { code: "resource_exhausted" };
-
-/** A promise to be settled by hand. */
-function deferred<T>() {
-  let resolve = (_value: T) => {};
-  let reject = (_error: unknown) => {};
-  const promise = new Promise<T>((...settle) => {
-    [resolve, reject] = settle;
-  });
-  return { promise, resolve, reject };
-}
 
 describe("ResourcePool.acquire()", () => {
   test("acquire() gives as many as the limit, and then says what to do", async () => {
@@ -275,66 +248,6 @@ describe("ResourcePool: giving back", () => {
     await expect(pool.use(() => Promise.reject(broken))).rejects.toBe(broken);
     expect(closed).toEqual([0]);
     expect(await pool.use((resource) => resource)).toBe(1);
-  });
-});
-
-describe("ResourcePool.resize()", () => {
-  test("resize() up lets those in who wait", async () => {
-    const { pool } = poolOf({ limit: 1 });
-    await pool.acquire();
-    const waiting = [pool.acquire(), pool.acquire()];
-    await pool.resize(3);
-    expect((await Promise.all(waiting)).map(({ resource }) => resource)).toEqual([1, 2]);
-  });
-
-  test("resize() down closes what is idle, and refuses while more are in use, unless forced", async () => {
-    const { pool, closed, counts } = poolOf({ limit: 4 });
-    const all = await Promise.all(Array.from({ length: 4 }, () => pool.acquire()));
-    await all[3]!.release();
-    await pool.resize(3);
-    expect(closed).toEqual([3]);
-    await expect(pool.resize(1)).rejects.toMatchObject({ code: "precondition_failed" });
-    expect(pool.limit).toBe(3);
-    await pool.resize(1, { force: true });
-    expect([pool.limit, pool.size]).toEqual([1, 3]);
-    for (const held of all) await held.release();
-    expect(closed).toEqual([3, 0, 1]);
-    expect(counts()).toEqual({ size: 1, inUse: 0, waiting: 0 });
-  });
-
-  test("resize() down closes no more of what is idle than it must, however long closing takes", async () => {
-    const closing = deferred<void>();
-    const { pool, counts } = poolOf({ limit: 3 }, { close: () => closing.promise });
-    const [one, two] = [await pool.acquire(), await pool.acquire(), await pool.acquire()];
-    await Promise.all([one.release(), two.release()]);
-    const resized = pool.resize(2);
-    closing.resolve();
-    await resized;
-    expect(counts()).toEqual({ size: 2, inUse: 1, waiting: 0 });
-  });
-
-  test("resize() with reset closes all: what is idle now, what is in use when it comes back", async () => {
-    const { pool, closed } = poolOf({ limit: 2 });
-    const [held, idle] = [await pool.acquire(), await pool.acquire()];
-    await idle.release();
-    await pool.resize(2, { reset: true });
-    expect(closed).toEqual([1]);
-    await held.release();
-    expect(closed).toEqual([1, 0]);
-    expect((await pool.acquire()).resource).toBe(2);
-  });
-
-  test("forceCloseAll() closes what is in use too, and leaves the pool open if asked to", async () => {
-    const { pool, closed, counts } = poolOf({ limit: 1 });
-    const held = await pool.acquire();
-    const next = pool.acquire();
-    await pool.forceCloseAll({ closePool: false });
-    expect([closed, (await next).resource]).toEqual([[0], 1]);
-    await held.release();
-    expect([closed, counts()]).toEqual([[0], { size: 1, inUse: 1, waiting: 0 }]);
-    await pool.forceCloseAll();
-    expect(closed).toEqual([0, 1]);
-    await expect(pool.acquire()).rejects.toSatisfy(isClosed);
   });
 });
 

@@ -11,8 +11,10 @@ import { BROKEN_GRACE_MS } from "./limits.js";
 /** Answers whose turn has not come, by their connection: when it ends, Node tells only the one whose turn it is. */
 const QUEUED = new WeakMap<Duplex, Set<ServerResponse>>();
 
+/** Answers for which there is nothing to say yet; one that has something is sent, because a task may hang on it. */
 const WAITING = new WeakSet<ServerResponse>();
 
+/** Connections that end as soon as what they owe is paid, or the grace is over. */
 const BROKEN = new WeakSet<Duplex>();
 
 /** Sees to it that the answer to a pipelined request closes with its connection, as others do. */
@@ -31,10 +33,11 @@ function newQueue(socket: Duplex): Set<ServerResponse> {
   return queued;
 }
 
-/** Says that a call waits until there is something to answer, so that it ends at once when its connection breaks. */
-export function rememberWaiting(socket: Duplex, answer: ServerResponse): void {
+/** Says that a call waits until there is something to answer, so that it ends at once when its connection breaks; and gives what to call then. */
+export function rememberWaiting(socket: Duplex, answer: ServerResponse): () => void {
   if (BROKEN.has(socket)) hangUp(answer);
   else WAITING.add(answer);
+  return () => WAITING.delete(answer);
 }
 
 /** Ends a connection: whole requests get their answers, for a moment; then `refuse` is called, if the socket can still be written to. */

@@ -76,8 +76,8 @@ class NodeRequest implements ApiRequest {
     return this.#outgoing.destroyed;
   }
 
-  willWait(): void {
-    rememberWaiting(this.#incoming.socket, this.#outgoing);
+  willWait(): () => void {
+    return rememberWaiting(this.#incoming.socket, this.#outgoing);
   }
 
   get body(): AsyncIterable<Uint8Array> {

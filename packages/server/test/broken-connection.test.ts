@@ -33,8 +33,7 @@ async function start({ store = openMemoryStore(), clock = systemClock() } = {}) 
 }
 
 /** A store whose inserts wait until they may go on; `begun` resolves with the first of them. */
-function holdingInserts() {
-  const store = openMemoryStore();
+function holdingInserts(store = openMemoryStore()) {
   let begin = () => {};
   let goOn = () => {};
   const begun = new Promise<void>((resolve) => {
@@ -81,7 +80,7 @@ async function counts(store: QueueStore & QueueAdmin) {
   return { total: stats?.totalTasks ?? 0, leased: stats?.leasedTasks ?? 0 };
 }
 
-/** A task that comes now goes to nobody who has gone. */
+/** A task that comes now goes to nobody who has gone. Nothing tells that it was not taken, so that time has to pass. */
 async function expectNobodyLeases(store: QueueStore & QueueAdmin): Promise<void> {
   await store.insert(KEY, [{ payload: new Uint8Array(1) }]);
   await new Promise((resolve) => setTimeout(resolve, 50));
@@ -165,6 +164,22 @@ describe("unreadable bytes behind whole requests", () => {
     socket.send(`${bytes}hello\r\n\r\n`);
     expect(statuses(await socket.closed)).toEqual(expected);
     await expectNobodyLeases(store);
+  });
+
+  test("a lease that has found its task meanwhile is answered in its turn", async () => {
+    const withTask = openMemoryStore();
+    await withTask.insert(KEY, [{ payload: new Uint8Array(1) }]);
+    const { store, begun, goOn } = holdingInserts(withTask);
+    const { port } = await start({ store });
+    const socket = await RawSocket.open(port);
+    socket.send(INSERT + WAITING_LEASE);
+    await begun;
+    await expect.poll(() => counts(store)).toMatchObject({ leased: 1 });
+    socket.send("hello\r\n\r\n");
+    // Until the server has read that.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    goOn();
+    expect(statuses(await socket.closed)).toEqual([200, 200, 400]);
   });
 
   test("leases that wait already end at once and hold nothing", async () => {

@@ -57,13 +57,26 @@ export async function importFrom(
   const blame = (error: unknown) => {
     throw atLine(reader.lineNumber, error);
   };
-  for await (const line of lines) {
+  for await (const line of writtenBefore(lines, () => reader.flush().catch(blame))) {
     options.signal.throwIfAborted();
     await reader.take(line).catch(blame);
   }
   await reader.flush().catch(blame);
   await reader.finish();
   return reader.counts;
+}
+
+/** The lines; what was gathered of them is written before whatever ends them early, such as a line that is too long. */
+async function* writtenBefore(
+  lines: AsyncIterable<string>,
+  flush: () => Promise<void>,
+): AsyncGenerator<string> {
+  try {
+    yield* lines;
+  } catch (error) {
+    await flush();
+    throw error;
+  }
 }
 
 /** Something that a line says, and which line. */
@@ -177,22 +190,23 @@ class Importer {
     this.#tasks = [];
     this.#tombstones = [];
     this.#bytes = 0;
-    await this.#write(tasks, async (records) => {
+    const wrongTask = await writeUntilWrong(tasks, async (records) => {
       const { added, present } = await this.#store.transfer.importTasks(queue, records, options);
       this.counts.added += added;
       this.counts.present += present;
     });
-    await this.#write(tombstones, async (records) => {
+    const end = wrongTask?.lineNumber ?? Number.POSITIVE_INFINITY;
+    const before = tombstones.filter(({ lineNumber }) => lineNumber < end);
+    const wrongTombstone = await writeUntilWrong(before, async (records) => {
       await this.#store.transfer.importTombstones(queue, records, options);
       this.counts.tombstones += records.length;
     });
+    const wrong = wrongTombstone ?? wrongTask;
+    if (wrong !== undefined) this.#refuse(wrong);
     if (tasks.length + tombstones.length > 0) this.#onProgress(this.counts);
   }
 
-  async #write<T>(batch: readonly FromLine<T>[], write: Write<T>): Promise<void> {
-    const wrong = await writeUntilWrong(batch, write);
-    if (wrong === undefined) return;
-    const { lineNumber, error } = wrong;
+  #refuse({ lineNumber, error }: Wrong): never {
     this.lineNumber = lineNumber;
     throw new QueueError(
       error.code,
@@ -202,13 +216,19 @@ class Importer {
   }
 }
 
+/** The first line that the store refuses, and why. */
+interface Wrong {
+  readonly lineNumber: number;
+  readonly error: QueueError;
+}
+
 type Write<T> = (records: readonly T[]) => Promise<void>;
 
 /** A store refuses a batch as a whole and does not say which line is wrong: halves find it, and what is before it is written. */
 async function writeUntilWrong<T>(
   batch: readonly FromLine<T>[],
   write: Write<T>,
-): Promise<{ readonly lineNumber: number; readonly error: QueueError } | undefined> {
+): Promise<Wrong | undefined> {
   const [first] = batch;
   if (first === undefined) return undefined;
   try {

@@ -173,12 +173,22 @@ describe("export and import", () => {
       /line 4: .*a payload must have/,
     );
     expect(await refused(task("f"), "{")).toMatch(/line 4: the line is no JSON/);
+    expect(await refused(task("g"), "x".repeat(3 * 1024 * 1024))).toMatch(/line 4/);
+    const lasting = line("tombstone", "h", `"until":"${(Date.now() + 86_400_000) * 1000}"`);
+    const tombstoneFirst = await refused(lasting, task("bad id"), task("i"));
+    expect(tombstoneFirst).toMatch(/line 4: .*a task id is/);
+    const long = await refused(task("x".repeat(100_000)));
+    expect(long).toMatch(/line 3: .*a task id is/);
+    expect(long.length).toBeLessThan(2_000);
     expect(await refused(task("bad id"), task("b"), "{")).toMatch(/line 3: .*a task id is/);
     const other = '{"kind":"queue","project":"p","queue":"other"}';
     expect(await refused(task("bad id"), other, end)).toMatch(/line 3: .*a task id is/);
     await using store = await openStore(target);
     const { tasks } = await store.peek(jobs, { limit: 10 });
-    expect(tasks.map(({ id }) => id)).toEqual(["a", "b", "f"]);
+    expect(tasks.map(({ id }) => id)).toEqual(["a", "b", "f", "g"]);
+    // What was deleted stays so, and is no new task.
+    const [again] = await store.insert(jobs, [{ payload: new Uint8Array(1), id: "h" }]);
+    expect(again).toMatchObject({ ok: false, error: { code: "already_exists" } });
   });
 
   test("export refuses a path where no store is, and makes none there", async () => {

@@ -184,7 +184,7 @@ async function unlessEnded<T>(
   nothing: T,
   wait: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  request.willWait?.();
+  const waited = request.willWait?.();
   // One controller for each wait: AbortSignal.any would tie every request to the server's long-lived signal.
   const either = new AbortController();
   const signals = [request.signal, closing, ...(ended === undefined ? [] : [ended])];
@@ -201,6 +201,7 @@ async function unlessEnded<T>(
     }
     throw error;
   } finally {
+    waited?.();
     for (const signal of signals) signal.removeEventListener("abort", abort);
   }
 }
