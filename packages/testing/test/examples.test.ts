@@ -117,6 +117,18 @@ describe("the README's five minutes", () => {
   const [, section = ""] =
     /^## kombu in five minutes$([\s\S]*?)^##/m.exec(readFileSync(README, "utf8")) ?? [];
   const programs = [...section.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, program = ""]) => program);
+  const [, python = ""] = /^```python\n([\s\S]*?)^```$/m.exec(section) ?? [];
+
+  async function runMinute(minute: number, program = programs[minute - 1] ?? "") {
+    mkdirSync(README_PROGRAMS, { recursive: true });
+    const path = `${README_PROGRAMS}minute-${minute}.mts`;
+    writeFileSync(path, program);
+    try {
+      return await runProgram(process.execPath, [TSX, path]);
+    } finally {
+      rmSync(path);
+    }
+  }
 
   test.each([
     [1, "{ order: 1 }\n"],
@@ -124,17 +136,17 @@ describe("the README's five minutes", () => {
     [3, "working on { job: 1 }\n"],
     [4, "110 EUR 7\n"],
   ])("minute %i prints what it says", async (minute, output) => {
-    mkdirSync(README_PROGRAMS, { recursive: true });
-    const path = `${README_PROGRAMS}minute-${minute}.mts`;
-    writeFileSync(path, programs[minute - 1] ?? "");
-    try {
-      expect(await runProgram(process.execPath, [TSX, path])).toMatchObject({
-        stdout: output,
-        stderr: "",
-        code: 0,
-      });
-    } finally {
-      rmSync(path);
-    }
+    expect(await runMinute(minute)).toMatchObject({ stdout: output, stderr: "", code: 0 });
   });
+
+  test.skipIf(isMissing("redis-server") || isMissing("python3-kombu"))(
+    "minute 5: Python gets what this side has put",
+    async () => {
+      await using redis = await startRedisInstance();
+      const here = (program = "") => program.replaceAll("redis://localhost", redis.url);
+      expect(await runMinute(5, here(programs[4]))).toMatchObject({ stdout: "", stderr: "", code: 0 });
+      const { code, stdout } = await runProgram("/usr/bin/python3", ["-c", here(python)]);
+      expect({ code, stdout }).toEqual({ code: 0, stdout: "{'order': 1}\n" });
+    },
+  );
 });
